@@ -1,0 +1,18 @@
+//! What is allowed: the pure rules of Evenkeel.
+//!
+//! A rule is `(state, command, log time) -> events or a named rejection`. Nothing in this crate
+//! reads a clock, draws a random number, waits, logs or touches the outside world, so every rule
+//! can be tested with thousands of cases in milliseconds and replayed in the simulator.
+//!
+//! Each aggregate has one `Rejection` enum. Its variants stand in the order in which they are
+//! checked: the declared order *is* the precedence, and the tests walk it.
+
+pub mod event;
+pub mod hold;
+pub mod idempotency;
+pub mod ids;
+pub mod money;
+pub mod quantity;
+pub mod sku;
+pub mod stock;
+pub mod time;
