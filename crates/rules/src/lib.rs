@@ -16,3 +16,4 @@ pub mod quantity;
 pub mod sku;
 pub mod stock;
 pub mod time;
+pub mod token;

@@ -92,7 +92,10 @@ impl Money {
     pub fn checked_add(self, other: Self) -> Option<Self> {
         let amount = self.amount.checked_add(other.amount)?;
         let fits = self.currency == other.currency && amount.unsigned_abs() <= AMOUNT_MAX as u64;
-        fits.then_some(Self { amount, currency: self.currency })
+        fits.then_some(Self {
+            amount,
+            currency: self.currency,
+        })
     }
 
     /// The price of `units` pieces, or nothing when it is out of range.
@@ -100,7 +103,10 @@ impl Money {
     pub fn checked_times(self, units: u64) -> Option<Self> {
         let amount = self.amount.checked_mul(i64::try_from(units).ok()?)?;
         let fits = amount.unsigned_abs() <= AMOUNT_MAX as u64;
-        fits.then_some(Self { amount, currency: self.currency })
+        fits.then_some(Self {
+            amount,
+            currency: self.currency,
+        })
     }
 }
 
@@ -115,7 +121,12 @@ mod tests {
 
     #[test]
     fn a_currency_is_a_known_code_in_capitals() {
-        for (code, known) in [("EUR", true), ("JPY", true), ("eur", false), ("EURO", false)] {
+        for (code, known) in [
+            ("EUR", true),
+            ("JPY", true),
+            ("eur", false),
+            ("EURO", false),
+        ] {
             assert_eq!(Currency::new(code).is_ok(), known, "{code}");
         }
         assert_eq!(Currency::new("XXX"), Err(BadMoney::Currency));
@@ -124,15 +135,22 @@ mod tests {
     #[test]
     fn a_price_is_never_negative_and_never_beyond_the_exact_range() {
         let currency = euro(0).currency;
-        for (amount, fits) in [(-1, false), (0, true), (AMOUNT_MAX, true), (AMOUNT_MAX + 1, false)]
-        {
+        for (amount, fits) in [
+            (-1, false),
+            (0, true),
+            (AMOUNT_MAX, true),
+            (AMOUNT_MAX + 1, false),
+        ] {
             assert_eq!(Money::price(amount, currency).is_ok(), fits, "{amount}");
         }
     }
 
     #[test]
     fn sums_and_products_that_do_not_fit_or_mix_currencies_are_nothing() {
-        let yen = Money { currency: Currency::new("JPY").expect("JPY is in the list"), ..euro(1) };
+        let yen = Money {
+            currency: Currency::new("JPY").expect("JPY is in the list"),
+            ..euro(1)
+        };
         assert_eq!(euro(1).checked_add(euro(2)), Some(euro(3)));
         assert_eq!(euro(1).checked_add(yen), None);
         assert_eq!(euro(AMOUNT_MAX).checked_add(euro(1)), None);

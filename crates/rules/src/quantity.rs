@@ -80,6 +80,9 @@ mod tests {
     fn a_sum_over_the_limit_is_nothing() {
         let most = Quantity::new(MAX).expect("the limit is a quantity");
         assert_eq!(most.checked_add(Quantity::ONE), None);
-        assert_eq!(Quantity::ONE.checked_add(Quantity::ONE), Quantity::new(2).ok());
+        assert_eq!(
+            Quantity::ONE.checked_add(Quantity::ONE),
+            Quantity::new(2).ok()
+        );
     }
 }

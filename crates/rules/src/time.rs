@@ -29,14 +29,21 @@ impl LogTime {
     /// The moment `duration` later; the end of time when it would lie beyond it.
     #[must_use]
     pub const fn plus(self, duration: Millis) -> Self {
-        Self(self.0.saturating_add_unsigned(duration.0.saturating_mul(1000)))
+        Self(
+            self.0
+                .saturating_add_unsigned(duration.0.saturating_mul(1000)),
+        )
     }
 
     /// How long before `later` this moment is, rounded down; zero when it is not before.
     #[must_use]
     pub const fn until(self, later: Self) -> Millis {
         let micros = later.0.saturating_sub(self.0);
-        Millis(if micros > 0 { micros.unsigned_abs() / 1000 } else { 0 })
+        Millis(if micros > 0 {
+            micros.unsigned_abs() / 1000
+        } else {
+            0
+        })
     }
 }
 

@@ -1,0 +1,161 @@
+//! Placing a hold, and pulling units out of overdue ones for it.
+
+use super::{
+    CustomerId, Hold, HoldId, Line, LogTime, Millis, Operation, PULL_MAX, Quantity, Rejection,
+    State, Terms, Wanted,
+};
+use crate::stock::Move;
+
+/// A request to set units aside. Its lines are summed: see [`sum`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The hold's id, the client's or made from the key.
+    pub id: HoldId,
+    /// For whom.
+    pub customer: CustomerId,
+    /// One line per (SKU, location), as [`sum`] returns them.
+    pub lines: Vec<Wanted>,
+    /// How long the units stay set aside, in ms.
+    pub ttl: Millis,
+}
+
+/// What the ledger says about one line of a place.
+#[derive(Debug, Clone, Copy)]
+pub struct Supply<'a> {
+    /// The SKU's terms, if it is listed.
+    pub terms: Option<&'a Terms>,
+    /// Units of the line's (SKU, location) that are available.
+    pub available: u64,
+}
+
+/// Sums the lines of one SKU and location into one, in order of first appearance.
+///
+/// Demand is judged as a sum: two lines of three units are six units, however they are written.
+/// Nothing is returned when a sum passes 2^53-1.
+#[must_use]
+pub fn sum(lines: &[Wanted]) -> Option<Vec<Wanted>> {
+    let mut summed: Vec<Wanted> = Vec::with_capacity(lines.len());
+    for line in lines {
+        let same = |seen: &&mut Wanted| seen.sku == line.sku && seen.location == line.location;
+        match summed.iter_mut().find(same) {
+            Some(seen) => seen.quantity = seen.quantity.checked_add(line.quantity)?,
+            None => summed.push(line.clone()),
+        }
+    }
+    Some(summed)
+}
+
+/// Judges a place. `supply` has one entry per line, in the same order; `taken` says that the id
+/// belongs to a hold already (its own key would have been answered as a replay before this).
+///
+/// # Errors
+/// The first [`Rejection`] that holds, in declared order: the id before the units, always.
+pub fn place(
+    command: &Place,
+    taken: bool,
+    supply: &[Supply<'_>],
+    now: LogTime,
+) -> Result<(Hold, Vec<Move>), Rejection> {
+    assert_eq!(
+        command.lines.len(),
+        supply.len(),
+        "one entry of supply per line"
+    );
+    let lines = || command.lines.iter().zip(supply);
+    if let Some((line, _)) = lines().find(|(_, supply)| supply.terms.is_none()) {
+        return Err(Rejection::SkuUnknown {
+            sku: line.sku.clone(),
+        });
+    }
+    if taken {
+        return Err(Rejection::AlreadyExists);
+    }
+    if let Some(sku) = over_the_limit(&command.lines, supply) {
+        return Err(Rejection::LimitExceeded { sku });
+    }
+    let closed = |terms: &&Terms| terms.sale.is_some_and(|window| !window.is_open(now));
+    if let Some(terms) = supply.iter().filter_map(|supply| supply.terms).find(closed) {
+        return Err(Rejection::SaleNotOpen {
+            sku: terms.sku.clone(),
+        });
+    }
+    // The line that refuses an oversell.
+    if let Some((line, _)) = lines().find(|(line, at)| at.available < line.quantity.get()) {
+        return Err(Rejection::SoldOut {
+            sku: line.sku.clone(),
+        });
+    }
+
+    // From here on it succeeds.
+    let line = |wanted: &Wanted| Line {
+        sku: wanted.sku.clone(),
+        location: wanted.location.clone(),
+        quantity: wanted.quantity,
+        confirmed: None,
+        released: None,
+    };
+    let hold = Hold {
+        id: command.id.clone(),
+        customer: command.customer.clone(),
+        state: State::Held,
+        lines: command.lines.iter().map(line).collect(),
+        placed_at: now,
+        deadline: now.plus(command.ttl),
+        changed_at: None,
+        ended_at: None,
+    };
+    let moves = hold.moves(Operation::Hold);
+    Ok((hold, moves))
+}
+
+/// The first SKU of which the lines together want more than one order may have.
+fn over_the_limit(lines: &[Wanted], supply: &[Supply<'_>]) -> Option<crate::ids::SkuId> {
+    let limited = supply.iter().filter_map(|supply| {
+        let terms = supply.terms?;
+        Some((&terms.sku, terms.max_per_order?))
+    });
+    for (sku, most) in limited {
+        let of_sku = lines.iter().filter(|line| line.sku == *sku);
+        let wanted: Option<Quantity> = of_sku
+            .map(|line| Some(line.quantity))
+            .reduce(|sum, quantity| sum?.checked_add(quantity?))
+            .flatten();
+        if wanted.is_none_or(|wanted| wanted > most) {
+            return Some(sku.clone());
+        }
+    }
+    None
+}
+
+/// Chooses which overdue holds to end so that `line` finds its units, oldest deadline first.
+///
+/// `front` is the overdue front in any order; holds that are not overdue or hold nothing of the
+/// line's (SKU, location) are passed over. The answer has indices into `front`, at most
+/// [`PULL_MAX`], and is empty when even all of them together would not do.
+#[must_use]
+pub fn pull(line: &Wanted, available: u64, front: &[&Hold], now: LogTime) -> Vec<usize> {
+    let units_of = |hold: &Hold| -> u64 {
+        let here = |held: &&Line| held.sku == line.sku && held.location == line.location;
+        hold.lines
+            .iter()
+            .find(here)
+            .map_or(0, |held| held.quantity.get())
+    };
+    let mut due: Vec<usize> = (0..front.len())
+        .filter(|&index| front[index].is_overdue(now) && units_of(front[index]) > 0)
+        .collect();
+    due.sort_by(|&a, &b| (front[a].deadline, &front[a].id).cmp(&(front[b].deadline, &front[b].id)));
+    let mut found = available;
+    let mut chosen = Vec::new();
+    for index in due.into_iter().take(PULL_MAX) {
+        if found >= line.quantity.get() {
+            break;
+        }
+        found = found.saturating_add(units_of(front[index]));
+        chosen.push(index);
+    }
+    if found < line.quantity.get() {
+        chosen.clear();
+    }
+    chosen
+}
