@@ -73,6 +73,22 @@ impl Mark {
     }
 }
 
+/// A stretch of what was inserted.
+#[derive(Clone, Copy, Default)]
+struct Span {
+    names: usize,
+    from: Mark,
+}
+
+impl Span {
+    /// Whether the stretch, ending at `upto`, is enough for this many maps of `run_names` names.
+    fn fills(self, maps: usize, upto: Mark, run_names: usize) -> bool {
+        let names = run_names.saturating_mul(maps);
+        let rows = (names as u64).saturating_mul(TAIL_ROWS);
+        self.names >= names || upto.rows_since(self.from) >= rows
+    }
+}
+
 /// How the index is built.
 #[derive(Clone, Copy, Debug)]
 pub struct NamesOptions {
@@ -105,8 +121,12 @@ pub struct Names {
     version: i64,
     covered: Mark,
     known: Mark,
-    /// Where the newest map begins.
-    since: Mark,
+    /// What the newest map holds.
+    newest: Span,
+    /// The keeper's token as last read.
+    token: i64,
+    /// What was inserted since the last sign of another keeper's work.
+    quiet: Span,
     keeper: Option<Keeper>,
     staged: Option<Staged>,
     worker: Worker,
@@ -129,7 +149,9 @@ impl Names {
             version: -1,
             covered: Mark::default(),
             known: Mark::default(),
-            since: Mark::default(),
+            newest: Span::default(),
+            token: 0,
+            quiet: Span::default(),
             keeper: None,
             staged: None,
             worker: Worker::new(conn, options.background),
@@ -183,13 +205,13 @@ impl Names {
     /// `known`. Afterwards everything up to `upto` is known. A name is inserted once.
     pub fn insert(&mut self, batch: impl Iterator<Item = (Name, Entry)>, upto: Mark) {
         assert!(upto.reaches(self.known), "names are inserted in the order of the log");
-        self.views.insert(batch);
+        let inserted = self.views.insert(batch);
         self.known = upto;
-        let full = self.views.view().newest.len() >= self.options.run_names;
-        let tail = TAIL_ROWS.saturating_mul(self.options.run_names as u64);
-        if full || upto.rows_since(self.since) >= tail {
+        self.quiet.names += inserted;
+        self.newest.names += inserted;
+        if self.newest.fills(1, upto, self.options.run_names) {
             self.views.freeze(upto);
-            self.since = upto;
+            self.newest = Span { names: 0, from: upto };
         }
     }
 
@@ -216,8 +238,13 @@ impl Names {
         if self.keeper.as_ref().is_some_and(|keeper| keeper.token != state.keeper) {
             self.stop_keeping();
         }
+        let sign = (state.keeper, state.version) != (self.token, self.version);
         if state.version != self.version {
             self.reload(conn, state)?;
+        }
+        if sign {
+            self.token = state.keeper;
+            self.quiet = Span { names: 0, from: self.known };
         }
         drop(reading);
         Ok(())
@@ -240,7 +267,7 @@ impl Names {
         if covered.reaches(self.known) {
             self.views.clear_newest();
             self.known = covered;
-            self.since = covered;
+            self.newest = Span { names: 0, from: covered };
         }
         self.version = state.version;
         self.covered = covered;

@@ -23,8 +23,9 @@ use rusqlite::Connection;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Frozen maps before somebody who is not the keeper takes over: the keeper has then let a whole
-/// map's worth of names pass, in which it should have written the one before.
+/// Maps' worth of names that somebody who is not the keeper sees pass without a sign of the keeper's
+/// work before taking over. A keeper gives a sign with every run; it is left the time for one when it
+/// has just begun, since two that take over from each other in turn would never complete any.
 const PATIENCE: usize = 2;
 /// Frozen maps above which the oldest is written at whatever speed it is sorted: memory is bounded
 /// even when the caller's budget is too small.
@@ -99,7 +100,7 @@ impl Names {
             self.write_pieces(tx, budget_blocks, &mut staged)?;
             self.begin(tx, &mut staged)?;
             self.sweep(tx, budget_blocks, &mut staged)?;
-        } else if self.views.view().frozen.len() >= PATIENCE {
+        } else if self.is_left_alone() {
             staged.taken = Some(self.take_over(tx)?);
         }
         self.staged = Some(staged);
@@ -139,6 +140,12 @@ impl Names {
         if let Some(keeper) = self.keeper.take() {
             keeper.works.iter().for_each(|work| self.worker.drop_run(work.run));
         }
+    }
+
+    /// Whether there is something to write and nobody who does it.
+    fn is_left_alone(&self) -> bool {
+        let over = self.quiet.fills(PATIENCE, self.known, self.options.run_names);
+        over && !self.views.view().frozen.is_empty()
     }
 
     fn take_over(&self, tx: &Connection) -> rusqlite::Result<Keeper> {

@@ -29,11 +29,6 @@ impl Map {
         Map { entries: RwLock::new(entries) }
     }
 
-    /// How many names it holds.
-    pub(super) fn len(&self) -> usize {
-        self.entries.read().len()
-    }
-
     /// Its entries, ascending by name.
     pub(super) fn sorted(&self) -> Vec<(Name, Entry)> {
         let mut entries: Vec<(Name, Entry)> =
@@ -46,13 +41,15 @@ impl Map {
         self.entries.read().get(name).copied()
     }
 
-    fn insert(&self, mut batch: impl Iterator<Item = (Name, Entry)>) {
+    fn insert(&self, mut batch: impl Iterator<Item = (Name, Entry)>) -> usize {
         let mut turn = Vec::with_capacity(TURN_NAMES);
+        let mut inserted = 0;
         loop {
             turn.extend(batch.by_ref().take(TURN_NAMES));
             if turn.is_empty() {
-                return;
+                return inserted;
             }
+            inserted += turn.len();
             let mut entries = self.entries.write();
             for (name, entry) in turn.drain(..) {
                 let previous = entries.insert(name, entry);
@@ -128,9 +125,9 @@ impl Views {
         NameFilter { shared: Arc::clone(&self.shared) }
     }
 
-    /// Adds names that are in no map and no run.
-    pub(super) fn insert(&self, batch: impl Iterator<Item = (Name, Entry)>) {
-        self.view.newest.insert(batch);
+    /// Adds names that are in no map and no run; answers how many.
+    pub(super) fn insert(&self, batch: impl Iterator<Item = (Name, Entry)>) -> usize {
+        self.view.newest.insert(batch)
     }
 
     /// Freezes the newest map, which together with all before it reaches `upto`.
