@@ -63,7 +63,10 @@ pub(super) fn read_batches(bytes: &[u8]) -> Result<VecDeque<BatchId>, Fault> {
 /// Sixteen bytes an entry: due time in microseconds, creating position.
 pub(super) fn timers<'a>(timers: impl Iterator<Item = &'a Timer>) -> Vec<u8> {
     let entry = |timer: &Timer| {
-        let (due, created) = (timer.due.micros().to_le_bytes(), timer.created.to_le_bytes());
+        let (due, created) = (
+            timer.due.micros().to_le_bytes(),
+            timer.created.to_le_bytes(),
+        );
         [due, created].concat()
     };
     timers.flat_map(entry).collect()
@@ -78,7 +81,10 @@ pub(super) fn read_timers(bytes: &[u8]) -> Result<Vec<Timer>, Fault> {
         let (due, created) = entry.split_at(8);
         let due = i64::from_le_bytes(due.try_into().expect("eight of sixteen bytes"));
         let created = u64::from_le_bytes(created.try_into().expect("the other eight"));
-        Timer { due: LogTime::from_micros(due), created }
+        Timer {
+            due: LogTime::from_micros(due),
+            created,
+        }
     };
     Ok(entries.iter().map(entry).collect())
 }
@@ -90,18 +96,28 @@ mod tests {
     #[test]
     fn balances_are_read_back_as_written() {
         let most = (1_i64 << 53) - 1;
-        for accounts in [[0; 7], [-100, 97, 3, 0, 0, 0, 0], [-most, most, 0, 63, 64, -64, -65]] {
+        for accounts in [
+            [0; 7],
+            [-100, 97, 3, 0, 0, 0, 0],
+            [-most, most, 0, 63, 64, -64, -65],
+        ] {
             let stands = Balances::from_raw(accounts);
             let bytes = balances(stands);
             assert_eq!(read_balances(&bytes), Ok(stands));
-            assert!(read_balances(&bytes[1..]).is_err(), "a short row is not believed");
+            assert!(
+                read_balances(&bytes[1..]).is_err(),
+                "a short row is not believed"
+            );
         }
     }
 
     #[test]
     fn timers_are_read_back_as_written() {
         let all = [(5, 1), (-3, u64::MAX)];
-        let all = all.map(|(due, created)| Timer { due: LogTime::from_micros(due), created });
+        let all = all.map(|(due, created)| Timer {
+            due: LogTime::from_micros(due),
+            created,
+        });
         assert_eq!(read_timers(&timers(all.iter())), Ok(all.to_vec()));
         assert!(read_timers(&[0; 15]).is_err());
     }

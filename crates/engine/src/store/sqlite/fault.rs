@@ -24,5 +24,8 @@ pub(super) fn fault(error: Error) -> Fault {
 
 /// Whether the disk did not confirm a write: what is on it is not known any more.
 const fn is_sync(extended: i32) -> bool {
-    matches!(extended, ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC)
+    matches!(
+        extended,
+        ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC
+    )
 }

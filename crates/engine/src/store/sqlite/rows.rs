@@ -21,7 +21,9 @@ fn number(row: &Row<'_>, column: usize) -> Result<u64, Fault> {
 
 fn body<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> Result<T, Fault> {
     let bytes = row.get_ref(column).map_err(fault)?;
-    let bytes = bytes.as_bytes().map_err(|error| Fault::Corrupt(error.to_string()))?;
+    let bytes = bytes
+        .as_bytes()
+        .map_err(|error| Fault::Corrupt(error.to_string()))?;
     serde_json::from_slice(bytes).map_err(|error| Fault::Corrupt(format!("a row: {error}")))
 }
 
@@ -48,7 +50,10 @@ fn one<T>(
     read: impl Fn(&Row<'_>) -> Result<T, Fault>,
 ) -> Result<Option<T>, Fault> {
     let mut statement = conn.prepare_cached(query).map_err(fault)?;
-    let found = statement.query_row(params, |row| Ok(read(row))).optional().map_err(fault)?;
+    let found = statement
+        .query_row(params, |row| Ok(read(row)))
+        .optional()
+        .map_err(fault)?;
     found.transpose()
 }
 
@@ -79,7 +84,9 @@ pub(super) fn head(conn: &Connection) -> Result<Head, Fault> {
 /// The head's position and number of final refusals, without the rest.
 pub(super) fn mark(conn: &Connection) -> Result<(u64, u64), Fault> {
     const QUERY: &str = "SELECT position, refusals FROM head WHERE id = 1";
-    let mark = one(conn, QUERY, [], |row| Ok((number(row, 0)?, number(row, 1)?)))?;
+    let mark = one(conn, QUERY, [], |row| {
+        Ok((number(row, 0)?, number(row, 1)?))
+    })?;
     mark.ok_or_else(|| Fault::Corrupt("the head row is gone".to_owned()))
 }
 
@@ -100,7 +107,12 @@ pub(super) fn hold(conn: &Connection, created: u64) -> Result<Option<HoldRow>, F
 pub(super) fn holds(conn: &Connection, before: u64, limit: usize) -> Result<Vec<HoldRow>, Fault> {
     const QUERY: &str = "SELECT created, last, version, body FROM hold WHERE created < ?1
         ORDER BY created DESC LIMIT ?2";
-    all(conn, QUERY, params![sql(before), sql(limit as u64)], hold_row)
+    all(
+        conn,
+        QUERY,
+        params![sql(before), sql(limit as u64)],
+        hold_row,
+    )
 }
 
 fn sku_row(row: &Row<'_>) -> Result<SkuRow, Fault> {
@@ -136,24 +148,30 @@ pub(super) fn listed(conn: &Connection, row: SkuRow) -> Result<Listed, Fault> {
 }
 
 pub(super) fn skus(conn: &Connection, before: u64, limit: usize) -> Result<Vec<Listed>, Fault> {
-    let query = format!(
-        "SELECT {SKU_COLUMNS} FROM sku WHERE created < ?1 ORDER BY created DESC LIMIT ?2"
-    );
-    let rows = all(conn, &query, params![sql(before), sql(limit as u64)], sku_row)?;
+    let query =
+        format!("SELECT {SKU_COLUMNS} FROM sku WHERE created < ?1 ORDER BY created DESC LIMIT ?2");
+    let rows = all(
+        conn,
+        &query,
+        params![sql(before), sql(limit as u64)],
+        sku_row,
+    )?;
     rows.into_iter().map(|row| listed(conn, row)).collect()
 }
 
 /// A place's number and balances.
-pub(super) fn balances(
-    conn: &Connection,
-    place: &Place,
-) -> Result<Option<(i64, Balances)>, Fault> {
+pub(super) fn balances(conn: &Connection, place: &Place) -> Result<Option<(i64, Balances)>, Fault> {
     const QUERY: &str = "SELECT place.id, balance.accounts FROM place
         JOIN balance ON balance.place = place.id WHERE sku = ?1 AND location = ?2";
-    one(conn, QUERY, params![place.0.as_str(), place.1.as_str()], |row| {
-        let accounts: Vec<u8> = row.get(1).map_err(fault)?;
-        Ok((row.get(0).map_err(fault)?, codec::read_balances(&accounts)?))
-    })
+    one(
+        conn,
+        QUERY,
+        params![place.0.as_str(), place.1.as_str()],
+        |row| {
+            let accounts: Vec<u8> = row.get(1).map_err(fault)?;
+            Ok((row.get(0).map_err(fault)?, codec::read_balances(&accounts)?))
+        },
+    )
 }
 
 /// Balances by the number of their place, once that is known.
@@ -177,7 +195,10 @@ pub(super) fn stray_balances(conn: &Connection) -> Result<Vec<(Place, Balances)>
             Ok(text.unwrap_or_else(|| "unnamed".to_owned()))
         };
         let bad = |_| Fault::Corrupt("a balance of no SKU".to_owned());
-        let place = (SkuId::new(&text(0)?).map_err(bad)?, LocationId::new(&text(1)?).map_err(bad)?);
+        let place = (
+            SkuId::new(&text(0)?).map_err(bad)?,
+            LocationId::new(&text(1)?).map_err(bad)?,
+        );
         let accounts: Vec<u8> = row.get(2).map_err(fault)?;
         Ok((place, codec::read_balances(&accounts)?))
     })
@@ -208,15 +229,16 @@ pub(super) fn token_by_secret(
     one(conn, &query, [secret.as_slice()], token_row)
 }
 
-pub(super) fn tokens(
-    conn: &Connection,
-    before: u64,
-    limit: usize,
-) -> Result<Vec<TokenRow>, Fault> {
+pub(super) fn tokens(conn: &Connection, before: u64, limit: usize) -> Result<Vec<TokenRow>, Fault> {
     let query = format!(
         "SELECT {TOKEN_COLUMNS} FROM token WHERE created < ?1 ORDER BY created DESC LIMIT ?2"
     );
-    all(conn, &query, params![sql(before), sql(limit as u64)], token_row)
+    all(
+        conn,
+        &query,
+        params![sql(before), sql(limit as u64)],
+        token_row,
+    )
 }
 
 pub(super) fn log(

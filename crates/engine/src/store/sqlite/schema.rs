@@ -51,11 +51,14 @@ pub(super) fn open_writer(dir: &Path) -> Result<Connection, Fault> {
     let number = rusqlite::version_number();
     if number < SQLITE_MIN.0 {
         let (least, is) = (SQLITE_MIN.1, rusqlite::version());
-        return Err(Fault::Unavailable(format!("SQLite {is} is older than {least}")));
+        return Err(Fault::Unavailable(format!(
+            "SQLite {is} is older than {least}"
+        )));
     }
     let conn = Connection::open(dir.join(FILE)).map_err(fault)?;
     prepare(&conn)?;
-    conn.execute_batch("PRAGMA page_size = 4096;").map_err(fault)?;
+    conn.execute_batch("PRAGMA page_size = 4096;")
+        .map_err(fault)?;
     let mode: String = conn
         .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))
         .map_err(fault)?;
@@ -64,8 +67,9 @@ pub(super) fn open_writer(dir: &Path) -> Result<Connection, Fault> {
          PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0; PRAGMA cache_size = -65536;",
     )
     .map_err(fault)?;
-    let synchronous: i64 =
-        conn.query_row("PRAGMA synchronous", [], |row| row.get(0)).map_err(fault)?;
+    let synchronous: i64 = conn
+        .query_row("PRAGMA synchronous", [], |row| row.get(0))
+        .map_err(fault)?;
     if mode != "wal" || synchronous != 2 {
         let what = format!("SQLite keeps journal_mode {mode}, synchronous {synchronous}");
         return Err(Fault::Unavailable(what));
@@ -78,12 +82,14 @@ pub(super) fn open_reader(dir: &Path) -> Result<Connection, Fault> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(dir.join(FILE), flags).map_err(fault)?;
     prepare(&conn)?;
-    conn.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -8192;").map_err(fault)?;
+    conn.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -8192;")
+        .map_err(fault)?;
     Ok(conn)
 }
 
 fn prepare(conn: &Connection) -> Result<(), Fault> {
-    conn.busy_timeout(std::time::Duration::from_secs(20)).map_err(fault)?;
+    conn.busy_timeout(std::time::Duration::from_secs(20))
+        .map_err(fault)?;
     conn.set_prepared_statement_cache_capacity(PREPARED);
     Ok(())
 }
@@ -92,7 +98,11 @@ fn prepare(conn: &Connection) -> Result<(), Fault> {
 pub(super) fn migrate(conn: &Connection) -> Result<usize, Fault> {
     conn.execute_batch("BEGIN IMMEDIATE").map_err(fault)?;
     let applied = migrate_locked(conn);
-    let end = if applied.is_ok() { "COMMIT" } else { "ROLLBACK" };
+    let end = if applied.is_ok() {
+        "COMMIT"
+    } else {
+        "ROLLBACK"
+    };
     conn.execute_batch(end).map_err(fault)?;
     applied
 }
@@ -106,14 +116,16 @@ fn migrate_locked(conn: &Connection) -> Result<usize, Fault> {
         conn.execute_batch(migration).map_err(fault)?;
     }
     let now = migrations.len();
-    conn.execute_batch(&format!("PRAGMA user_version = {now}")).map_err(fault)?;
+    conn.execute_batch(&format!("PRAGMA user_version = {now}"))
+        .map_err(fault)?;
     Ok(missing.len())
 }
 
 /// The number of migrations that the file has had.
 pub(super) fn user_version(conn: &Connection) -> Result<usize, Fault> {
-    let version: i64 =
-        conn.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(fault)?;
+    let version: i64 = conn
+        .query_row("PRAGMA user_version", [], |row| row.get(0))
+        .map_err(fault)?;
     Ok(usize::try_from(version).unwrap_or(usize::MAX))
 }
 

@@ -71,11 +71,15 @@ impl Timers {
     ) -> Result<(), Fault> {
         let rows = rows::all(conn, query, params, |row| {
             let entries: Vec<u8> = row.get(1).map_err(fault)?;
-            Ok((row.get::<_, i64>(0).map_err(fault)?, codec::read_timers(&entries)?))
+            Ok((
+                row.get::<_, i64>(0).map_err(fault)?,
+                codec::read_timers(&entries)?,
+            ))
         })?;
         for (minute, timers) in rows {
             *self.on_disk.entry(minute).or_default() += 1;
-            self.entries.extend(timers.iter().map(|timer| (timer.due, timer.created)));
+            self.entries
+                .extend(timers.iter().map(|timer| (timer.due, timer.created)));
         }
         Ok(())
     }
@@ -165,14 +169,18 @@ pub(super) fn write(conn: &Connection, first: u64, timers: &[Timer]) -> Result<(
     let mut insert = conn.prepare_cached(INSERT).map_err(fault)?;
     for (minute, timers) in by_minute {
         let entries = codec::timers(timers.into_iter());
-        insert.execute(params![minute, rows::sql(first), entries]).map_err(fault)?;
+        insert
+            .execute(params![minute, rows::sql(first), entries])
+            .map_err(fault)?;
     }
     Ok(())
 }
 
 /// Deletes the rows of ended minutes.
 pub(super) fn delete(conn: &Connection, minutes: &[i64]) -> Result<(), Fault> {
-    let mut delete = conn.prepare_cached("DELETE FROM timer WHERE minute = ?1").map_err(fault)?;
+    let mut delete = conn
+        .prepare_cached("DELETE FROM timer WHERE minute = ?1")
+        .map_err(fault)?;
     for minute in minutes {
         delete.execute([minute]).map_err(fault)?;
     }
