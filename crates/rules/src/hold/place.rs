@@ -61,6 +61,10 @@ pub fn place(
         supply.len(),
         "one entry of supply per line"
     );
+    assert!(
+        are_summed(&command.lines),
+        "lines are summed before they are judged"
+    );
     let lines = || command.lines.iter().zip(supply);
     if let Some((line, _)) = lines().find(|(_, supply)| supply.terms.is_none()) {
         return Err(Rejection::SkuUnknown {
@@ -106,6 +110,13 @@ pub fn place(
     };
     let moves = hold.moves(Operation::Hold);
     Ok((hold, moves))
+}
+
+/// Whether no two lines are of one SKU and location: judged each alone, they would oversell it.
+fn are_summed(lines: &[Wanted]) -> bool {
+    let alike = |a: &Wanted, b: &Wanted| a.sku == b.sku && a.location == b.location;
+    let first = |at: usize| !lines[..at].iter().any(|seen| alike(seen, &lines[at]));
+    (1..lines.len()).all(first)
 }
 
 /// The first SKU of which the lines together want more than one order may have.
