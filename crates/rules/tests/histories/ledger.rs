@@ -234,10 +234,10 @@ impl Ledger {
         let command = Place {
             id: id.clone(),
             customer: CustomerId::new("c-1").expect("a well-formed customer"),
-            lines: hold::sum(&self.wanted(lines)).expect("small sums fit"),
+            lines: self.wanted(lines),
             ttl,
         };
-        let (pulled, available) = self.pull(&command.lines);
+        let (pulled, available) = self.pull(&hold::sum(&command.lines).expect("small sums fit"));
         let supply_of = |line: &Wanted| Supply {
             terms: self.terms.iter().find(|terms| terms.sku == line.sku),
             available: available[&(line.sku.clone(), line.location.clone())],

@@ -282,13 +282,37 @@ fn a_line_without_supply_is_never_judged() {
 }
 
 #[test]
-#[should_panic(expected = "lines are summed before they are judged")]
-fn two_lines_of_one_sku_and_location_are_never_judged_each_alone() {
+fn two_lines_of_one_sku_and_location_are_judged_as_their_sum_and_answered_as_one() {
     let lamp = terms("lamp");
-    let plenty = Supply {
-        terms: Some(&lamp),
-        available: 2,
-    };
     let lines = vec![wanted("lamp", "main", 2), wanted("lamp", "main", 2)];
-    let _ = super::super::place(&command(lines), false, &[plenty; 2], NOW);
+    for (available, enough) in [(3, false), (4, true)] {
+        let supply = Supply {
+            terms: Some(&lamp),
+            available,
+        };
+        let judged = super::super::place(&command(lines.clone()), false, &[supply; 2], NOW);
+        if enough {
+            let (hold, moves) = judged.expect("there are four");
+            let expected = [moved(Operation::Hold, wanted("lamp", "main", 4))];
+            assert_eq!((hold.lines.len(), moves), (1, expected.to_vec()));
+        } else {
+            assert_eq!(judged, Err(Rejection::SoldOut { sku: sku("lamp") }));
+        }
+    }
+}
+
+#[test]
+fn a_sum_that_no_number_holds_is_sold_out() {
+    let all = crate::quantity::MAX;
+    let lamp = terms("lamp");
+    // The second balance is one that only a damaged store can show.
+    for available in [all, u64::MAX] {
+        let supply = Supply {
+            terms: Some(&lamp),
+            available,
+        };
+        let lines = vec![wanted("lamp", "main", all); 2];
+        let judged = super::super::place(&command(lines), false, &[supply; 2], NOW);
+        assert_eq!(judged, Err(Rejection::SoldOut { sku: sku("lamp") }));
+    }
 }
