@@ -237,7 +237,8 @@ impl Ledger {
             lines: self.wanted(lines),
             ttl,
         };
-        let (pulled, available) = self.pull(&hold::sum(&command.lines).expect("small sums fit"));
+        let summed = hold::sum(&command.lines).expect("small sums fit");
+        let (pulled, available) = self.pull(&summed);
         let supply_of = |line: &Wanted| Supply {
             terms: self.terms.iter().find(|terms| terms.sku == line.sku),
             available: available[&(line.sku.clone(), line.location.clone())],
@@ -246,7 +247,16 @@ impl Ledger {
         let taken = self.stories.contains_key(&id);
         let (hold, moves) = match hold::place(&command, taken, &supply, self.now) {
             Ok(placed) => placed,
-            Err(refused) => return Outcome::Refused("place", code(&refused)),
+            Err(refused) => {
+                if let Rejection::SoldOut { sku } = &refused {
+                    let short = |line: &Wanted| {
+                        let spot = (line.sku.clone(), line.location.clone());
+                        line.sku == *sku && available[&spot] < line.quantity.get()
+                    };
+                    assert!(summed.iter().any(short), "a false sold-out: {command:?}");
+                }
+                return Outcome::Refused("place", code(&refused));
+            }
         };
         let outcome = Outcome::Done(if pulled.is_empty() {
             "place"

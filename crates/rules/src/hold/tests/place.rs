@@ -302,6 +302,19 @@ fn two_lines_of_one_sku_and_location_are_judged_as_their_sum_and_answered_as_one
 }
 
 #[test]
+fn each_location_needs_its_own_units_only() {
+    let lamp = terms("lamp");
+    let supply = Supply {
+        terms: Some(&lamp),
+        available: 2,
+    };
+    let lines = vec![wanted("lamp", "main", 2), wanted("lamp", "east", 2)];
+    let (hold, _) = super::super::place(&command(lines), false, &[supply; 2], NOW)
+        .expect("there are two at each");
+    assert_eq!(hold.lines.len(), 2);
+}
+
+#[test]
 fn a_sum_that_no_number_holds_is_sold_out() {
     let all = crate::quantity::MAX;
     let lamp = terms("lamp");
