@@ -41,7 +41,10 @@ fn now() -> Instant {
 /// depends on what else the machine does. Zero where the system does not tell.
 fn processor_time() -> u64 {
     let line = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    line.split(' ').next().and_then(|word| word.parse().ok()).unwrap_or(0)
+    line.split(' ')
+        .next()
+        .and_then(|word| word.parse().ok())
+        .unwrap_or(0)
 }
 
 fn main() -> rusqlite::Result<()> {
@@ -72,7 +75,11 @@ fn measure(size: u64) -> rusqlite::Result<()> {
     let opening = now();
     let names = Names::open(&store.conn, NamesOptions::default())?;
     let tail = names.covered().position..store.names.known().position;
-    println!("  opened in {:?}, {} rows of tail to feed", opening.elapsed(), tail.end - tail.start);
+    println!(
+        "  opened in {:?}, {} rows of tail to feed",
+        opening.elapsed(),
+        tail.end - tail.start
+    );
     Ok(())
 }
 
@@ -113,7 +120,14 @@ impl Store {
         wal.push("-wal");
         let mut rng = Rng::with_seed(1);
         let text = (0..1024).map(|_| rng.u8(..)).collect();
-        Ok(Store { conn, names, rng, wal: wal.into(), known: Vec::new(), text })
+        Ok(Store {
+            conn,
+            names,
+            rng,
+            wal: wal.into(),
+            known: Vec::new(),
+            text,
+        })
     }
 
     /// Adds names, as quickly as that goes; then lets merges come to an end.
@@ -182,7 +196,14 @@ impl Store {
     }
 
     fn batch(&mut self, holds: usize, load: Load, budget: usize) -> rusqlite::Result<()> {
-        let Store { conn, names, rng, text, known, .. } = self;
+        let Store {
+            conn,
+            names,
+            rng,
+            text,
+            known,
+            ..
+        } = self;
         let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
         names.refresh(&tx)?;
         let first = names.known().position + 1;
@@ -191,7 +212,13 @@ impl Store {
             for _ in 0..if load == Load::RowsAlone { 0 } else { 2 } {
                 let name: Name = rng.u128(..).to_be_bytes();
                 assert_eq!(names.get(&tx, &name)?, None);
-                entries.push((name, Entry { at, fingerprint: [1; 16] }));
+                entries.push((
+                    name,
+                    Entry {
+                        at,
+                        fingerprint: [1; 16],
+                    },
+                ));
             }
         }
         if load != Load::NamesAlone {
@@ -205,13 +232,18 @@ impl Store {
         if known.len() < 100_000 {
             known.extend(entries.iter().take(20).map(|(name, _)| name));
         }
-        let mark = Mark { position: first + holds as u64 - 1, refusal: 0 };
+        let mark = Mark {
+            position: first + holds as u64 - 1,
+            refusal: 0,
+        };
         names.insert(entries.into_iter(), mark);
         Ok(())
     }
 
     fn look_ups(&mut self) -> rusqlite::Result<()> {
-        let absent: Vec<Name> = (0..200_000).map(|_| self.rng.u128(..).to_be_bytes()).collect();
+        let absent: Vec<Name> = (0..200_000)
+            .map(|_| self.rng.u128(..).to_be_bytes())
+            .collect();
         let per = |time: Duration, count: usize| time.as_secs_f64() * 1e6 / count as f64;
         let tx = self.conn.transaction()?;
         let started = now();

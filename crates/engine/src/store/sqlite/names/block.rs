@@ -19,7 +19,10 @@ pub(super) const RUN_BLOCKS: u32 = 1 << NUMBER_BITS;
 /// The id of block `number` of a run, ascending in the order in which blocks are written.
 pub(super) fn block_id(run: i64, number: u32) -> i64 {
     assert!(number <= RUN_BLOCKS, "a block's number fits its bits");
-    assert!(run < 1 << (63 - NUMBER_BITS), "a run's number fits its bits");
+    assert!(
+        run < 1 << (63 - NUMBER_BITS),
+        "a run's number fits its bits"
+    );
     (run << NUMBER_BITS) + i64::from(number)
 }
 
@@ -35,7 +38,10 @@ pub(super) fn number_of(id: i64) -> u32 {
 
 /// The block's bytes. `entries` ascend by name.
 pub(super) fn encode(id: i64, entries: &[(Name, Entry)]) -> Vec<u8> {
-    assert!(!entries.is_empty() && entries.len() <= BLOCK_NAMES, "a block holds 1 to 100 entries");
+    assert!(
+        !entries.is_empty() && entries.len() <= BLOCK_NAMES,
+        "a block holds 1 to 100 entries"
+    );
     let mut bytes = Vec::with_capacity(entries.len() * ENTRY_LEN + CHECK_LEN);
     for (name, entry) in entries {
         bytes.extend_from_slice(name);
@@ -68,12 +74,20 @@ fn rows(id: i64, bytes: &[u8]) -> rusqlite::Result<&[[u8; ENTRY_LEN]]> {
     let content = unseal(Kind::Block, id, bytes);
     content.map(|content| content.as_chunks().0).ok_or_else(|| {
         let (run, number) = (run_of(id), number_of(id));
-        corrupt(format!("block {number} of run {run} is not what was written"))
+        corrupt(format!(
+            "block {number} of run {run} is not what was written"
+        ))
     })
 }
 
 fn entry(row: &[u8; ENTRY_LEN]) -> (Name, Entry) {
     let part = |from: usize| row[from..from + 16].try_into().expect("a row has 40 bytes");
     let at = u64::from_be_bytes(row[32..].try_into().expect("a row has 40 bytes"));
-    (part(0), Entry { at, fingerprint: part(16) })
+    (
+        part(0),
+        Entry {
+            at,
+            fingerprint: part(16),
+        },
+    )
 }

@@ -92,7 +92,10 @@ impl Names {
     /// `DatabaseCorrupt` when a run that is merged is not as it was written; else as the database
     /// says. The transaction must then be rolled back. The merge begins anew in a later call.
     pub fn write_some(&mut self, tx: &Connection, budget_blocks: usize) -> rusqlite::Result<()> {
-        assert!(self.staged.is_none(), "the outcome of the transaction before this one was told");
+        assert!(
+            self.staged.is_none(),
+            "the outcome of the transaction before this one was told"
+        );
         self.refresh(tx)?;
         let mut staged = Staged::default();
         if self.keeper.is_some() {
@@ -109,25 +112,31 @@ impl Names {
 
     /// The transaction that `write_some` took part in is durable.
     pub fn committed(&mut self) {
-        let Some(staged) = self.staged.take() else { return };
+        let Some(staged) = self.staged.take() else {
+            return;
+        };
         if staged.taken.is_some() {
             self.keeper = staged.taken;
             return;
         }
-        let Some(keeper) = &mut self.keeper else { return };
+        let Some(keeper) = &mut self.keeper else {
+            return;
+        };
         keeper.waste.drain(..staged.swept);
         let mut done = Vec::new();
         for (run, pieces) in staged.written {
             let index = keeper.works.iter().position(|work| work.run == run);
-            let index = index.expect("a work leaves the list only here, or with the keeper's staging");
+            let index =
+                index.expect("a work leaves the list only here, or with the keeper's staging");
             if keeper.works[index].advance(pieces) {
                 done.push(keeper.works.remove(index));
             }
         }
         keeper.works.extend(staged.begun);
         keeper.works.sort_by_key(|work| work.task.level());
-        self.version = staged.version.unwrap_or(self.version);
-        done.into_iter().for_each(|work| self.finish(work));
+        if let Some(version) = staged.version {
+            self.finish(done, version);
+        }
     }
 
     /// The transaction that `write_some` took part in did not happen.
@@ -138,13 +147,18 @@ impl Names {
     /// Drops all unfinished work, because another adapter is the keeper now.
     pub(super) fn stop_keeping(&mut self) {
         if let Some(keeper) = self.keeper.take() {
-            keeper.works.iter().for_each(|work| self.worker.drop_run(work.run));
+            keeper
+                .works
+                .iter()
+                .for_each(|work| self.worker.drop_run(work.run));
         }
     }
 
     /// Whether there is something to write and nobody who does it.
     fn is_left_alone(&self) -> bool {
-        let over = self.quiet.fills(PATIENCE, self.known, self.options.run_names);
+        let over = self
+            .quiet
+            .fills(PATIENCE, self.known(), self.options.run_names);
         over && !self.views.view().frozen.is_empty()
     }
 
@@ -153,18 +167,27 @@ impl Names {
         let listed = &self.views.view().runs;
         let mut waste = sql::runs_with_rows(tx)?;
         waste.retain(|(_, id)| !listed.iter().any(|run| run.id == *id));
-        Ok(Keeper { token, works: Vec::new(), waste: waste.into() })
+        Ok(Keeper {
+            token,
+            works: Vec::new(),
+            waste: waste.into(),
+        })
     }
 
     /// Orders more pieces where few are left, and takes in those that were made. A work that failed is
     /// given up, and what was written of it is waste.
     fn order_and_hear(&mut self, tx: &Connection, budget: usize) -> rusqlite::Result<()> {
-        let Some(keeper) = &mut self.keeper else { return Ok(()) };
+        let Some(keeper) = &mut self.keeper else {
+            return Ok(());
+        };
         let blocks = budget.max(STEP_BLOCKS);
         for work in &mut keeper.works {
             if work.progress == Progress::New {
                 let part_blocks = part_blocks(self.options.run_names);
-                let begin = Order::Begin { task: work.task.clone(), part_blocks };
+                let begin = Order::Begin {
+                    task: work.task.clone(),
+                    part_blocks,
+                };
                 self.worker.order(work.run, begin, tx);
                 work.progress = Progress::Idle;
             }
@@ -175,7 +198,9 @@ impl Names {
         }
         let mut outcome = Ok(());
         for (run, answer) in self.worker.answers() {
-            let Some(index) = keeper.works.iter().position(|work| work.run == run) else { continue };
+            let Some(index) = keeper.works.iter().position(|work| work.run == run) else {
+                continue;
+            };
             match answer {
                 Ok(pieces) => {
                     keeper.works[index].ready.extend(pieces);
@@ -199,12 +224,18 @@ impl Names {
         budget: usize,
         staged: &mut Staged,
     ) -> rusqlite::Result<()> {
-        let Some(keeper) = &self.keeper else { return Ok(()) };
+        let Some(keeper) = &self.keeper else {
+            return Ok(());
+        };
         let piled_up = self.views.view().frozen.len() > WAITING;
         let mut left = budget;
         for work in &keeper.works {
             let flushing = matches!(work.task, Task::Flush(_));
-            let limit = if flushing && piled_up { usize::MAX } else { left };
+            let limit = if flushing && piled_up {
+                usize::MAX
+            } else {
+                left
+            };
             let (pieces, blocks) = work.write(tx, limit)?;
             left = left.saturating_sub(blocks);
             if pieces > 0 {
@@ -220,7 +251,9 @@ impl Names {
 
     /// Claims a number for each run that can be begun: at most one flush and one merge per level.
     fn begin(&self, tx: &Connection, staged: &mut Staged) -> rusqlite::Result<()> {
-        let Some(keeper) = &self.keeper else { return Ok(()) };
+        let Some(keeper) = &self.keeper else {
+            return Ok(());
+        };
         let view = self.views.view();
         let busy = |level| keeper.works.iter().any(|work| work.task.level() == level);
         if let Some(oldest) = view.frozen.first()
@@ -236,7 +269,9 @@ impl Names {
             let blocks: u64 = runs.iter().map(|run| u64::from(run.blocks())).sum();
             let fits = blocks < u64::from(RUN_BLOCKS);
             if runs.len() == self.options.tier && fits && !busy(level + 1) {
-                staged.begun.push(Work::new(sql::claim_run(tx)?, Task::Merge(runs)));
+                staged
+                    .begun
+                    .push(Work::new(sql::claim_run(tx)?, Task::Merge(runs)));
             }
         }
         Ok(())
@@ -244,7 +279,9 @@ impl Names {
 
     /// Deletes rows of runs that are off the list.
     fn sweep(&self, tx: &Connection, budget: usize, staged: &mut Staged) -> rusqlite::Result<()> {
-        let Some(keeper) = &self.keeper else { return Ok(()) };
+        let Some(keeper) = &self.keeper else {
+            return Ok(());
+        };
         let mut left = budget;
         for (level, run) in &keeper.waste {
             while left > 0 {
@@ -265,35 +302,50 @@ impl Names {
         Ok(())
     }
 
-    /// Makes the view what the database is since a run was listed.
-    fn finish(&mut self, work: Work) {
-        let run = work.new_run(work.parts.clone());
-        let listed = (run.names > 0).then(|| Arc::new(run));
-        match work.task {
-            Task::Flush(frozen) => {
-                self.covered = frozen.upto;
-                self.views.replace(|view| {
-                    view.frozen.retain(|other| !Arc::ptr_eq(&other.map, &frozen.map));
-                    view.runs.extend(listed);
-                });
+    /// Makes the view what the database is since these runs were listed.
+    fn finish(&mut self, works: Vec<Work>, version: i64) {
+        self.views.replace(|view| {
+            for work in &works {
+                match &work.task {
+                    Task::Flush(flushed) => {
+                        let map = &flushed.map;
+                        view.frozen.retain(|other| !Arc::ptr_eq(&other.map, map));
+                    }
+                    Task::Merge(merged) => {
+                        let left = |id| merged.iter().all(|run| run.id != id);
+                        view.runs.retain(|run| left(run.id));
+                    }
+                }
+                let run = work.new_run(work.parts.clone());
+                view.runs.extend((run.names > 0).then(|| Arc::new(run)));
             }
-            Task::Merge(merged) => {
-                self.views.replace(|view| {
-                    view.runs.retain(|run| merged.iter().all(|other| other.id != run.id));
-                    view.runs.extend(listed);
-                });
-                let waste = merged.iter().map(|run| (run.level, run.id));
-                self.keeper.iter_mut().for_each(|keeper| keeper.waste.extend(waste.clone()));
+            view.version = version;
+        });
+        for work in works {
+            self.worker.drop_run(work.run);
+            match (work.task, &mut self.keeper) {
+                (Task::Flush(flushed), _) => self.covered = flushed.upto,
+                (Task::Merge(merged), Some(keeper)) => {
+                    let waste = merged.iter().map(|run| (run.level, run.id));
+                    keeper.waste.extend(waste);
+                }
+                (Task::Merge(_), None) => {}
             }
         }
-        self.worker.drop_run(work.run);
     }
 }
 
 impl Work {
     fn new(run: i64, task: Task) -> Work {
         let (ready, parts) = (VecDeque::new(), Vec::new());
-        Work { run, task, progress: Progress::New, ready, blocks: 0, parts }
+        Work {
+            run,
+            task,
+            progress: Progress::New,
+            ready,
+            blocks: 0,
+            parts,
+        }
     }
 
     /// Whether the worker has made the last piece.
@@ -331,9 +383,9 @@ impl Work {
         }
         match &self.task {
             Task::Flush(frozen) => sql::cover(tx, frozen.upto),
-            Task::Merge(merged) => {
-                merged.iter().try_for_each(|merged| sql::unlist_run(tx, merged.id))
-            }
+            Task::Merge(merged) => merged
+                .iter()
+                .try_for_each(|merged| sql::unlist_run(tx, merged.id)),
         }
     }
 
@@ -353,10 +405,14 @@ impl Work {
 
     /// The parts that are written when the first pieces are.
     fn parts_with(&self, pieces: usize) -> Vec<Arc<Part>> {
-        let ready = self.ready.iter().take(pieces).filter_map(|piece| match piece {
-            Piece::Part(part) => Some(part),
-            Piece::Block(_) | Piece::End => None,
-        });
+        let ready = self
+            .ready
+            .iter()
+            .take(pieces)
+            .filter_map(|piece| match piece {
+                Piece::Part(part) => Some(part),
+                Piece::Block(_) | Piece::End => None,
+            });
         self.parts.iter().chain(ready).cloned().collect()
     }
 

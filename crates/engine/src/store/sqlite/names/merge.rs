@@ -55,11 +55,16 @@ impl Producer {
     pub(super) fn new(task: &Task, run: i64, part_blocks: usize) -> Producer {
         let sources = match task {
             Task::Flush(frozen) => vec![Source::new(frozen.map.sorted(), None)],
-            Task::Merge(runs) => {
-                runs.iter().map(|run| Source::new(Vec::new(), Some(Arc::clone(run)))).collect()
-            }
+            Task::Merge(runs) => runs
+                .iter()
+                .map(|run| Source::new(Vec::new(), Some(Arc::clone(run))))
+                .collect(),
         };
-        Producer { sources, last: None, builder: Builder::new(run, part_blocks) }
+        Producer {
+            sources,
+            last: None,
+            builder: Builder::new(run, part_blocks),
+        }
     }
 
     /// Makes the next pieces, `blocks` blocks or a few more with the parts that they end.
@@ -67,7 +72,11 @@ impl Producer {
     /// # Errors
     /// `DatabaseCorrupt` when a block that is read is not as it was written, or when two runs hold
     /// one name with different entries; else as the database says. The run cannot be completed then.
-    pub(super) fn step(&mut self, conn: &Connection, blocks: usize) -> rusqlite::Result<Vec<Piece>> {
+    pub(super) fn step(
+        &mut self,
+        conn: &Connection,
+        blocks: usize,
+    ) -> rusqlite::Result<Vec<Piece>> {
         let mut pieces = Vec::with_capacity(blocks + 2);
         while pieces.len() < blocks {
             let Some((name, entry)) = self.next(conn)? else {
@@ -79,7 +88,9 @@ impl Producer {
                 // own maps while the other's run was under way.
                 Some((last, same)) if *last == name && *same == entry => continue,
                 Some((last, _)) if *last == name => {
-                    return Err(corrupt("two runs hold one name with different entries".into()));
+                    return Err(corrupt(
+                        "two runs hold one name with different entries".into(),
+                    ));
                 }
                 _ => {}
             }
@@ -113,17 +124,28 @@ struct Source {
 
 impl Source {
     fn new(entries: Vec<(Name, Entry)>, run: Option<Arc<Run>>) -> Source {
-        Source { entries: entries.into_iter(), run, next_block: 0 }
+        Source {
+            entries: entries.into_iter(),
+            run,
+            next_block: 0,
+        }
     }
 
     fn peek(&mut self, conn: &Connection) -> rusqlite::Result<Option<u128>> {
         if self.entries.as_slice().is_empty()
-            && let Some(run) = self.run.as_ref().filter(|run| self.next_block < run.blocks())
+            && let Some(run) = self
+                .run
+                .as_ref()
+                .filter(|run| self.next_block < run.blocks())
         {
             self.entries = sql::blocks(conn, run, self.next_block, READ_BLOCKS)?.into_iter();
             self.next_block += READ_BLOCKS;
         }
-        Ok(self.entries.as_slice().first().map(|(name, _)| u128::from_be_bytes(*name)))
+        Ok(self
+            .entries
+            .as_slice()
+            .first()
+            .map(|(name, _)| u128::from_be_bytes(*name)))
     }
 }
 
@@ -179,7 +201,10 @@ impl Builder {
 
     fn cut_block(&mut self, pieces: &mut Vec<Piece>) {
         self.first_keys.push(u128::from_be_bytes(self.entries[0].0));
-        pieces.push(Piece::Block(encode(block_id(self.run, self.block), &self.entries)));
+        pieces.push(Piece::Block(encode(
+            block_id(self.run, self.block),
+            &self.entries,
+        )));
         self.entries.clear();
         self.block += 1;
     }
@@ -187,7 +212,11 @@ impl Builder {
     fn cut_part(&mut self, pieces: &mut Vec<Piece>) -> rusqlite::Result<()> {
         let id = block_id(self.run, self.part_from);
         let first_keys = std::mem::take(&mut self.first_keys);
-        pieces.push(Piece::Part(Arc::new(Part::build(id, &self.names, first_keys)?)));
+        pieces.push(Piece::Part(Arc::new(Part::build(
+            id,
+            &self.names,
+            first_keys,
+        )?)));
         self.names.clear();
         self.part_from = self.block;
         Ok(())

@@ -50,7 +50,13 @@ impl Run {
     pub(super) fn new(id: i64, level: usize, parts: Vec<Arc<Part>>) -> Run {
         let names = parts.iter().map(|part| part.names).sum();
         let starts = parts.iter().map(|part| part.first_keys[0]).collect();
-        Run { id, level, names, parts, starts }
+        Run {
+            id,
+            level,
+            names,
+            parts,
+            starts,
+        }
     }
 
     /// How many blocks the run has.
@@ -76,7 +82,10 @@ impl Part {
     pub(super) fn build(id: i64, names: &[u128], first_keys: Vec<u128>) -> rusqlite::Result<Part> {
         let mut prefixes: Vec<u64> = names.iter().copied().map(prefix).collect();
         prefixes.dedup();
-        let bytes: Vec<u8> = prefixes.iter().flat_map(|prefix| prefix.to_be_bytes()).collect();
+        let bytes: Vec<u8> = prefixes
+            .iter()
+            .flat_map(|prefix| prefix.to_be_bytes())
+            .collect();
         let salt = sum(0, 0, &bytes);
         prefixes.iter_mut().for_each(|prefix| *prefix ^= salt);
         let fuse = BinaryFuse8::try_from(&prefixes)
@@ -105,16 +114,27 @@ impl Part {
     pub(super) fn load(id: i64, names: u64, keys: &[u8], filter: &[u8]) -> rusqlite::Result<Part> {
         let broken = |what: &str| {
             let (run, number) = (run_of(id), number_of(id));
-            corrupt(format!("{what} of run {run} from block {number} are not what was written"))
+            corrupt(format!(
+                "{what} of run {run} from block {number} are not what was written"
+            ))
         };
         let keys = unseal(Kind::Keys, id, keys).ok_or_else(|| broken("the first names"))?;
-        let first_keys: Box<[u128]> =
-            keys.as_chunks().0.iter().map(|key| u128::from_be_bytes(*key)).collect();
+        let first_keys: Box<[u128]> = keys
+            .as_chunks()
+            .0
+            .iter()
+            .map(|key| u128::from_be_bytes(*key))
+            .collect();
         let filter = unseal(Kind::Filter, id, filter).ok_or_else(|| broken("the filter bits"))?;
         if first_keys.is_empty() || !well_formed(filter) {
             return Err(broken("the measures"));
         }
-        Ok(Part { id, names, first_keys, filter: filter.into() })
+        Ok(Part {
+            id,
+            names,
+            first_keys,
+            filter: filter.into(),
+        })
     }
 
     /// The blobs that `load` reads: first names, filter.
@@ -135,7 +155,10 @@ impl Part {
 
     /// False when the part certainly does not hold this name.
     fn may_know(&self, key: u128) -> bool {
-        let (salt, rest) = self.filter.split_first_chunk().expect("a filter begins with its salt");
+        let (salt, rest) = self
+            .filter
+            .split_first_chunk()
+            .expect("a filter begins with its salt");
         let (descriptor, fingerprints) = rest.split_at(BinaryFuse8::DESCRIPTOR_LEN);
         let salt = u64::from_be_bytes(*salt);
         BinaryFuse8Ref::from_dma(descriptor, fingerprints).contains(&(prefix(key) ^ salt))
@@ -154,7 +177,9 @@ fn prefix(key: u128) -> u64 {
 
 /// Whether the filter's measures fit its length, so that asking it never reads outside of it.
 fn well_formed(filter: &[u8]) -> bool {
-    let Some(fingerprints) = filter.len().checked_sub(HEAD_LEN) else { return false };
+    let Some(fingerprints) = filter.len().checked_sub(HEAD_LEN) else {
+        return false;
+    };
     let (numbers, _) = filter[SALT_LEN + 8..HEAD_LEN].as_chunks::<4>();
     let [segment, mask, segments] =
         [0, 1, 2].map(|index| u64::from(u32::from_le_bytes(numbers[index])));

@@ -64,7 +64,11 @@ pub(super) fn state(conn: &Connection) -> rusqlite::Result<State> {
             position: row.get::<_, i64>(2)?.cast_unsigned(),
             refusal: row.get::<_, i64>(3)?.cast_unsigned(),
         };
-        Ok(State { keeper: row.get(0)?, version: row.get(1)?, covered })
+        Ok(State {
+            keeper: row.get(0)?,
+            version: row.get(1)?,
+            covered,
+        })
     })
 }
 
@@ -103,6 +107,18 @@ pub(super) fn runs(conn: &Connection) -> rusqlite::Result<Vec<(i64, usize, u64)>
     rows.collect()
 }
 
+/// All complete runs; those that are loaded already are not read again.
+///
+/// # Errors
+/// `DatabaseCorrupt` when one of them is not as it was written.
+pub(super) fn load_runs(conn: &Connection, loaded: &[Arc<Run>]) -> rusqlite::Result<Vec<Arc<Run>>> {
+    let load = |(id, level, names)| match loaded.iter().find(|run| run.id == id) {
+        Some(run) => Ok(Arc::clone(run)),
+        None => load_run(conn, id, level, names).map(Arc::new),
+    };
+    runs(conn)?.into_iter().map(load).collect()
+}
+
 /// Reads what memory keeps of a run.
 ///
 /// # Errors
@@ -129,14 +145,21 @@ pub(super) fn load_run(
     }
     let run = Run::new(id, level, parts);
     if level >= LEVELS || run.names != names {
-        return Err(corrupt(format!("the parts of run {id} do not add up to it")));
+        return Err(corrupt(format!(
+            "the parts of run {id} do not add up to it"
+        )));
     }
     Ok(run)
 }
 
 fn load_part(row: &Row<'_>) -> rusqlite::Result<Part> {
     let names = row.get::<_, i64>(1)?.cast_unsigned();
-    Part::load(row.get(0)?, names, row.get_ref(2)?.as_blob()?, row.get_ref(3)?.as_blob()?)
+    Part::load(
+        row.get(0)?,
+        names,
+        row.get_ref(2)?.as_blob()?,
+        row.get_ref(3)?.as_blob()?,
+    )
 }
 
 /// Reads one block with `read`.
@@ -151,7 +174,9 @@ pub(super) fn block<T>(
 ) -> rusqlite::Result<T> {
     const SQL: [&str; LEVELS] = per_level!("SELECT data FROM ", " WHERE id = ?1");
     let mut statement = conn.prepare_cached(SQL[level])?;
-    let found = statement.query_row([id], |row| read(row.get_ref(0)?.as_blob()?)).optional()?;
+    let found = statement
+        .query_row([id], |row| read(row.get_ref(0)?.as_blob()?))
+        .optional()?;
     found.ok_or_else(|| corrupt(format!("a block of run {} is missing", run_of(id))))
 }
 
@@ -165,8 +190,10 @@ pub(super) fn blocks(
     from: u32,
     count: u32,
 ) -> rusqlite::Result<Vec<(Name, Entry)>> {
-    const SQL: [&str; LEVELS] =
-        per_level!("SELECT id, data FROM ", " WHERE id >= ?1 AND id < ?2 ORDER BY id");
+    const SQL: [&str; LEVELS] = per_level!(
+        "SELECT id, data FROM ",
+        " WHERE id >= ?1 AND id < ?2 ORDER BY id"
+    );
     let end = run.blocks().min(from + count);
     let mut statement = conn.prepare_cached(SQL[run.level])?;
     let mut rows = statement.query([block_id(run.id, from), block_id(run.id, end)])?;
@@ -194,7 +221,9 @@ pub(super) fn insert_block(
     data: &[u8],
 ) -> rusqlite::Result<()> {
     const SQL: [&str; LEVELS] = per_level!("INSERT INTO ", " (id, data) VALUES (?1, ?2)");
-    tx.prepare_cached(SQL[level])?.execute(params![id, data]).map(drop)
+    tx.prepare_cached(SQL[level])?
+        .execute(params![id, data])
+        .map(drop)
 }
 
 /// Writes a part.
@@ -209,12 +238,16 @@ pub(super) fn insert_part(tx: &Connection, part: &Part) -> rusqlite::Result<()> 
 pub(super) fn insert_run(tx: &Connection, run: &Run) -> rusqlite::Result<()> {
     let sql = "INSERT INTO run (id, level, names) VALUES (?1, ?2, ?3)";
     let level = i64::try_from(run.level).expect("a level is below LEVELS");
-    tx.prepare_cached(sql)?.execute(params![run.id, level, run.names.cast_signed()]).map(drop)
+    tx.prepare_cached(sql)?
+        .execute(params![run.id, level, run.names.cast_signed()])
+        .map(drop)
 }
 
 /// Takes a run off the list; its blocks and parts become waste.
 pub(super) fn unlist_run(tx: &Connection, id: i64) -> rusqlite::Result<()> {
-    tx.prepare_cached("DELETE FROM run WHERE id = ?1")?.execute([id]).map(drop)
+    tx.prepare_cached("DELETE FROM run WHERE id = ?1")?
+        .execute([id])
+        .map(drop)
 }
 
 /// Deletes up to `limit` blocks of a run, the first ones; answers how many there were.
@@ -230,15 +263,17 @@ pub(super) fn delete_blocks(
         return Ok(0);
     };
     let last = first.saturating_add(i64::try_from(limit).unwrap_or(i64::MAX));
-    tx.prepare_cached(SQL[level])?.execute([first, last.min(end)])
+    tx.prepare_cached(SQL[level])?
+        .execute([first, last.min(end)])
 }
 
 /// Deletes the first part of a run; answers whether there was one.
 pub(super) fn delete_part(tx: &Connection, run: i64) -> rusqlite::Result<bool> {
     let sql = "DELETE FROM run_part WHERE id =
                (SELECT min(id) FROM run_part WHERE id >= ?1 AND id < ?2)";
-    let deleted =
-        tx.prepare_cached(sql)?.execute([block_id(run, 0), block_id(run + 1, 0)])?;
+    let deleted = tx
+        .prepare_cached(sql)?
+        .execute([block_id(run, 0), block_id(run + 1, 0)])?;
     Ok(deleted > 0)
 }
 
@@ -267,10 +302,14 @@ pub(super) fn runs_with_rows(conn: &Connection) -> rusqlite::Result<Vec<(usize, 
 fn first_block(conn: &Connection, level: usize, from: i64) -> rusqlite::Result<Option<i64>> {
     const SQL: [&str; LEVELS] =
         per_level!("SELECT id FROM ", " WHERE id >= ?1 ORDER BY id LIMIT 1");
-    conn.prepare_cached(SQL[level])?.query_row([from], |row| row.get(0)).optional()
+    conn.prepare_cached(SQL[level])?
+        .query_row([from], |row| row.get(0))
+        .optional()
 }
 
 fn first_part(conn: &Connection, from: i64) -> rusqlite::Result<Option<i64>> {
     let sql = "SELECT id FROM run_part WHERE id >= ?1 ORDER BY id LIMIT 1";
-    conn.prepare_cached(sql)?.query_row([from], |row| row.get(0)).optional()
+    conn.prepare_cached(sql)?
+        .query_row([from], |row| row.get(0))
+        .optional()
 }

@@ -3,6 +3,7 @@
 mod damage;
 mod keeping;
 mod model;
+mod reading;
 
 use super::{Entry, Mark, Name, Names, NamesOptions, sql};
 use fastrand::Rng;
@@ -14,7 +15,17 @@ use tempfile::TempDir;
 const REFUSED: u64 = 1 << 63;
 
 /// Small enough for several levels within some thousand names.
-const SMALL: NamesOptions = NamesOptions { run_names: 64, tier: 3, background: false };
+const SMALL: NamesOptions = NamesOptions {
+    run_names: 64,
+    tier: 3,
+    background: false,
+};
+
+/// The same with a thread that sorts and merges.
+const BESIDE: NamesOptions = NamesOptions {
+    background: true,
+    ..SMALL
+};
 
 /// A directory with the database that adapters share, and what they should know of it.
 struct Site {
@@ -35,7 +46,8 @@ impl Site {
             order: Vec::new(),
         };
         let conn = site.connect();
-        conn.execute_batch(Names::SCHEMA).expect("the tables are new");
+        conn.execute_batch(Names::SCHEMA)
+            .expect("the tables are new");
         conn.execute_batch(
             "CREATE TABLE row (at INTEGER PRIMARY KEY, name BLOB NOT NULL, print BLOB NOT NULL);
              CREATE TABLE refusal (at INTEGER PRIMARY KEY, name BLOB NOT NULL, print BLOB NOT NULL)",
@@ -46,9 +58,12 @@ impl Site {
 
     fn connect(&self) -> Connection {
         let conn = Connection::open(self.dir.path().join("log.db")).expect("the file opens");
-        conn.pragma_update(None, "journal_mode", "WAL").expect("a file can have a log");
-        conn.pragma_update(None, "synchronous", "OFF").expect("no power is cut here");
-        conn.busy_timeout(std::time::Duration::from_secs(20)).expect("a time-out can be set");
+        conn.pragma_update(None, "journal_mode", "WAL")
+            .expect("a file can have a log");
+        conn.pragma_update(None, "synchronous", "OFF")
+            .expect("no power is cut here");
+        conn.busy_timeout(std::time::Duration::from_secs(20))
+            .expect("a time-out can be set");
         conn.set_prepared_statement_cache_capacity(64);
         conn
     }
@@ -96,7 +111,10 @@ impl Site {
         feed(names, &tx);
         let filter = names.filter();
         for (name, entry) in &self.model {
-            assert_eq!(names.get(&tx, name).expect("a block is whole"), Some(*entry));
+            assert_eq!(
+                names.get(&tx, name).expect("a block is whole"),
+                Some(*entry)
+            );
             assert!(filter.may_know(name), "a filter never denies a name");
         }
         for name in absent {
@@ -157,6 +175,11 @@ impl Adapter {
         entries
     }
 
+    /// Whether its view has a run that was made of others.
+    fn has_merged(&self) -> bool {
+        self.names.runs()[1..].iter().any(|runs| *runs > 0)
+    }
+
     /// How many names the database holds in complete runs.
     fn names_in_runs(&self) -> u64 {
         let runs = sql::runs(&self.conn).expect("the list is whole");
@@ -169,16 +192,31 @@ fn feed(names: &mut Names, conn: &Connection) {
     let known = names.known();
     let mut rows = Vec::new();
     let mut upto = known;
-    for (table, from, flag) in [("row", known.position, 0), ("refusal", known.refusal, REFUSED)] {
+    for (table, from, flag) in [
+        ("row", known.position, 0),
+        ("refusal", known.refusal, REFUSED),
+    ] {
         let sql = format!("SELECT at, name, print FROM {table} WHERE at > ?1");
         let mut statement = conn.prepare_cached(&sql).expect("the statement is right");
-        let mut found = statement.query([from.cast_signed()]).expect("the table is there");
+        let mut found = statement
+            .query([from.cast_signed()])
+            .expect("the table is there");
         while let Some(row) = found.next().expect("a row is read") {
             let at = row.get::<_, i64>(0).expect("a number").cast_unsigned();
-            let reach = if flag == 0 { &mut upto.position } else { &mut upto.refusal };
+            let reach = if flag == 0 {
+                &mut upto.position
+            } else {
+                &mut upto.refusal
+            };
             *reach = at.max(*reach);
             let fingerprint = row.get(2).expect("16 bytes");
-            rows.push((row.get(1).expect("16 bytes"), Entry { at: at | flag, fingerprint }));
+            rows.push((
+                row.get(1).expect("16 bytes"),
+                Entry {
+                    at: at | flag,
+                    fingerprint,
+                },
+            ));
         }
     }
     names.insert(rows.into_iter(), upto);

@@ -39,7 +39,8 @@ impl Bench {
     fn follow(&mut self, run: i64, order: Order, conn: &Connection) -> Option<Answer> {
         match order {
             Order::Begin { task, part_blocks } => {
-                self.producers.insert(run, Producer::new(&task, run, part_blocks));
+                self.producers
+                    .insert(run, Producer::new(&task, run, part_blocks));
                 None
             }
             Order::More { blocks } => {
@@ -67,7 +68,10 @@ impl Worker {
     /// wanted, and for a database that has no file which a second connection could open.
     pub(super) fn new(conn: &Connection, background: bool) -> Worker {
         match conn.path().filter(|path| background && !path.is_empty()) {
-            Some(path) => Worker::Beside(Beside { path: path.into(), thread: None }),
+            Some(path) => Worker::Beside(Beside {
+                path: path.into(),
+                thread: None,
+            }),
             None => Worker::Inline(Inline::default()),
         }
     }
@@ -120,13 +124,22 @@ struct Thread {
 
 impl Beside {
     fn order(&mut self, run: i64, order: Order) {
-        let thread = self.thread.get_or_insert_with(|| Thread::start(self.path.clone()));
-        let orders = thread.orders.as_ref().expect("orders are closed only by drop");
-        orders.send((run, order)).expect("the thread ends only after the last order");
+        let thread = self
+            .thread
+            .get_or_insert_with(|| Thread::start(self.path.clone()));
+        let orders = thread
+            .orders
+            .as_ref()
+            .expect("orders are closed only by drop");
+        orders
+            .send((run, order))
+            .expect("the thread ends only after the last order");
     }
 
     fn answers(&mut self) -> Vec<Answer> {
-        let Some(thread) = &self.thread else { return Vec::new() };
+        let Some(thread) = &self.thread else {
+            return Vec::new();
+        };
         let mut answers = Vec::new();
         loop {
             match thread.answers.try_recv() {
@@ -150,7 +163,11 @@ impl Thread {
             .name("evenkeel-names".into())
             .spawn(move || follow_all(&path, &inbox, &outbox))
             .expect("a process that runs the store can start one more thread");
-        Thread { orders: Some(orders), answers, handle: Some(handle) }
+        Thread {
+            orders: Some(orders),
+            answers,
+            handle: Some(handle),
+        }
     }
 }
 

@@ -8,7 +8,11 @@ use rusqlite::{Connection, ErrorCode};
 /// An index whose every name is in one run of several blocks and parts.
 fn one_run(seed: u64) -> (Site, Adapter) {
     let mut site = Site::new(seed);
-    let mut adapter = site.open(NamesOptions { tier: 100, run_names: 700, ..SMALL });
+    let mut adapter = site.open(NamesOptions {
+        tier: 100,
+        run_names: 700,
+        ..SMALL
+    });
     for _ in 0..2 {
         site.commit(&mut adapter, 700, 100);
     }
@@ -24,7 +28,11 @@ fn look_up_all(site: &Site, adapter: &Adapter) -> (usize, usize) {
     for (name, entry) in &site.model {
         match adapter.names.get(&adapter.conn, name) {
             Ok(answer) => {
-                assert_eq!(answer, Some(*entry), "a damaged block is never read as absent");
+                assert_eq!(
+                    answer,
+                    Some(*entry),
+                    "a damaged block is never read as absent"
+                );
                 found += 1;
             }
             Err(error) => {
@@ -37,13 +45,18 @@ fn look_up_all(site: &Site, adapter: &Adapter) -> (usize, usize) {
 }
 
 fn damage(adapter: &Adapter, sql: &str) {
-    let changed = adapter.conn.execute(sql, []).expect("the statement is right");
+    let changed = adapter
+        .conn
+        .execute(sql, [])
+        .expect("the statement is right");
     assert!(changed > 0, "nothing was damaged");
 }
 
 /// How opening the index fails.
 fn open_error(conn: &Connection) -> Option<ErrorCode> {
-    Names::open(conn, SMALL).err().and_then(|error| error.sqlite_error_code())
+    Names::open(conn, SMALL)
+        .err()
+        .and_then(|error| error.sqlite_error_code())
 }
 
 #[test]
@@ -57,10 +70,15 @@ fn a_changed_block_is_an_error() {
     for _ in 0..20 {
         let mut changed = data.clone();
         changed[site.rng.usize(..data.len())] ^= 1 << site.rng.u8(..8);
-        let update = adapter.conn.execute("UPDATE run_0 SET data = ?2 WHERE id = ?1", (id, changed));
+        let update = adapter
+            .conn
+            .execute("UPDATE run_0 SET data = ?2 WHERE id = ?1", (id, changed));
         update.expect("the block is there");
         let (found, errors) = look_up_all(&site, &adapter);
-        assert_eq!((found, errors), (site.model.len() - BLOCK_NAMES, BLOCK_NAMES));
+        assert_eq!(
+            (found, errors),
+            (site.model.len() - BLOCK_NAMES, BLOCK_NAMES)
+        );
     }
 }
 
@@ -77,7 +95,11 @@ fn a_cut_empty_missing_or_misplaced_block_is_an_error() {
         let (site, adapter) = one_run(2);
         damage(&adapter, &sql);
         let (found, errors) = look_up_all(&site, &adapter);
-        assert_eq!((found, errors), (site.model.len() - BLOCK_NAMES, BLOCK_NAMES), "{sql}");
+        assert_eq!(
+            (found, errors),
+            (site.model.len() - BLOCK_NAMES, BLOCK_NAMES),
+            "{sql}"
+        );
     }
 }
 
@@ -98,7 +120,11 @@ fn a_damaged_part_is_an_error_when_the_index_is_opened() {
         let (_site, adapter) = one_run(3);
         assert_eq!(open_error(&adapter.conn), None);
         damage(&adapter, sql);
-        assert_eq!(open_error(&adapter.conn), Some(ErrorCode::DatabaseCorrupt), "{sql}");
+        assert_eq!(
+            open_error(&adapter.conn),
+            Some(ErrorCode::DatabaseCorrupt),
+            "{sql}"
+        );
     }
 }
 
@@ -115,10 +141,20 @@ fn a_changed_part_is_an_error_when_the_index_is_opened() {
         for _ in 0..20 {
             let mut changed = data.clone();
             changed[site.rng.usize(..data.len())] ^= 1 << site.rng.u8(..8);
-            adapter.conn.execute(&sql, (id, changed)).expect("the part is there");
-            assert_eq!(open_error(&adapter.conn), Some(ErrorCode::DatabaseCorrupt), "{column}");
+            adapter
+                .conn
+                .execute(&sql, (id, changed))
+                .expect("the part is there");
+            assert_eq!(
+                open_error(&adapter.conn),
+                Some(ErrorCode::DatabaseCorrupt),
+                "{column}"
+            );
         }
-        adapter.conn.execute(&sql, (id, data)).expect("the part is there");
+        adapter
+            .conn
+            .execute(&sql, (id, data))
+            .expect("the part is there");
         assert_eq!(open_error(&adapter.conn), None);
     }
 }
@@ -127,7 +163,10 @@ fn a_changed_part_is_an_error_when_the_index_is_opened() {
 fn a_merge_stops_at_a_damaged_block_and_names_stay_where_they_are() {
     for background in [false, true] {
         let mut site = Site::new(4);
-        let mut adapter = site.open(NamesOptions { background, ..SMALL });
+        let mut adapter = site.open(NamesOptions {
+            background,
+            ..SMALL
+        });
         while adapter.names.runs()[0] < 2 {
             site.commit(&mut adapter, 20, 10);
         }
@@ -136,7 +175,10 @@ fn a_merge_stops_at_a_damaged_block_and_names_stay_where_they_are() {
             let mut upto = adapter.names.known();
             upto.position += 20;
             let more = site.fresh_names(20).into_iter();
-            let entry = Entry { at: upto.position, fingerprint: [0; 16] };
+            let entry = Entry {
+                at: upto.position,
+                fingerprint: [0; 16],
+            };
             adapter.names.insert(more.map(|name| (name, entry)), upto);
             let tx = adapter.conn.transaction().expect("a transaction begins");
             match adapter.names.write_some(&tx, 10) {
@@ -156,12 +198,22 @@ fn a_merge_stops_at_a_damaged_block_and_names_stay_where_they_are() {
 #[test]
 fn one_name_with_two_entries_is_an_error_when_runs_are_merged() {
     let site = Site::new(5);
-    let mut adapter = site.open(NamesOptions { run_names: 1, tier: 2, ..SMALL });
+    let mut adapter = site.open(NamesOptions {
+        run_names: 1,
+        tier: 2,
+        ..SMALL
+    });
     let name: Name = [7; 16];
     let mut outcome = Ok(());
     for at in 1..40 {
-        let mark = Mark { position: at, refusal: 0 };
-        let entry = Entry { at, fingerprint: [0; 16] };
+        let mark = Mark {
+            position: at,
+            refusal: 0,
+        };
+        let entry = Entry {
+            at,
+            fingerprint: [0; 16],
+        };
         adapter.names.insert([(name, entry)].into_iter(), mark);
         let tx = adapter.conn.transaction().expect("a transaction begins");
         outcome = adapter.names.write_some(&tx, 10);
@@ -171,7 +223,9 @@ fn one_name_with_two_entries_is_an_error_when_runs_are_merged() {
         tx.commit().expect("the batch is committed");
         adapter.names.committed();
     }
-    let code = outcome.expect_err("two entries were merged").sqlite_error_code();
+    let code = outcome
+        .expect_err("two entries were merged")
+        .sqlite_error_code();
     assert_eq!(code, Some(ErrorCode::DatabaseCorrupt));
 }
 
@@ -180,9 +234,18 @@ fn one_name_with_two_entries_is_an_error_when_runs_are_merged() {
 fn inserting_a_name_again_is_a_bug() {
     let site = Site::new(6);
     let mut adapter = site.open(SMALL);
-    let entry = Entry { at: 1, fingerprint: [0; 16] };
+    let entry = Entry {
+        at: 1,
+        fingerprint: [0; 16],
+    };
     let twice = [([1; 16], entry), ([1; 16], entry)];
-    adapter.names.insert(twice.into_iter(), Mark { position: 1, refusal: 0 });
+    adapter.names.insert(
+        twice.into_iter(),
+        Mark {
+            position: 1,
+            refusal: 0,
+        },
+    );
 }
 
 #[test]
@@ -190,7 +253,9 @@ fn names_with_equal_beginnings_are_told_apart() {
     let mut site = Site::new(7);
     let mut adapter = site.open(SMALL);
     // Two blocks and more of names that differ in the second half alone.
-    let names: Vec<Name> = (0..500u128).map(|low| ((9u128 << 64) + low * 2).to_be_bytes()).collect();
+    let names: Vec<Name> = (0..500u128)
+        .map(|low| ((9u128 << 64) + low * 2).to_be_bytes())
+        .collect();
     for batch in names.chunks(25) {
         let entries = adapter.batch(&mut site.rng, batch, 10, true);
         site.model.extend(entries);
@@ -199,7 +264,13 @@ fn names_with_equal_beginnings_are_told_apart() {
     site.check(&mut adapter);
     for low in 0..500u128 {
         let between: Name = ((9u128 << 64) + low * 2 + 1).to_be_bytes();
-        assert_eq!(adapter.names.get(&adapter.conn, &between).expect("blocks are whole"), None);
+        assert_eq!(
+            adapter
+                .names
+                .get(&adapter.conn, &between)
+                .expect("blocks are whole"),
+            None
+        );
     }
 }
 
@@ -217,8 +288,9 @@ fn keys_aimed_at_one_slot_of_a_filter_do_not_break_it() {
     let mut site = Site::new(8);
     let mut adapter = site.open(SMALL);
     // Slots are chosen by the highest bits; a filter counts the names of a slot in six bits.
-    let aimed = std::iter::repeat_with(|| site.rng.u128(..).to_be_bytes())
-        .filter(|name: &Name| slot_hash(u64::from_be_bytes(name[..8].try_into().expect("8"))) >> 50 == 0);
+    let aimed = std::iter::repeat_with(|| site.rng.u128(..).to_be_bytes()).filter(|name: &Name| {
+        slot_hash(u64::from_be_bytes(name[..8].try_into().expect("8"))) >> 50 == 0
+    });
     let names: Vec<Name> = aimed.take(200).collect();
     for _ in 0..3 {
         site.commit(&mut adapter, 20, 10);

@@ -8,7 +8,9 @@ impl Adapter {
     fn block_rows(&self) -> u64 {
         let count = |level| {
             let sql = format!("SELECT count(*) FROM run_{level}");
-            self.conn.query_row(&sql, [], |row| row.get::<_, i64>(0)).expect("a table is counted")
+            self.conn
+                .query_row(&sql, [], |row| row.get::<_, i64>(0))
+                .expect("a table is counted")
         };
         (0..LEVELS).map(|level| count(level).cast_unsigned()).sum()
     }
@@ -60,7 +62,10 @@ fn a_run_exists_exactly_when_its_transaction_does() {
         let (runs, covered) = (adapter.names.runs(), adapter.names.covered());
         let listed = adapter.names_in_runs();
         site.roll_back(&mut adapter, 20, 2);
-        assert_eq!((adapter.names.runs(), adapter.names.covered()), (runs, covered));
+        assert_eq!(
+            (adapter.names.runs(), adapter.names.covered()),
+            (runs, covered)
+        );
         assert_eq!(adapter.names_in_runs(), listed);
         site.commit(&mut adapter, 20, 2);
         assert_eq!(site.open(SMALL).names.runs(), adapter.names.runs());
@@ -82,14 +87,20 @@ fn an_adapter_takes_over_when_the_keeper_is_gone() {
     for _ in 0..20 {
         site.commit(&mut other, 20, 4);
     }
-    assert!(other.names.covered().position > covered.position, "the other one writes runs");
+    assert!(
+        other.names.covered().position > covered.position,
+        "the other one writes runs"
+    );
     site.check(&mut other);
 }
 
 #[test]
 fn a_former_keeper_drops_its_unfinished_run() {
     let mut site = Site::new(4);
-    let mut former = site.open(NamesOptions { run_names: 500, ..SMALL });
+    let mut former = site.open(NamesOptions {
+        run_names: 500,
+        ..SMALL
+    });
     let mut other = site.open(SMALL);
     // A run of more blocks than a budget of one writes at once stands half written ...
     while former.loose_blocks() < 2 {
@@ -119,14 +130,23 @@ fn a_keeper_stays_while_it_does_its_work() {
         site.commit(&mut other, 10, 8);
         tokens.push(sql::state(&keeper.conn).expect("the row is there").keeper);
     }
-    assert!(*tokens.last().expect("there were batches") <= 2, "the keeper changed: {tokens:?}");
-    assert!(keeper.names.runs()[1..].iter().sum::<usize>() > 0, "it merged");
+    assert!(
+        *tokens.last().expect("there were batches") <= 2,
+        "the keeper changed: {tokens:?}"
+    );
+    assert!(
+        keeper.names.runs()[1..].iter().sum::<usize>() > 0,
+        "it merged"
+    );
 }
 
 #[test]
 fn maps_do_not_pile_up_when_the_budget_is_too_small() {
     let mut site = Site::new(6);
-    let mut adapter = site.open(NamesOptions { run_names: 500, ..SMALL });
+    let mut adapter = site.open(NamesOptions {
+        run_names: 500,
+        ..SMALL
+    });
     for _ in 0..200 {
         site.commit(&mut adapter, 200, 0);
         let frozen = adapter.names.views.view().frozen.len();
@@ -138,12 +158,19 @@ fn maps_do_not_pile_up_when_the_budget_is_too_small() {
 #[test]
 fn a_budget_bounds_the_blocks_of_a_transaction() {
     let mut site = Site::new(7);
-    let mut adapter = site.open(NamesOptions { run_names: 2_000, ..SMALL });
+    let mut adapter = site.open(NamesOptions {
+        run_names: 2_000,
+        ..SMALL
+    });
     let mut before = adapter.block_rows();
     for _ in 0..400 {
         site.commit(&mut adapter, 100, 4);
         let now = adapter.block_rows();
-        assert!(now <= before + 4, "{} blocks in one transaction", now - before);
+        assert!(
+            now <= before + 4,
+            "{} blocks in one transaction",
+            now - before
+        );
         before = now;
     }
     assert!(before > 100);
@@ -154,7 +181,10 @@ fn a_budget_bounds_the_blocks_of_a_transaction() {
 fn a_transaction_without_a_told_outcome_is_a_bug() {
     let site = Site::new(8);
     let mut adapter = site.open(SMALL);
-    adapter.names.write_some(&adapter.conn, 1).expect("nothing is written");
+    adapter
+        .names
+        .write_some(&adapter.conn, 1)
+        .expect("nothing is written");
     let second = adapter.names.write_some(&adapter.conn, 1);
     second.expect("it never comes here");
 }
