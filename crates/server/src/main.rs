@@ -1,1 +1,3 @@
+//! Main.
+mod config;
 fn main() {}
