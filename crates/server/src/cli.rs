@@ -1,0 +1,88 @@
+//! The commands: what a user types, and what each one starts.
+//!
+//! Each command is a file below; here is the list of them, and the one place where an outcome
+//! becomes an exit code: 0 done and true, 1 done and false, 2 wrong usage or configuration, 3 a
+//! back end is unreachable or the data directory is held by another process.
+//!
+//! A command never prints but through `output`, never decides anything that a rule decides, and
+//! reaches stores through the HTTP API only, be it over the network or called in process.
+
+mod config;
+mod door;
+mod failure;
+mod log;
+mod operate;
+mod output;
+mod start;
+mod stock;
+mod token;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use failure::{Failure, Verdict};
+
+/// Sells exactly the stock there is: holds, durable before they are answered, and provable.
+#[derive(Debug, Parser)]
+#[command(name = "evenkeel", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(after_help = "Example: evenkeel serve")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show stock and change it by hand
+    #[command(subcommand)]
+    Stock(stock::Command),
+    /// Read the log
+    #[command(subcommand)]
+    Log(log::Command),
+    /// Make, list and revoke access tokens
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Check the configuration, or show it with where each value came from
+    #[command(subcommand)]
+    Config(config::Command),
+    /// Print a script that completes commands in a shell
+    #[command(after_help = "Example: evenkeel completions bash > evenkeel.bash")]
+    Completions {
+        /// The shell that reads the script
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Reads the command line, runs the command, and ends with its exit code.
+pub(crate) fn run() -> ExitCode {
+    let outcome = Cli::parse().command.run();
+    match outcome {
+        Ok(Verdict::True) => ExitCode::SUCCESS,
+        Ok(Verdict::False) => ExitCode::from(1),
+        Err(failure) => {
+            failure.tell();
+            failure.exit_code()
+        }
+    }
+}
+
+impl Command {
+    fn run(self) -> Result<Verdict, Failure> {
+        match self {
+            Self::Stock(command) => operate::run(&command),
+            Self::Log(command) => log::run(&command),
+            Self::Token(command) => operate::run(&command),
+            Self::Config(command) => config::run(&command),
+            Self::Completions { shell } => {
+                let mut script = Vec::new();
+                let name = "evenkeel";
+                clap_complete::generate(shell, &mut Cli::command(), name, &mut script);
+                output::raw(&script)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
