@@ -1,1 +1,5 @@
+//! The one binary: wiring only.
+mod client;
+mod demo;
+mod load;
 fn main() {}
