@@ -14,6 +14,7 @@ mod log;
 mod operate;
 mod output;
 mod start;
+mod status;
 mod stock;
 mod token;
 
@@ -25,7 +26,12 @@ use failure::{Failure, Verdict};
 
 /// Sells exactly the stock there is: holds, durable before they are answered, and provable.
 #[derive(Debug, Parser)]
-#[command(name = "evenkeel", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(
+    name = "evenkeel",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true
+)]
 #[command(after_help = "Example: evenkeel serve")]
 struct Cli {
     #[command(subcommand)]
@@ -43,6 +49,12 @@ enum Command {
     /// Make, list and revoke access tokens
     #[command(subcommand)]
     Token(token::Command),
+    /// Show how the engine is: head, loops and how far they are behind
+    #[command(after_help = "Example: evenkeel status")]
+    Status(status::Status),
+    /// Check every invariant against the stores; exit code 1 if one is violated
+    #[command(after_help = "Example: evenkeel verify --data evenkeel-data")]
+    Verify(status::Verify),
     /// Check the configuration, or show it with where each value came from
     #[command(subcommand)]
     Config(config::Command),
@@ -73,6 +85,8 @@ impl Command {
             Self::Stock(command) => operate::run(&command),
             Self::Log(command) => log::run(&command),
             Self::Token(command) => operate::run(&command),
+            Self::Status(command) => operate::run(&command),
+            Self::Verify(command) => operate::run(&command),
             Self::Config(command) => config::run(&command),
             Self::Completions { shell } => {
                 let mut script = Vec::new();

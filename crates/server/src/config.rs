@@ -16,7 +16,7 @@ mod tests;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-pub(crate) use keys::{KEYS, Key, Value};
+pub(crate) use keys::{KEYS, Value};
 pub(crate) use mistake::{Mistake, Mistakes};
 
 /// The values that a command runs with, all of them checked.

@@ -54,12 +54,19 @@ impl Lock {
     pub(crate) fn take_if_free(directory: &Path) -> std::io::Result<Taken> {
         std::fs::create_dir_all(directory)?;
         let path = directory.join("lock");
-        let mut file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)?;
         match file.try_lock() {
             Ok(()) => {
                 let mut lock = Self { file };
-                lock.write(&Holder { pid: Some(std::process::id()), url: None })?;
+                lock.write(&Holder {
+                    pid: Some(std::process::id()),
+                    url: None,
+                })?;
                 Ok(Taken::Yes(lock))
             }
             Err(TryLockError::WouldBlock) => Ok(Taken::No(read(&mut file))),
@@ -69,7 +76,10 @@ impl Lock {
 
     /// Says where this process serves, so that commands find it.
     pub(crate) fn announce(&mut self, url: &str) -> std::io::Result<()> {
-        self.write(&Holder { pid: Some(std::process::id()), url: Some(url.to_owned()) })
+        self.write(&Holder {
+            pid: Some(std::process::id()),
+            url: Some(url.to_owned()),
+        })
     }
 
     fn write(&mut self, holder: &Holder) -> std::io::Result<()> {
@@ -85,12 +95,15 @@ fn read(file: &mut File) -> Holder {
     let mut text = String::new();
     // An unreadable text is that of a holder that is just writing it.
     let read = file.read_to_string(&mut text);
-    read.ok().and_then(|_| serde_json::from_str(&text).ok()).unwrap_or_default()
+    read.ok()
+        .and_then(|_| serde_json::from_str(&text).ok())
+        .unwrap_or_default()
 }
 
 /// Who last said that they hold this directory, whether or not they still do.
 pub(crate) fn last_holder(directory: &Path) -> Holder {
-    File::open(directory.join("lock")).map_or_else(|_| Holder::default(), |mut file| read(&mut file))
+    File::open(directory.join("lock"))
+        .map_or_else(|_| Holder::default(), |mut file| read(&mut file))
 }
 
 #[cfg(test)]
@@ -103,17 +116,28 @@ mod tests {
         let Ok(Taken::Yes(mut lock)) = Lock::take_if_free(directory.path()) else {
             panic!("nobody has the lock yet");
         };
-        lock.announce("http://127.0.0.1:7411").expect("the lock file can be written");
+        lock.announce("http://127.0.0.1:7411")
+            .expect("the lock file can be written");
         let Ok(Taken::No(holder)) = Lock::take_if_free(directory.path()) else {
             panic!("a lock was given twice");
         };
         let pid = std::process::id();
-        let wanted = Holder { pid: Some(pid), url: Some("http://127.0.0.1:7411".to_owned()) };
+        let wanted = Holder {
+            pid: Some(pid),
+            url: Some("http://127.0.0.1:7411".to_owned()),
+        };
         assert_eq!(holder, wanted);
         let told = format!("process {pid}, which serves http://127.0.0.1:7411");
         assert_eq!(holder.to_string(), told);
         drop(lock);
-        assert!(matches!(Lock::take_if_free(directory.path()), Ok(Taken::Yes(_))));
-        assert_eq!(last_holder(directory.path()).url, None, "a new taker has not served yet");
+        assert!(matches!(
+            Lock::take_if_free(directory.path()),
+            Ok(Taken::Yes(_))
+        ));
+        assert_eq!(
+            last_holder(directory.path()).url,
+            None,
+            "a new taker has not served yet"
+        );
     }
 }

@@ -65,7 +65,8 @@ fn walk(directory: &Path, root: &Path, files: &mut Vec<File>) {
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
-        if ["target", ".git", "evenkeel-data"].contains(&name.as_str()) {
+        let built = name == "target" && directory == root;
+        if built || name == ".git" || name == "evenkeel-data" {
             continue;
         }
         if path.is_dir() {
@@ -164,21 +165,28 @@ fn every_exception_names_a_file_and_a_reason() {
 #[test]
 fn every_source_file_says_what_it_owns() {
     let mut broken = Vec::new();
-    for file in files().iter().filter(|file| file.is_rust()) {
+    for file in files().iter().filter(|file| file.is_source()) {
         let doc = file
             .text
             .lines()
             .take_while(|line| line.starts_with("//!"))
             .count();
-        let least = if file.is_source() { 3 } else { 1 };
+        let least = if file.text.lines().count() > 100 {
+            3
+        } else {
+            1
+        };
         if !(least..=20).contains(&doc) {
-            broken.push(format!("{}: {doc} lines of module doc", file.path));
+            broken.push(format!(
+                "{}: {doc} lines of module doc, not {least} to 20",
+                file.path
+            ));
         }
     }
     report(
         &broken,
         "Begin the file with 5 to 15 lines of `//!`: what it owns, the invariant it keeps, what it \
-         never does. A test file needs one line.",
+         never does. A small part of a module may do with one line.",
     );
 }
 
@@ -207,7 +215,7 @@ fn nothing_is_left_unfinished() {
 }
 
 #[test]
-fn test_names_are_sentences() {
+fn names_of_tests_are_sentences() {
     let prefix = concat!("fn te", "st_");
     let broken = places(&[prefix], File::is_rust);
     report(&broken, "Name the test by what it shows, without a prefix.");

@@ -34,7 +34,11 @@ pub(super) struct Which {
 
 impl Which {
     fn load(&self) -> Result<Loaded, Failure> {
-        Ok(load(self.config.as_deref(), super::start::variables(), Vec::new())?)
+        Ok(load(
+            self.config.as_deref(),
+            super::start::variables(),
+            Vec::new(),
+        )?)
     }
 }
 
@@ -53,9 +57,17 @@ fn as_table(loaded: &Loaded) -> String {
     let rows = KEYS.iter().map(|key| {
         let value = (key.show)(&loaded.config);
         let value = value.map_or("none".to_owned(), |value| value.to_string());
-        vec![key.path.to_owned(), value, loaded.origin(key.path).to_string()]
+        vec![
+            key.path.to_owned(),
+            value,
+            loaded.origin(key.path).to_string(),
+        ]
     });
-    let columns = [Column::Text("key"), Column::Text("value"), Column::Text("from")];
+    let columns = [
+        Column::Text("key"),
+        Column::Text("value"),
+        Column::Text("from"),
+    ];
     output::table(&columns, rows.collect())
 }
 

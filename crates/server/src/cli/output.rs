@@ -41,8 +41,10 @@ pub(crate) enum Column {
 /// A table without borders, at most 100 columns wide; long cells wrap.
 pub(crate) fn table(columns: &[Column], rows: Vec<Vec<String>>) -> String {
     let mut table = Table::new();
-    table.load_preset(comfy_table::presets::NOTHING);
-    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
+    table.load_style(comfy_table::presets::NOTHING);
+    table
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(WIDTH);
     table.set_header(columns.iter().map(|column| match column {
         Column::Text(title) | Column::Number(title) => title.to_uppercase(),
     }));
@@ -53,7 +55,10 @@ pub(crate) fn table(columns: &[Column], rows: Vec<Vec<String>>) -> String {
             shown.set_cell_alignment(CellAlignment::Right);
         }
     }
-    let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
+    let lines: Vec<String> = table
+        .lines()
+        .map(|line| line.trim_end().to_owned())
+        .collect();
     lines.join("\n")
 }
 
@@ -76,5 +81,9 @@ pub(crate) fn toned(word: &str, tone: Tone) -> String {
         Tone::Bad => 31,
         Tone::Faint => 2,
     };
-    if wanted { format!("\u{1b}[{code}m{word}\u{1b}[0m") } else { word.to_owned() }
+    if wanted {
+        format!("\u{1b}[{code}m{word}\u{1b}[0m")
+    } else {
+        word.to_owned()
+    }
 }
