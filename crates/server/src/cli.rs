@@ -13,9 +13,12 @@ mod failure;
 mod log;
 mod operate;
 mod output;
+mod process;
+mod serve;
 mod start;
 mod status;
 mod stock;
+mod stores;
 mod token;
 
 use std::process::ExitCode;
@@ -40,6 +43,9 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Serve the HTTP API until SIGTERM or SIGINT
+    #[command(after_help = "Example: evenkeel serve --data evenkeel-data")]
+    Serve(serve::Serve),
     /// Show stock and change it by hand
     #[command(subcommand)]
     Stock(stock::Command),
@@ -82,6 +88,7 @@ pub(crate) fn run() -> ExitCode {
 impl Command {
     fn run(self) -> Result<Verdict, Failure> {
         match self {
+            Self::Serve(command) => serve::run(&command),
             Self::Stock(command) => operate::run(&command),
             Self::Log(command) => log::run(&command),
             Self::Token(command) => operate::run(&command),

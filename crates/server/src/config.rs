@@ -29,11 +29,11 @@ pub(crate) struct Config {
     /// The directory of the SQLite store, of the lock and of the first token.
     pub(crate) data: PathBuf,
     /// A hold's life when the request names none, in milliseconds.
-    pub(crate) ttl_ms: i64,
+    pub(crate) ttl_ms: u64,
     /// The longest life that a request or an extension may give a hold, in milliseconds.
-    pub(crate) max_life_ms: i64,
+    pub(crate) max_life_ms: u64,
     /// At this many available units or fewer a SKU is shown as `low`.
-    pub(crate) low_at: i64,
+    pub(crate) low_at: u64,
     /// The least severe level that is logged.
     pub(crate) log_level: tracing::level_filters::LevelFilter,
 }

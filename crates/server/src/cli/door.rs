@@ -7,15 +7,22 @@
 //! A command cannot tell which way it went: the answers are the same bytes.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use clap::Args;
+use evenkeel_rules::ids::TokenId;
+use evenkeel_rules::token::Role;
 use serde_json::Value;
 
 use super::failure::Failure;
+use super::operate::good;
 use super::start;
+use super::stores::{self, Open};
 use crate::client::{self, Caller, Limits, Pool, Target};
-use crate::lock;
+use crate::http;
+use crate::lock::{self, Holder, Lock, Taken};
 
 const DEFAULT_URL: &str = "http://127.0.0.1:7411";
 const DEFAULT_DATA: &str = "evenkeel-data";
@@ -109,11 +116,16 @@ pub(super) struct Answer {
 pub(super) enum Door {
     /// A running server.
     Remote(client::Api),
+    /// Stores that this process opened, and the lock if it writes.
+    Local(Box<Open>, Option<Lock>),
 }
 
 impl Door {
-    /// Opens the way that the flags ask for; `writes` says whether a change will be sent.
-    pub(super) fn open(place: &Where, writes: bool) -> Result<Self, Failure> {
+    /// Opens the way that the flags ask for; `call` says whether a change will be sent.
+    pub(super) async fn open(place: &Where, call: &Call) -> Result<Self, Failure> {
+        if place.data.is_some() || place.config.is_some() {
+            return Self::local(place, call).await;
+        }
         let url = place
             .url
             .clone()
@@ -125,6 +137,24 @@ impl Door {
             .or_else(|| start::variable("EVENKEEL_TOKEN"));
         let token = token.or_else(|| token_of_own_server(Path::new(DEFAULT_DATA), &url));
         Self::remote(&url, token.as_deref())
+    }
+
+    async fn local(place: &Where, call: &Call) -> Result<Self, Failure> {
+        let (file, data) = (place.config.as_deref(), place.data.as_deref());
+        let config = start::configured(file, data, Vec::new())?.config;
+        if !call.writes() {
+            return Ok(Self::Local(Box::new(stores::to_read(&config).await?), None));
+        }
+        match Lock::take_if_free(&config.data) {
+            Ok(Taken::Yes(lock)) => {
+                let open = stores::to_write(&config, None).await?;
+                Ok(Self::Local(Box::new(open), Some(lock)))
+            }
+            Ok(Taken::No(Holder { url: Some(url), .. })) => {
+                Self::remote(&url, token_in(&config.data).as_deref())
+            }
+            other => Err(not_taken(&config.data, other)),
+        }
     }
 
     fn remote(url: &str, token: Option<&str>) -> Result<Self, Failure> {
@@ -147,23 +177,110 @@ impl Door {
     /// Sends the request and waits for its answer.
     pub(super) async fn ask(&self, call: &Call) -> Result<Answer, Failure> {
         match self {
-            Self::Remote(api) => {
-                let answer = match call.method {
-                    Method::Get => api.get(&call.path).await,
-                    Method::Delete => api.delete(&call.path).await,
-                    Method::Post => {
-                        let key = call.key.clone().unwrap_or_else(made_up_key);
-                        let body = call.body.as_ref().unwrap_or(&Value::Null);
-                        api.post(&call.path, &key, body).await
-                    }
-                };
-                let answer = answer.map_err(|error| Failure::Unreachable(error.to_string()))?;
-                Ok(Answer {
-                    status: answer.status,
-                    body: answer.body,
-                })
-            }
+            Self::Remote(api) => ask_remote(api, call).await,
+            Self::Local(open, _lock) => Ok(Inside::new(&open.api).ask(call).await),
         }
+    }
+
+    /// Ends what was opened; what was answered is on disk already.
+    pub(super) async fn close(self) {
+        match self {
+            Self::Remote(_) => {}
+            Self::Local(open, _lock) => open.engine.stop().await,
+        }
+    }
+}
+
+async fn ask_remote(api: &client::Api, call: &Call) -> Result<Answer, Failure> {
+    let answer = match call.method {
+        Method::Get => api.get(&call.path).await,
+        Method::Delete => api.delete(&call.path).await,
+        Method::Post => {
+            let key = call.key.clone().unwrap_or_else(made_up_key);
+            let body = call.body.as_ref().unwrap_or(&Value::Null);
+            api.post(&call.path, &key, body).await
+        }
+    };
+    let answer = answer.map_err(|error| Failure::Unreachable(error.to_string()))?;
+    Ok(Answer {
+        status: answer.status,
+        body: answer.body,
+    })
+}
+
+/// The API of this process, asked as a command that may do everything.
+pub(super) struct Inside<'a> {
+    api: &'a Arc<http::Api>,
+    door: http::Door,
+}
+
+impl<'a> Inside<'a> {
+    pub(super) fn new(api: &'a Arc<http::Api>) -> Self {
+        let id = TokenId::new("command").expect("a word is an id");
+        let caller = http::Caller {
+            id,
+            role: Role::Admin,
+            customer: None,
+        };
+        Self {
+            api,
+            door: http::Door::Inside(Arc::new(caller)),
+        }
+    }
+
+    /// Sends the request through the same steps that a connection's takes.
+    pub(super) async fn ask(&self, call: &Call) -> Answer {
+        let (method, body) = match call.method {
+            Method::Get => (::http::Method::GET, Bytes::new()),
+            Method::Delete => (::http::Method::DELETE, Bytes::new()),
+            Method::Post => {
+                let body = call
+                    .body
+                    .as_ref()
+                    .map(ToString::to_string)
+                    .unwrap_or_default();
+                (::http::Method::POST, Bytes::from(body))
+            }
+        };
+        let mut request = ::http::Request::builder().method(method).uri(&call.path);
+        if call.method == Method::Post {
+            let key = call.key.clone().unwrap_or_else(made_up_key);
+            request = request.header("idempotency-key", key);
+            request = request.header("content-type", "application/json");
+        }
+        let Ok(request) = request.body(http::Payload::Whole(body)) else {
+            return Answer {
+                status: 400,
+                body: Vec::new(),
+            };
+        };
+        let response = self.api.answer(request, &self.door).await;
+        Answer {
+            status: response.status().as_u16(),
+            body: response.into_body().to_vec(),
+        }
+    }
+
+    /// The value of a good answer.
+    pub(super) async fn value(&self, call: &Call) -> Result<Value, Failure> {
+        good(self.ask(call).await, false)
+    }
+}
+
+/// The lock of a directory, or who has it: exit code 3.
+pub(super) fn lock_of(directory: &Path) -> Result<Lock, Failure> {
+    match Lock::take_if_free(directory) {
+        Ok(Taken::Yes(lock)) => Ok(lock),
+        other => Err(not_taken(directory, other)),
+    }
+}
+
+fn not_taken(directory: &Path, taken: std::io::Result<Taken>) -> Failure {
+    let directory = directory.display();
+    match taken {
+        Ok(Taken::No(holder)) => Failure::Unreachable(format!("{directory} is held by {holder}")),
+        Ok(Taken::Yes(_)) => Failure::Unreachable(format!("{directory} was given back")),
+        Err(error) => Failure::Unreachable(format!("{directory}: {error}")),
     }
 }
 

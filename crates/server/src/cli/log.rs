@@ -61,25 +61,25 @@ pub(super) enum Command {
 }
 
 pub(super) fn run(command: &Command) -> Result<Verdict, Failure> {
-    let runtime = start::runtime()?;
-    match command {
-        Command::Tail {
-            lines,
-            follow,
-            common,
-        } => {
-            let reader = Reader::open(common)?;
-            runtime.block_on(tail(&reader, *lines, *follow))
-        }
-        Command::Show { position, common } => {
-            let reader = Reader::open(common)?;
-            runtime.block_on(show(&reader, *position))
-        }
-        Command::Export { from, out, common } => {
-            let reader = Reader::open(common)?;
-            runtime.block_on(export(&reader, *from, out.as_ref()))
-        }
-    }
+    start::runtime()?.block_on(async {
+        let common = match command {
+            Command::Tail { common, .. }
+            | Command::Show { common, .. }
+            | Command::Export { common, .. } => common,
+        };
+        let door = Door::open(&common.place, &Call::get("/v1/log")).await?;
+        let reader = Reader {
+            door,
+            json: common.json,
+        };
+        let read = match command {
+            Command::Tail { lines, follow, .. } => tail(&reader, *lines, *follow).await,
+            Command::Show { position, .. } => show(&reader, *position).await,
+            Command::Export { from, out, .. } => export(&reader, *from, out.as_ref()).await,
+        };
+        reader.door.close().await;
+        read
+    })
 }
 
 /// Reads the log page by page.
@@ -95,13 +95,6 @@ struct Page {
 }
 
 impl Reader {
-    fn open(common: &Common) -> Result<Self, Failure> {
-        Ok(Self {
-            door: Door::open(&common.place, false)?,
-            json: common.json,
-        })
-    }
-
     async fn page(&self, from: u64, limit: u64) -> Result<Page, Failure> {
         let call = Call::get(format!("/v1/log?from={from}&limit={limit}"));
         let mut answer = good(self.door.ask(&call).await?, self.json)?;

@@ -11,7 +11,7 @@ use clap::Args;
 use serde_json::Value;
 
 use super::door::{Answer, Call, Door, Where};
-use super::failure::{Failure, Verdict, tell};
+use super::failure::{Failure, Verdict};
 use super::{output, start};
 
 /// The flags that every operator command has.
@@ -43,8 +43,9 @@ pub(super) fn run(operation: &impl Operation) -> Result<Verdict, Failure> {
     let common = operation.common();
     start::runtime()?.block_on(async {
         let call = operation.call();
-        let door = Door::open(&common.place, call.writes())?;
+        let door = Door::open(&common.place, &call).await?;
         let answer = whole(&door, &call, common.json).await;
+        door.close().await;
         let answer = answer?;
         if common.json {
             output::line(&answer.to_string())?;
@@ -132,9 +133,4 @@ pub(super) fn cell(value: &Value) -> String {
         Value::String(text) => text.clone(),
         Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
     }
-}
-
-/// Says on standard error what a person should know beside the answer.
-pub(super) fn note(text: &str) {
-    tell(text);
 }

@@ -3,7 +3,10 @@
 //! Environment variables are read here and nowhere else, so that what a command depends on can be
 //! listed: the `EVENKEEL_SECTION__KEY` variables, `EVENKEEL_URL` and `EVENKEEL_TOKEN`.
 
+use std::io::IsTerminal;
 use std::path::Path;
+
+use tracing::level_filters::LevelFilter;
 
 use super::failure::Failure;
 use crate::config::{Given, Loaded, load};
@@ -38,4 +41,15 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
         .enable_all()
         .build();
     built.map_err(|error| Failure::Refused(format!("the runtime cannot start: {error}")))
+}
+
+/// Logs to standard error from this level on.
+pub(super) fn log_from(level: LevelFilter) {
+    let colours = std::io::stderr().is_terminal() && variable("NO_COLOR").is_none();
+    let logger = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(colours);
+    let set = logger.with_max_level(level).try_init();
+    // A second start in one process (a test) keeps the first one's logger.
+    let _kept = set.is_err();
 }

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use super::Config;
 
 /// The largest integer that a JSON client can be trusted to read back.
-const INTEGER_MAX: i64 = (1 << 53) - 1;
+const INTEGER_MAX: u64 = (1 << 53) - 1;
 
 /// A value as TOML, or an environment variable, can say it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,7 +108,7 @@ pub(crate) const KEYS: &[Key] = &[
         range: "0 to 2^53-1 units",
         meaning: "At this many available units or fewer a SKU is shown as `low`.",
         set: |config, value| Ok(config.low_at = integer(value, 0, INTEGER_MAX)?),
-        show: |config| Some(Value::Integer(config.low_at)),
+        show: |config| shown(config.low_at),
     },
     Key {
         path: "holds.ttl_ms",
@@ -116,7 +116,7 @@ pub(crate) const KEYS: &[Key] = &[
         range: "1000 to `holds.max_life_ms`, in milliseconds",
         meaning: "A hold's life when the request names none.",
         set: |config, value| Ok(config.ttl_ms = integer(value, 1_000, DAY_MS)?),
-        show: |config| Some(Value::Integer(config.ttl_ms)),
+        show: |config| shown(config.ttl_ms),
     },
     Key {
         path: "holds.max_life_ms",
@@ -124,7 +124,7 @@ pub(crate) const KEYS: &[Key] = &[
         range: "1000 to 86400000 (24 hours), in milliseconds",
         meaning: "The longest life that a request or an extension may give a hold.",
         set: |config, value| Ok(config.max_life_ms = integer(value, 1_000, DAY_MS)?),
-        show: |config| Some(Value::Integer(config.max_life_ms)),
+        show: |config| shown(config.max_life_ms),
     },
     Key {
         path: "telemetry.log_level",
@@ -137,7 +137,7 @@ pub(crate) const KEYS: &[Key] = &[
 ];
 
 /// A hold never outlives a day, whatever is configured.
-const DAY_MS: i64 = 86_400_000;
+const DAY_MS: u64 = 86_400_000;
 
 /// The key of this path.
 pub(super) fn find(path: &str) -> Option<&'static Key> {
@@ -152,13 +152,21 @@ fn text(value: &Value) -> Result<&str, String> {
     }
 }
 
-fn integer(value: &Value, min: i64, max: i64) -> Result<i64, String> {
+fn integer(value: &Value, min: u64, max: u64) -> Result<u64, String> {
     match value {
-        Value::Integer(number) if (min..=max).contains(number) => Ok(*number),
-        Value::Integer(number) => Err(format!("is {number} and must be from {min} to {max}")),
+        Value::Integer(number) => match u64::try_from(*number) {
+            Ok(fits) if (min..=max).contains(&fits) => Ok(fits),
+            Ok(_) | Err(_) => Err(format!("is {number} and must be from {min} to {max}")),
+        },
         Value::Text(_) => Err("must be an integer, not a string".to_owned()),
         Value::Other(kind) => Err(format!("must be an integer, not {kind}")),
     }
+}
+
+fn shown(number: u64) -> Option<Value> {
+    Some(Value::Integer(
+        i64::try_from(number).expect("every range ends below 2^53"),
+    ))
 }
 
 fn address(value: &Value) -> Result<SocketAddr, String> {

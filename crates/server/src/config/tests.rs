@@ -60,9 +60,15 @@ fn a_flag_beats_a_variable_and_a_variable_beats_the_file() {
     assert_eq!(loaded.origin("store.url").to_string(), "--data");
 }
 
+fn each_is_told(cases: &[(&str, &str)]) {
+    for (text, told) in cases {
+        assert_eq!(mistake(text), *told, "for the file\n{text}");
+    }
+}
+
 #[test]
-fn a_wrong_file_is_told_with_its_line_and_the_nearest_key() {
-    let cases = [
+fn a_wrong_name_is_told_with_its_line_and_the_nearest_key() {
+    each_is_told(&[
         (
             "[holds]\n\nttl_sm = 600000\n",
             "evenkeel.toml:3: unknown key holds.ttl_sm; did you mean holds.ttl_ms?",
@@ -80,6 +86,12 @@ fn a_wrong_file_is_told_with_its_line_and_the_nearest_key() {
             "evenkeel.toml:2: unknown key server.low_at; did you mean inventory.low_at?",
         ),
         ("holds = 3\n", "evenkeel.toml:1: holds must be a section"),
+    ]);
+}
+
+#[test]
+fn a_wrong_value_is_told_with_its_line_and_what_would_be_right() {
+    each_is_told(&[
         (
             "[holds]\nttl_ms = \"600000\"\n",
             "evenkeel.toml:2: holds.ttl_ms must be an integer, not a string",
@@ -105,6 +117,12 @@ fn a_wrong_file_is_told_with_its_line_and_the_nearest_key() {
             "[holds]\nttl_ms = 999\n",
             "evenkeel.toml:2: holds.ttl_ms is 999 and must be from 1000 to 86400000",
         ),
+    ]);
+}
+
+#[test]
+fn what_this_build_has_not_and_what_does_not_go_together_is_told() {
+    each_is_told(&[
         (
             "[holds]\nmax_life_ms = 5000\n",
             "evenkeel.toml:2: holds.ttl_ms, 600000, exceeds holds.max_life_ms, 5000",
@@ -129,10 +147,7 @@ fn a_wrong_file_is_told_with_its_line_and_the_nearest_key() {
             "evenkeel.toml:3: server.admin_listen equals server.listen; leave it out to share \
              the listener",
         ),
-    ];
-    for (text, told) in cases {
-        assert_eq!(mistake(text), told, "for the file\n{text}");
-    }
+    ]);
 }
 
 #[test]
