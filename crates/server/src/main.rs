@@ -7,6 +7,7 @@
 mod cli;
 mod client;
 mod config;
+mod http;
 mod lock;
 
 fn main() -> std::process::ExitCode {
