@@ -1,1 +1,26 @@
-//! Placeholder.
+//! What happens durably.
+//!
+//! Rules decide, the engine commits, workers deliver. This crate holds the ports, the one command
+//! path ([`execute`]), the one judge ([`settle`]), the committer, the loops and the adapters behind
+//! Cargo features. It can be embedded as a library: see [`Engine`].
+
+pub mod body;
+pub mod chain;
+pub mod clock;
+pub mod commit;
+pub mod committer;
+mod engine;
+pub mod execute;
+pub mod gate;
+pub mod ledger;
+pub mod port;
+pub mod queue;
+pub mod settle;
+pub mod store;
+pub mod sweep;
+pub mod tail;
+pub mod token;
+pub mod worker;
+
+pub use engine::{Engine, Options, Ports, Threads};
+pub use execute::{Done, Refusal, Request};

@@ -1,0 +1,118 @@
+//! What events carry beside the state rows' own types, and reading effects back from the log.
+//!
+//! Each event carries what its aggregate's body shows after it, so one log row renders the answer
+//! of a replay as it was the first time; no answer is stored.
+
+use crate::chain::Entry;
+use crate::commit::Effect;
+use crate::port::{HoldRow, Place, SkuRow, TokenRow};
+use evenkeel_rules::event::Kind;
+use evenkeel_rules::hold::Hold;
+use evenkeel_rules::ids::{LocationId, Reference, SkuId};
+use evenkeel_rules::sku::Sku;
+use evenkeel_rules::stock::Balances;
+use evenkeel_rules::token::Token;
+use serde::{Deserialize, Serialize};
+
+/// The data of `stock.received` and `stock.adjusted`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StockData {
+    /// Of which SKU.
+    pub sku: SkuId,
+    /// Which of its locations changed.
+    pub location: LocationId,
+    /// A purchase order or the like.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reference: Option<Reference>,
+    /// Why, in words.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reason: Option<String>,
+    /// All balances of the SKU after it.
+    pub stock: Vec<StockAt>,
+}
+
+/// The balances of one location.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StockAt {
+    /// Where.
+    pub location: LocationId,
+    /// In the order of `Account::ALL`.
+    pub accounts: [i64; 7],
+}
+
+impl StockData {
+    /// What a receive or an adjust at a place leaves.
+    #[must_use]
+    pub fn new(
+        at: &Place,
+        reference: Option<&Reference>,
+        reason: Option<&str>,
+        stock: &[(LocationId, Balances)],
+    ) -> Self {
+        let line = |(location, balances): &(LocationId, Balances)| StockAt {
+            location: location.clone(),
+            accounts: balances.raw(),
+        };
+        Self {
+            sku: at.0.clone(),
+            location: at.1.clone(),
+            reference: reference.cloned(),
+            reason: reason.map(str::to_owned),
+            stock: stock.iter().map(line).collect(),
+        }
+    }
+}
+
+/// The effect that a log row's command left, for rendering a replay.
+///
+/// # Errors
+/// What is wrong with the row, in words.
+pub fn effect(entry: &Entry) -> Result<Effect, String> {
+    // A place that pulled ends other holds first: its own event is the last.
+    let event = entry.events.last().ok_or("the row has no event")?;
+    let (last, version) = (entry.position, event.version);
+    match event.kind {
+        Kind::Held | Kind::Extended | Kind::Confirmed | Kind::Released | Kind::Expired => {
+            let hold: Hold = event.data()?;
+            let created = if event.previous == 0 { last } else { 0 };
+            Ok(Effect::Hold(HoldRow {
+                created,
+                last,
+                version,
+                hold,
+            }))
+        }
+        Kind::SkuCreated | Kind::SkuUpdated => {
+            let sku: Sku = event.data()?;
+            let created = event.kind == Kind::SkuCreated;
+            let row = SkuRow {
+                created: 0,
+                last,
+                version,
+                sku,
+                stock_last: 0,
+                stock_version: 0,
+                locations: Vec::new(),
+            };
+            Ok(Effect::Sku { row, created })
+        }
+        Kind::StockReceived | Kind::StockAdjusted => {
+            let data: StockData = event.data()?;
+            let line = |at: StockAt| (at.location, Balances::from_raw(at.accounts));
+            Ok(Effect::Stock {
+                sku: data.sku,
+                stock: data.stock.into_iter().map(line).collect(),
+            })
+        }
+        Kind::TokenCreated | Kind::TokenRevoked => {
+            let token: Token = event.data()?;
+            Ok(Effect::Token(TokenRow {
+                created: 0,
+                last,
+                version,
+                token,
+                secret: [0; 32],
+            }))
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! The real clock and the real dice, and the watch over the clock.
+//!
+//! [`SystemClock`] and [`SystemIds`] are the one home of wall time, monotonic time, sleeping and
+//! randomness. [`ClockWatch`] compares the wall clock with the monotonic one: a jump of more than
+//! five seconds makes the node write nothing until the clocks agree again for ten seconds (or the
+//! process is restarted), so that no hold lives shorter than promised because somebody set a clock.
+
+use crate::port::{Clock, Ids};
+use async_trait::async_trait;
+use evenkeel_rules::time::LogTime;
+use std::time::{Duration, Instant, SystemTime};
+
+/// Largest disagreement of wall clock and monotonic clock that is borne.
+pub const JUMP_MAX: Duration = Duration::from_secs(5);
+/// How long the clocks must agree again before the node writes.
+pub const AGREE_FOR: Duration = Duration::from_secs(10);
+
+/// The machine's clocks.
+#[derive(Debug, Clone, Copy)]
+pub struct SystemClock {
+    start: Instant,
+}
+
+impl SystemClock {
+    /// The clocks, with the monotonic one counting from now.
+    #[must_use]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one home of the monotonic clock"
+    )]
+    pub fn new() -> Self {
+        Self {
+            start: Instant::now(),
+        }
+    }
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[async_trait]
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the one home of the wall clock")]
+    fn now(&self) -> LogTime {
+        let since = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
+        LogTime::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+    }
+
+    fn mono(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the one home of sleeping")]
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+}
+
+/// The operating system's randomness.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemIds;
+
+impl Ids for SystemIds {
+    #[expect(clippy::disallowed_methods, reason = "the one home of randomness")]
+    fn random(&self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).expect("the operating system has randomness");
+        bytes
+    }
+}
+
+/// Compares the wall clock with the monotonic one.
+#[derive(Debug, Default)]
+pub struct ClockWatch {
+    /// Wall time less monotonic time, in microseconds, when they last agreed.
+    offset: Option<i64>,
+    /// Monotonic time since which they agree again after a jump.
+    agree_since: Option<Duration>,
+    jumped: bool,
+}
+
+impl ClockWatch {
+    /// Looks at both clocks; whether the node may write.
+    pub fn check(&mut self, now: LogTime, mono: Duration) -> bool {
+        let mono_micros = i64::try_from(mono.as_micros()).unwrap_or(i64::MAX);
+        let offset = now.micros().saturating_sub(mono_micros);
+        let before = *self.offset.get_or_insert(offset);
+        let agree = u128::from(offset.abs_diff(before)) <= JUMP_MAX.as_micros();
+        if agree && !self.jumped {
+            self.offset = Some(offset);
+            return true;
+        }
+        if !agree {
+            (self.jumped, self.agree_since) = (true, None);
+            return false;
+        }
+        let since = *self.agree_since.get_or_insert(mono);
+        if mono.saturating_sub(since) >= AGREE_FOR {
+            (self.jumped, self.agree_since) = (false, None);
+        }
+        !self.jumped
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(watch: &mut ClockWatch, wall_s: i64, mono_s: u64) -> bool {
+        watch.check(
+            LogTime::from_micros(wall_s * 1_000_000),
+            Duration::from_secs(mono_s),
+        )
+    }
+
+    #[test]
+    fn a_jump_stops_writing_until_the_clocks_agree_for_ten_seconds() {
+        let mut watch = ClockWatch::default();
+        assert!(at(&mut watch, 1_000, 0));
+        assert!(at(&mut watch, 1_014, 10), "four seconds of drift are borne");
+        assert!(!at(&mut watch, 1_034, 20), "a jump of ten is not");
+        assert!(
+            !at(&mut watch, 1_035, 31),
+            "they agree again, but not for long"
+        );
+        assert!(!at(&mut watch, 1_044, 40));
+        assert!(at(&mut watch, 1_045, 41));
+    }
+
+    #[test]
+    fn a_second_jump_begins_the_wait_anew() {
+        let mut watch = ClockWatch::default();
+        assert!(at(&mut watch, 1_000, 0));
+        assert!(!at(&mut watch, 900, 1));
+        assert!(!at(&mut watch, 1_002, 2));
+        assert!(!at(&mut watch, 900, 3));
+        assert!(!at(&mut watch, 1_012, 12));
+        assert!(at(&mut watch, 1_022, 22));
+    }
+}

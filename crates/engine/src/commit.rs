@@ -1,0 +1,314 @@
+//! The one value that changes anything, and what can come of it.
+//!
+//! A [`Commit`] is a command with everything its judge needs to know about the asker: key and
+//! fingerprint, actor, expectations, and the rows that the command touches. It is a plain value:
+//! [`crate::settle`] turns it into facts (events and moves, which get the next position) and
+//! bookkeeping (keys, refusals, timers, which take none), or refuses it on its own.
+
+use crate::port::{HoldRow, SkuRow, TokenRow, Touch};
+use evenkeel_rules::hold::{self, Place, Wanted};
+use evenkeel_rules::idempotency::{self, Fingerprint};
+use evenkeel_rules::ids::{CustomerId, HoldId, LocationId, Reference, SkuId, TokenId};
+use evenkeel_rules::sku::{self, Terms};
+use evenkeel_rules::stock::{self, Balances};
+use evenkeel_rules::time::{LogTime, Millis};
+use evenkeel_rules::token::{self, Role};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// The first 16 bytes of the SHA-256 of a key in its scope, or of an id.
+pub type Name = [u8; 16];
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// List a SKU or replace its entry.
+    PutSku {
+        /// The whole entry.
+        terms: Terms,
+    },
+    /// Receive, find or write off units by hand.
+    ChangeStock {
+        /// Of which SKU.
+        sku: SkuId,
+        /// Where.
+        location: LocationId,
+        /// What and how many.
+        change: stock::Change,
+        /// A purchase order or the like; the moves refer to it.
+        reference: Option<Reference>,
+        /// Why, in words.
+        reason: Option<String>,
+    },
+    /// Set units aside.
+    Place(Place),
+    /// Sell held units.
+    Confirm {
+        /// Which hold.
+        id: HoldId,
+        /// All lines if missing.
+        lines: Option<Vec<Wanted>>,
+    },
+    /// Give a hold back.
+    Release {
+        /// Which hold.
+        id: HoldId,
+    },
+    /// Move a hold's deadline.
+    Extend {
+        /// Which hold.
+        id: HoldId,
+        /// From log time on, in ms.
+        ttl: Millis,
+    },
+    /// End an overdue hold: only the sweep asks this.
+    Expire {
+        /// Which hold.
+        id: HoldId,
+    },
+    /// Make a bearer token.
+    CreateToken {
+        /// Its public name.
+        id: TokenId,
+        /// What it may do.
+        role: Role,
+        /// Whose holds, for a buyer.
+        customer: Option<CustomerId>,
+        /// SHA-256 of the secret; the secret itself is never handed to the engine.
+        secret: [u8; 32],
+    },
+    /// Revoke a bearer token.
+    RevokeToken {
+        /// Which token.
+        id: TokenId,
+    },
+}
+
+/// Which queue a commit waits in. Each lane has at least an eighth of every batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    /// Confirms, releases, extends: what frees units or ends work that was begun.
+    Ending,
+    /// New work.
+    Place,
+    /// The engine's own.
+    Background,
+}
+
+impl Command {
+    /// The command's name in the log.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::PutSku { .. } => "put_sku",
+            Self::ChangeStock {
+                change: stock::Change::Receive(_),
+                ..
+            } => "receive_stock",
+            Self::ChangeStock { .. } => "adjust_stock",
+            Self::Place(_) => "place_hold",
+            Self::Confirm { .. } => "confirm_hold",
+            Self::Release { .. } => "release_hold",
+            Self::Extend { .. } => "extend_hold",
+            Self::Expire { .. } => "sweep",
+            Self::CreateToken { .. } => "create_token",
+            Self::RevokeToken { .. } => "revoke_token",
+        }
+    }
+
+    /// The lane that the command waits in.
+    #[must_use]
+    pub const fn lane(&self) -> Lane {
+        match self {
+            Self::Confirm { .. } | Self::Release { .. } | Self::Extend { .. } => Lane::Ending,
+            Self::Expire { .. } => Lane::Background,
+            Self::PutSku { .. }
+            | Self::ChangeStock { .. }
+            | Self::Place(_)
+            | Self::CreateToken { .. }
+            | Self::RevokeToken { .. } => Lane::Place,
+        }
+    }
+}
+
+/// A caller's name for one intent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key {
+    /// Hash of the key in its scope: see [`Key::new`].
+    pub name: Name,
+    /// Hash of what is asked.
+    pub fingerprint: Fingerprint,
+}
+
+impl Key {
+    /// Names a key in the scope of a customer, or in the scope of no customer. `intent` is the
+    /// route and the parsed body in a canonical form: member order and spaces do not count.
+    #[must_use]
+    pub fn new(customer: Option<&CustomerId>, key: &str, intent: &[&[u8]]) -> Self {
+        let mut named = Sha256::new_with_prefix(b"key\0");
+        named.update(customer.map_or("", CustomerId::as_str));
+        named.update([0]);
+        named.update(key);
+        let mut asked = Sha256::new();
+        for part in intent {
+            asked.update(part);
+            asked.update([0]);
+        }
+        Self {
+            name: first_half(named),
+            fingerprint: first_half(asked),
+        }
+    }
+
+    /// The hold id that is made from this key when the client chose none.
+    #[must_use]
+    pub fn made_hold_id(&self) -> HoldId {
+        HoldId::new(&crate::chain::hex(&self.name)).expect("hex digits are an id")
+    }
+}
+
+/// The name under which a hold's id stands in the name index.
+#[must_use]
+pub fn hold_name(id: &HoldId) -> Name {
+    first_half(Sha256::new_with_prefix(b"hold\0").chain_update(id.as_str()))
+}
+
+fn first_half(hash: Sha256) -> [u8; 16] {
+    let whole: [u8; 32] = hash.finalize().into();
+    *whole
+        .first_chunk()
+        .expect("a SHA-256 is longer than 16 bytes")
+}
+
+/// A command on its way to the judge.
+#[derive(Debug, Clone)]
+pub struct Commit {
+    /// What is asked.
+    pub command: Command,
+    /// The caller's name for it; the engine's own commands have none.
+    pub key: Option<Key>,
+    /// The token that asks, or `engine`.
+    pub actor: TokenId,
+    /// The customer whose holds the asker may see; nothing means every customer's.
+    pub owner: Option<CustomerId>,
+    /// The version that the asker expects (`If-Match`).
+    pub expected: Option<u64>,
+    /// The rows that the judge will want.
+    pub touch: Touch,
+}
+
+impl Commit {
+    /// About how many bytes of log it will make; bounds a batch before it is judged.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let lines = match &self.command {
+            Command::Place(place) => place.lines.len(),
+            Command::Confirm { lines, .. } => lines.as_ref().map_or(1, Vec::len),
+            Command::PutSku { terms } => terms.name.len() / 128 + 1,
+            Command::ChangeStock { reason, .. } => reason.as_ref().map_or(0, String::len) / 128 + 1,
+            Command::Release { .. }
+            | Command::Extend { .. }
+            | Command::Expire { .. }
+            | Command::CreateToken { .. }
+            | Command::RevokeToken { .. } => 1,
+        };
+        512 + lines * 384
+    }
+}
+
+/// What an accepted command left behind: enough to render its answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// The hold as it stands after it.
+    Hold(HoldRow),
+    /// The catalogue entry after it; `created` says that it was new.
+    Sku {
+        /// The entry.
+        row: SkuRow,
+        /// Whether the SKU was unknown before.
+        created: bool,
+    },
+    /// All balances of the SKU after it.
+    Stock {
+        /// Of which SKU.
+        sku: SkuId,
+        /// Per location, in order of their first units.
+        stock: Vec<(LocationId, Balances)>,
+    },
+    /// The token after it.
+    Token(TokenRow),
+}
+
+/// What came of a commit, told only once its batch is durable.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// It took effect now, at this position.
+    Accepted {
+        /// Where in the log.
+        position: u64,
+        /// What it left.
+        effect: Effect,
+    },
+    /// It asked for what was so already: nothing was written.
+    Unchanged {
+        /// The position that the effect was read at.
+        position: u64,
+        /// What stands.
+        effect: Effect,
+    },
+    /// Its key took effect before, at this position: read the log row and answer as then.
+    Replay {
+        /// Where in the log.
+        position: u64,
+    },
+    /// Its key was refused for good before.
+    ReplayRefused(Rejection),
+    /// The rules said no. `position` is where the ledger stood: a momentary refusal's `as_of`.
+    Refused {
+        /// Why.
+        rejection: Rejection,
+        /// Where in the log.
+        position: u64,
+    },
+}
+
+/// Why the rules said no, whichever aggregate it is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+pub enum Rejection {
+    /// About the key.
+    #[error(transparent)]
+    Key(#[from] idempotency::Rejection),
+    /// About a hold.
+    #[error(transparent)]
+    Hold(#[from] hold::Rejection),
+    /// About units.
+    #[error(transparent)]
+    Stock(#[from] stock::Rejection),
+    /// About a catalogue entry.
+    #[error(transparent)]
+    Sku(#[from] sku::Rejection),
+    /// About a token.
+    #[error(transparent)]
+    Token(#[from] token::Rejection),
+}
+
+impl Rejection {
+    /// Whether the decision can never change, so that it is written with its key and replayed.
+    #[must_use]
+    pub const fn is_final(&self) -> bool {
+        match self {
+            Self::Hold(rejection) => rejection.is_final(),
+            Self::Key(_) | Self::Stock(_) | Self::Sku(_) | Self::Token(_) => false,
+        }
+    }
+}
+
+/// When a hold's timer is due, or was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timer {
+    /// When its rule is to be asked.
+    pub due: LogTime,
+    /// The position that created the hold.
+    pub created: u64,
+}

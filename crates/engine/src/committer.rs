@@ -1,0 +1,397 @@
+//! The committer: one batch after the other, each one transaction.
+//!
+//! It takes what arrived while the last batch was written, locks the head, has [`settle`] judge,
+//! commits, and only then hands the answers on. It is the one caller of `lock` and `finish`.
+//!
+//! When it goes wrong: a definite no is told to everybody in the batch; a batch with a data error
+//! is split until the offender stands alone; an unknown COMMIT is resolved by the batch's id on a
+//! new connection, and until then its callers wait; a disk that did not confirm a write ends the
+//! committer for good, with nothing told.
+
+use crate::clock::ClockWatch;
+use crate::commit::{Command, Commit, Name};
+use crate::ledger::Ledger;
+use crate::port::{Clock, Fault, Ids, Map, News, Place, StockGate, Store, Touch, Writes};
+use crate::queue::{Queue, Told, Waiting};
+use crate::settle::{Context, Settled, Verdict, settle};
+use evenkeel_rules::ids::SkuId;
+use evenkeel_rules::time::Millis;
+use parking_lot::RwLock;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+/// How often a commit may be widened before the answer is a definite no.
+const WIDEN_MAX: u32 = 3;
+/// How often a batch that was in another writer's way is tried again.
+const CONFLICT_MAX: u32 = 5;
+/// Pause between two attempts to learn an unknown outcome.
+const RESOLVE_EVERY: Duration = Duration::from_millis(50);
+
+/// An answer and its caller.
+pub type Answer = (oneshot::Sender<Told>, Told);
+
+/// Keys of a batch whose outcome is not known yet.
+#[derive(Debug, Default)]
+pub struct Unresolved {
+    any: AtomicBool,
+    keys: RwLock<BTreeSet<Name>>,
+}
+
+impl Unresolved {
+    /// Whether this key is part of such a batch.
+    #[must_use]
+    pub fn contains(&self, name: &Name) -> bool {
+        self.any.load(Ordering::Acquire) && self.keys.read().contains(name)
+    }
+
+    fn set(&self, keys: BTreeSet<Name>) {
+        self.any.store(!keys.is_empty(), Ordering::Release);
+        *self.keys.write() = keys;
+    }
+}
+
+/// What is wrong with the committer, if anything; read by readiness.
+#[derive(Debug, Default)]
+pub struct Health {
+    /// The last batch could not reach the store.
+    pub store_down: AtomicBool,
+    /// The wall clock jumped.
+    pub clock_off: AtomicBool,
+    /// The disk did not confirm a write: the process must end.
+    pub broken: AtomicBool,
+    /// The committer has ended.
+    pub stopped: AtomicBool,
+}
+
+/// What the committer works with.
+pub struct Parts {
+    /// Where the truth is kept.
+    pub store: Arc<dyn Store>,
+    /// Fed after each batch.
+    pub gate: Arc<dyn StockGate>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Batch ids.
+    pub ids: Arc<dyn Ids>,
+    /// Where commits wait.
+    pub queue: Arc<Queue>,
+    /// Keys of a batch with unknown outcome.
+    pub unresolved: Arc<Unresolved>,
+    /// What readiness reads.
+    pub health: Arc<Health>,
+    /// Where answers go: they are sent by somebody else, after the batch.
+    pub answers: mpsc::UnboundedSender<Vec<Answer>>,
+    /// Longest life of a hold.
+    pub max_life: Millis,
+    /// Whether rows are remembered from batch to batch.
+    pub cache: bool,
+}
+
+/// The committer.
+pub struct Committer {
+    parts: Parts,
+    ledger: Ledger,
+    watch: ClockWatch,
+}
+
+/// How one attempt at a batch ended.
+enum Attempt {
+    Done(Vec<Verdict>),
+    Again,
+    Split,
+    Failed(Fault),
+}
+
+impl Committer {
+    /// A committer with an empty cache.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            parts,
+            ledger: Ledger::default(),
+            watch: ClockWatch::default(),
+        }
+    }
+
+    /// Works until the queue is closed and empty, or the disk fails.
+    pub async fn run(mut self) {
+        while let Some(batch) = self.parts.queue.take().await {
+            self.batch(batch).await;
+            if self.parts.health.broken.load(Ordering::Acquire) {
+                self.parts.queue.close();
+                break;
+            }
+        }
+        self.parts.health.stopped.store(true, Ordering::Release);
+    }
+
+    async fn batch(&mut self, batch: Vec<Waiting>) {
+        metrics::histogram!("evenkeel_batch_commits").record(count(batch.len()));
+        let mut todo = vec![(batch, 0)];
+        while let Some((part, tries)) = todo.pop() {
+            let mut part = self.drop_late(part);
+            if part.is_empty() {
+                continue;
+            }
+            match self.attempt(&part).await {
+                Attempt::Done(verdicts) => self.tell(part, verdicts),
+                Attempt::Again if tries < CONFLICT_MAX => todo.push((part, tries + 1)),
+                Attempt::Again => self.tell_all(part, &Fault::Conflict),
+                Attempt::Failed(fault) => self.tell_all(part, &fault),
+                Attempt::Split if part.len() == 1 => {
+                    tracing::error!(command = part[0].commit.command.name(), "not writable");
+                    let fault = Fault::Corrupt("the store refuses this commit".to_owned());
+                    self.tell_all(part, &fault);
+                }
+                Attempt::Split => {
+                    let second = part.split_off(part.len() / 2);
+                    todo.push((second, tries));
+                    todo.push((part, tries));
+                }
+            }
+        }
+    }
+
+    /// Answers what is past its deadline before any work is done for it.
+    fn drop_late(&self, part: Vec<Waiting>) -> Vec<Waiting> {
+        if part.iter().all(|waiting| waiting.deadline.is_none()) {
+            return part;
+        }
+        let mono = self.parts.clock.mono();
+        let is_late = |waiting: &Waiting| waiting.deadline.is_some_and(|until| until <= mono);
+        let (late, part) = part.into_iter().partition(is_late);
+        self.tell_all(late, &Fault::DeadlinePassed);
+        part
+    }
+
+    async fn attempt(&mut self, part: &[Waiting]) -> Attempt {
+        let parts = &self.parts;
+        let (clock, mono) = (parts.clock.now(), parts.clock.mono());
+        let agree = self.watch.check(clock, mono);
+        parts.health.clock_off.store(!agree, Ordering::Release);
+        if !agree {
+            return Attempt::Failed(Fault::Unavailable("the clock jumped".to_owned()));
+        }
+        if !parts.cache {
+            self.ledger.clear();
+        }
+        let touch = self.touch(part);
+        let (locked, view) = match self.parts.store.lock(&touch).await {
+            Ok(locked) => locked,
+            Err(fault) => return self.failed(fault),
+        };
+        let batch = self.parts.ids.random();
+        let context = Context {
+            clock,
+            batch,
+            max_life: self.parts.max_life,
+        };
+        let commits: Vec<&Commit> = part.iter().map(|waiting| &waiting.commit).collect();
+        let Settled {
+            writes,
+            verdicts,
+            news,
+        } = settle(&mut self.ledger, view, &commits, context);
+        let news = News { mono, ..news };
+        match writes {
+            None => drop(locked),
+            Some(writes) => match locked.finish(&writes).await {
+                Ok(()) => {}
+                Err(Fault::TimedOut) => {
+                    self.ledger.clear();
+                    if !self.resolve(part, &writes).await {
+                        return self.unresolved_end();
+                    }
+                }
+                Err(fault) => {
+                    self.ledger.clear();
+                    return self.failed(fault);
+                }
+            },
+        }
+        self.parts.health.store_down.store(false, Ordering::Release);
+        self.parts.gate.absorb(&news);
+        self.parts.gate.seen(news.position, mono);
+        Attempt::Done(verdicts)
+    }
+
+    fn unresolved_end(&self) -> Attempt {
+        if self.parts.health.broken.load(Ordering::Acquire) {
+            return Attempt::Failed(Fault::TimedOut);
+        }
+        Attempt::Again
+    }
+
+    fn failed(&mut self, fault: Fault) -> Attempt {
+        let health = &self.parts.health;
+        match fault {
+            Fault::Conflict => Attempt::Again,
+            Fault::Corrupt(what) => {
+                tracing::error!(what, "a batch does not fit the store");
+                Attempt::Split
+            }
+            Fault::Sync(what) => {
+                tracing::error!(what, "the disk did not confirm a write: stopping");
+                health.broken.store(true, Ordering::Release);
+                // Whether the batch is on disk is not known: nobody is told anything else.
+                Attempt::Failed(Fault::TimedOut)
+            }
+            Fault::Unavailable(_) | Fault::DiskFull | Fault::TimedOut => {
+                health.store_down.store(true, Ordering::Release);
+                Attempt::Failed(fault)
+            }
+            Fault::Fenced | Fault::DeadlinePassed => Attempt::Failed(fault),
+        }
+    }
+
+    /// Learns the outcome of an unknown COMMIT; its callers wait until then.
+    async fn resolve(&self, part: &[Waiting], writes: &Writes) -> bool {
+        let batch = *writes
+            .head
+            .batches
+            .back()
+            .expect("a written batch has an id");
+        let keys = part
+            .iter()
+            .filter_map(|waiting| Some(waiting.commit.key.as_ref()?.name));
+        self.parts.unresolved.set(keys.collect());
+        metrics::counter!("evenkeel_commit_unknown_total").increment(1);
+        let committed = loop {
+            match self.parts.store.resolve(batch).await {
+                Ok(committed) => break committed,
+                Err(Fault::Sync(what)) => {
+                    tracing::error!(what, "the disk failed while an outcome was looked up");
+                    self.parts.health.broken.store(true, Ordering::Release);
+                    break false;
+                }
+                Err(fault) => {
+                    tracing::warn!(%fault, "the outcome of a batch is not known yet");
+                    self.parts.health.store_down.store(true, Ordering::Release);
+                    self.parts.clock.sleep(RESOLVE_EVERY).await;
+                }
+            }
+        };
+        self.parts.unresolved.set(BTreeSet::new());
+        committed
+    }
+
+    /// Everything that the batch wants to look at; what the cache holds is read only if it lies.
+    fn touch(&self, part: &[Waiting]) -> Touch {
+        let mut touch = Touch {
+            exact_at: self.ledger.exact_at(),
+            ..Touch::default()
+        };
+        let mut skus: Map<SkuId, ()> = Map::default();
+        let mut places: Map<Place, ()> = Map::default();
+        let mut short = false;
+        for waiting in part {
+            let wants = &waiting.commit.touch;
+            touch
+                .keys
+                .extend(waiting.commit.key.iter().map(|key| key.name));
+            touch.holds.extend(wants.holds.iter().cloned());
+            touch.tokens.extend(wants.tokens.iter().cloned());
+            touch.front = touch.front.max(wants.front);
+            for sku in &wants.rows.skus {
+                if !skus.contains_key(sku) {
+                    skus.insert(sku.clone(), ());
+                }
+            }
+            for place in &wants.rows.balances {
+                if !places.contains_key(place) {
+                    places.insert(place.clone(), ());
+                }
+            }
+            if let Command::Place(place) = &waiting.commit.command {
+                let mut wanted = place.lines.iter().zip(&wants.rows.balances);
+                short |=
+                    wanted.any(|(line, place)| self.ledger.seems_short(place, line.quantity.get()));
+            }
+        }
+        if short {
+            touch.front = touch.front.max(Some(self.parts.clock.now()));
+        }
+        let (cached, rows) = skus
+            .into_keys()
+            .partition(|sku| self.ledger.skus.contains_key(sku));
+        (touch.cached.skus, touch.rows.skus) = (cached, rows);
+        let held = |place: &Place| self.ledger.balances.contains_key(place);
+        let (cached, rows) = places.into_keys().partition(held);
+        (touch.cached.balances, touch.rows.balances) = (cached, rows);
+        touch
+    }
+
+    fn tell(&self, part: Vec<Waiting>, verdicts: Vec<Verdict>) {
+        let mut answers = Vec::with_capacity(part.len());
+        let mut again = Vec::new();
+        for (mut waiting, verdict) in part.into_iter().zip(verdicts) {
+            match verdict {
+                Verdict::Told(outcome) => answers.push((waiting.answer, Ok(outcome))),
+                Verdict::Failed(fault) => {
+                    tracing::error!(%fault, "the store contradicts itself");
+                    answers.push((waiting.answer, Err(fault)));
+                }
+                Verdict::Widen(_) if waiting.widened >= WIDEN_MAX => {
+                    let fault = Fault::Unavailable("the rows keep changing".to_owned());
+                    answers.push((waiting.answer, Err(fault)));
+                }
+                Verdict::Widen(touch) => {
+                    waiting.commit.touch.widen(*touch);
+                    waiting.widened += 1;
+                    again.push(waiting);
+                }
+            }
+        }
+        self.send(answers);
+        if !again.is_empty() {
+            self.parts.queue.push_back_in(again);
+        }
+    }
+
+    fn tell_all(&self, part: Vec<Waiting>, fault: &Fault) {
+        self.send(
+            part.into_iter()
+                .map(|waiting| (waiting.answer, Err(fault.clone())))
+                .collect(),
+        );
+    }
+
+    fn send(&self, answers: Vec<Answer>) {
+        if let Err(mpsc::error::SendError(answers)) = self.parts.answers.send(answers) {
+            deliver(answers);
+        }
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a batch has at most 1,024 commits"
+)]
+fn count(length: usize) -> f64 {
+    length as f64
+}
+
+/// Hands answers to their callers; one that has gone away is passed over.
+pub fn deliver(answers: Vec<Answer>) {
+    for (caller, told) in answers {
+        drop(caller.send(told));
+    }
+}
+
+impl Touch {
+    /// Adds what another touch names.
+    pub fn widen(&mut self, more: Self) {
+        self.keys.extend(more.keys);
+        self.holds.extend(more.holds);
+        self.tokens.extend(more.tokens);
+        self.rows.skus.extend(more.rows.skus);
+        self.rows.balances.extend(more.rows.balances);
+        self.front = self.front.max(more.front);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,292 @@
+//! The engine as others use it: start, ask, read, stop.
+//!
+//! An [`Engine`] is cheap to clone and safe to share. Writing goes through [`Engine::execute`] and
+//! nowhere else; reading goes to the store and sees every commit that was answered before.
+
+use crate::committer::{Answer, Committer, Health, Parts, Unresolved, deliver};
+use crate::execute::{self, Done, Refusal, Request};
+use crate::gate::memory::MemoryGate;
+use crate::port::{Clock, Fault, Head, Ids, StockGate, Store};
+use crate::queue::Queue;
+use crate::sweep::Sweep;
+use crate::tail::Tail;
+use crate::token::{Position, Tokens};
+use crate::worker::{Pulse, Workers};
+use evenkeel_rules::time::Millis;
+use evenkeel_rules::token::Token;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::sync::{Notify, mpsc};
+
+/// How the committer runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Threads {
+    /// On a thread of its own: for stores whose `lock` and `finish` block.
+    Own,
+    /// As a task of the current runtime: for the simulator.
+    Shared,
+}
+
+/// How an engine is to behave.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How the committer runs.
+    pub threads: Threads,
+    /// Whether this node ends overdue holds.
+    pub sweep: bool,
+    /// How often the sweep looks.
+    pub sweep_every: Duration,
+    /// How often the log's tail looks; the gate is at most this much behind, and a round.
+    pub tail_every: Duration,
+    /// Whether the judge remembers rows from batch to batch.
+    pub cache: bool,
+    /// Most commits that wait in each lane; beyond it the answer is no.
+    pub queue_max: usize,
+    /// How long a caller waits for its answer before it is told that the outcome is unknown.
+    pub wait: Duration,
+    /// Longest life of a hold, however often it is extended.
+    pub max_life: Millis,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            threads: Threads::Own,
+            sweep: true,
+            sweep_every: Duration::from_millis(50),
+            tail_every: Duration::from_millis(50),
+            cache: true,
+            queue_max: 16_384,
+            wait: Duration::from_secs(10),
+            max_life: Millis(3_600_000),
+        }
+    }
+}
+
+/// What all parts of one engine share.
+pub(crate) struct Shared {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) gate: Arc<dyn StockGate>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) unresolved: Arc<Unresolved>,
+    pub(crate) tokens: Arc<Tokens>,
+    pub(crate) options: Options,
+    health: Arc<Health>,
+    workers: Workers,
+    log: String,
+    incarnation: u32,
+}
+
+/// The engine.
+#[derive(Clone)]
+pub struct Engine {
+    shared: Arc<Shared>,
+}
+
+/// What an engine is started on.
+pub struct Ports {
+    /// Where the truth is kept.
+    pub store: Arc<dyn Store>,
+    /// The gate; the board in memory if missing.
+    pub gate: Option<Arc<dyn StockGate>>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub ids: Arc<dyn Ids>,
+}
+
+impl Engine {
+    /// Starts an engine: committer, sweep and tail run from here on.
+    ///
+    /// # Errors
+    /// A [`Fault`] of the store, or [`Fault::Corrupt`] for a log of a newer format.
+    pub async fn start(ports: Ports, options: Options) -> Result<Self, Fault> {
+        let engine = Self::build(ports, options).await?;
+        engine.run();
+        Ok(engine)
+    }
+
+    /// An engine that only reads: nothing runs, and every write is refused as unavailable.
+    ///
+    /// # Errors
+    /// As [`Engine::start`].
+    pub async fn read_only(ports: Ports, options: Options) -> Result<Self, Fault> {
+        let engine = Self::build(ports, options).await?;
+        engine.shared.queue.close();
+        Ok(engine)
+    }
+
+    async fn build(ports: Ports, options: Options) -> Result<Self, Fault> {
+        let Ports {
+            store,
+            gate,
+            clock,
+            ids,
+        } = ports;
+        let head = store.head().await?;
+        if head.format > evenkeel_rules::event::FORMAT {
+            let format = head.format;
+            return Err(Fault::Corrupt(format!(
+                "log format {format} is newer than this program"
+            )));
+        }
+        let gate = gate.unwrap_or_else(|| Arc::new(MemoryGate::new(head.position)));
+        let shared = Shared {
+            workers: Workers::new(Arc::clone(&clock), ids),
+            queue: Arc::new(Queue::new(options.queue_max)),
+            unresolved: Arc::default(),
+            tokens: Arc::default(),
+            health: Arc::default(),
+            store,
+            gate,
+            clock,
+            options,
+            log: head.log,
+            incarnation: head.incarnation,
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+        })
+    }
+
+    fn run(&self) {
+        let shared = &self.shared;
+        let (answers, mut deliveries) = mpsc::unbounded_channel::<Vec<Answer>>();
+        let committer = Committer::new(Parts {
+            store: Arc::clone(&shared.store),
+            gate: Arc::clone(&shared.gate),
+            clock: Arc::clone(&shared.clock),
+            ids: shared.workers.ids(),
+            queue: Arc::clone(&shared.queue),
+            unresolved: Arc::clone(&shared.unresolved),
+            health: Arc::clone(&shared.health),
+            answers,
+            max_life: shared.options.max_life,
+            cache: shared.options.cache,
+        });
+        // Answers are sent from the callers' runtime: waking them is not the committer's work.
+        shared.workers.task(async move {
+            while let Some(answers) = deliveries.recv().await {
+                deliver(answers);
+            }
+        });
+        match shared.options.threads {
+            Threads::Own => shared.workers.thread("committer", committer.run()),
+            Threads::Shared => shared.workers.task(committer.run()),
+        }
+        if shared.options.sweep {
+            let sweep = Sweep {
+                store: Arc::clone(&shared.store),
+                clock: Arc::clone(&shared.clock),
+                queue: Arc::clone(&shared.queue),
+            };
+            shared
+                .workers
+                .run(sweep, shared.options.sweep_every, Arc::new(Notify::new()));
+        }
+        let tail = Tail {
+            store: Arc::clone(&shared.store),
+            gate: Arc::clone(&shared.gate),
+            tokens: Arc::clone(&shared.tokens),
+            clock: Arc::clone(&shared.clock),
+        };
+        shared
+            .workers
+            .run(tail, shared.options.tail_every, Arc::new(Notify::new()));
+    }
+
+    /// Asks for a change, and waits until its outcome is durable.
+    ///
+    /// # Errors
+    /// A [`Refusal`]: the rules' or the machinery's.
+    pub async fn execute(&self, request: Request) -> Result<Done, Refusal> {
+        execute::execute(&self.shared, request).await
+    }
+
+    /// The live token with this secret.
+    ///
+    /// # Errors
+    /// A [`Fault`] of the store.
+    pub async fn token(&self, secret: &str) -> Result<Option<Arc<Token>>, Fault> {
+        self.shared.tokens.find(&*self.shared.store, secret).await
+    }
+
+    /// The store, for reading.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.shared.store
+    }
+
+    /// The node's clock.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.shared.clock
+    }
+
+    /// The head.
+    ///
+    /// # Errors
+    /// A [`Fault`] of the store.
+    pub async fn head(&self) -> Result<Head, Fault> {
+        self.shared.store.head().await
+    }
+
+    /// Names a position of this log.
+    #[must_use]
+    pub fn position(&self, position: u64) -> Position {
+        let (log, incarnation) = (self.shared.log.clone(), self.shared.incarnation);
+        Position {
+            log,
+            incarnation,
+            position,
+        }
+    }
+
+    /// What is not ready, by name; empty when the node serves.
+    #[must_use]
+    pub fn failing(&self) -> Vec<&'static str> {
+        let health = &self.shared.health;
+        let checks = [
+            ("store", health.store_down.load(Ordering::Acquire)),
+            ("clock", health.clock_off.load(Ordering::Acquire)),
+            ("committer", health.stopped.load(Ordering::Acquire)),
+        ];
+        checks
+            .into_iter()
+            .filter(|(_, failing)| *failing)
+            .map(|(name, _)| name)
+            .collect()
+    }
+
+    /// Whether the disk did not confirm a write: the process must end and start again.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        self.shared.health.broken.load(Ordering::Acquire)
+    }
+
+    /// How the loops are.
+    #[must_use]
+    pub fn pulses(&self) -> Vec<Arc<Pulse>> {
+        self.shared.workers.pulses()
+    }
+
+    /// Commits that wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.shared.queue.len()
+    }
+
+    /// Takes no more work, finishes what waits, and ends.
+    pub async fn stop(&self) {
+        self.shared.workers.stop();
+        self.shared.queue.close();
+        self.shared.workers.ended().await;
+    }
+
+    /// Ends everything where it stands, as a killed process would. Only with [`Threads::Shared`].
+    pub fn kill(&self) {
+        self.shared.workers.kill();
+    }
+}

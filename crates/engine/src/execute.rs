@@ -1,0 +1,260 @@
+//! The one command path.
+//!
+//! A request goes through [`execute`] in numbered steps: what needs no state, the gate, the rows
+//! that the command touches, the [`Commit`], the committer, the answer. Nothing is decided here
+//! but by the gate, which may only say no; every yes is the judge's.
+
+use crate::body;
+use crate::chain::Entry;
+use crate::commit::{Command, Commit, Effect, Key, Outcome, Rejection};
+use crate::engine::Shared;
+use crate::port::{Fault, Place, Rows, Touch};
+use crate::queue::{Full, Told, Waiting};
+use evenkeel_rules::hold;
+use evenkeel_rules::idempotency;
+use evenkeel_rules::ids::{CustomerId, HoldId, TokenId};
+use evenkeel_rules::time::LogTime;
+use tokio::sync::oneshot;
+
+/// A command, and who asks for it how.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// What is asked.
+    pub command: Command,
+    /// The caller's name for it. A command without a key is not protected from being sent twice.
+    pub key: Option<Key>,
+    /// The token that asks.
+    pub actor: TokenId,
+    /// The customer whose holds the asker may see; nothing means every customer's.
+    pub owner: Option<CustomerId>,
+    /// The version that the asker expects (`If-Match`).
+    pub expected: Option<u64>,
+    /// When the work is not to be begun any more, by the wall clock.
+    pub deadline: Option<LogTime>,
+}
+
+/// A request that was accepted, now or before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Done {
+    /// Where its effect stands in the log.
+    pub position: u64,
+    /// What it left.
+    pub effect: Effect,
+    /// Whether it is the answer to an earlier request with the same key.
+    pub replayed: bool,
+}
+
+/// A request that was not accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// The rules said no.
+    Rejected {
+        /// Why.
+        rejection: Rejection,
+        /// Where the ledger or the gate stood: the refusal's `as_of`.
+        position: u64,
+        /// Whether it is the answer to an earlier request with the same key.
+        replayed: bool,
+    },
+    /// The machinery failed; only [`Fault::TimedOut`] leaves the outcome open.
+    Failed(Fault),
+}
+
+impl From<Fault> for Refusal {
+    fn from(fault: Fault) -> Self {
+        Self::Failed(fault)
+    }
+}
+
+/// Takes a request from the door to its answer.
+///
+/// # Errors
+/// A [`Refusal`]. After [`Fault::TimedOut`] the same request with the same key gives the answer.
+pub(crate) async fn execute(shared: &Shared, request: Request) -> Result<Done, Refusal> {
+    // 1. What needs no state.
+    let deadline = begin_before(shared, &request)?;
+    if let Some(key) = &request.key
+        && shared.unresolved.contains(&key.name)
+    {
+        return Err(rejected(
+            idempotency::Rejection::InFlight.into(),
+            shared.gate.position(),
+        ));
+    }
+
+    // 2. The gate may say no.
+    if let Command::Place(place) = &request.command
+        && let Some(position) = gate_refuses(shared, place, request.key.as_ref())
+    {
+        metrics::counter!("evenkeel_gate_refused_total").increment(1);
+        let sku = place.lines.first().map(|line| line.sku.clone());
+        let sku = sku.expect("a place has a line");
+        return Err(rejected(hold::Rejection::SoldOut { sku }.into(), position));
+    }
+
+    // 3. Which rows it touches.
+    let touch = touch(shared, &request.command).await?;
+
+    // 4. The commit.
+    let Request {
+        command,
+        key,
+        actor,
+        owner,
+        expected,
+        ..
+    } = request;
+    let commit = Commit {
+        command,
+        key,
+        actor,
+        owner,
+        expected,
+        touch,
+    };
+
+    // 5. The committer.
+    let (answer, told) = oneshot::channel();
+    let waiting = Waiting {
+        commit,
+        answer,
+        deadline,
+        widened: 0,
+    };
+    shared.queue.push(waiting).map_err(|full| {
+        Fault::Unavailable(match full {
+            Full::Busy => "too much is waiting".to_owned(),
+            Full::Closed => "the engine is stopping".to_owned(),
+        })
+    })?;
+    let told = wait(shared, told).await?;
+
+    // 6. The answer.
+    answer_of(shared, told).await
+}
+
+/// The monotonic time until which the work must be begun.
+fn begin_before(
+    shared: &Shared,
+    request: &Request,
+) -> Result<Option<std::time::Duration>, Refusal> {
+    let Some(deadline) = request.deadline else {
+        return Ok(None);
+    };
+    let now = shared.clock.now();
+    if deadline <= now {
+        return Err(Fault::DeadlinePassed.into());
+    }
+    let left = std::time::Duration::from_millis(now.until(deadline).0);
+    Ok(Some(shared.clock.mono() + left))
+}
+
+/// Whether the gate says no: too few units at its position, nothing due, and neither key nor id
+/// known, so that the winner's retry always reaches the ledger.
+fn gate_refuses(shared: &Shared, place: &hold::Place, key: Option<&Key>) -> Option<u64> {
+    let position = shared
+        .gate
+        .refuses(&place.lines, shared.clock.now(), shared.clock.mono())?;
+    let known = key.is_some_and(|key| shared.store.may_know(&key.name))
+        || shared.store.may_know(&crate::commit::hold_name(&place.id))
+        || shared.store.known_to() < position;
+    (!known).then_some(position)
+}
+
+async fn touch(shared: &Shared, command: &Command) -> Result<Touch, Fault> {
+    let mut touch = Touch::default();
+    match command {
+        Command::PutSku { terms } => touch.rows.skus.push(terms.sku.clone()),
+        Command::ChangeStock { sku, location, .. } => {
+            touch.rows.skus.push(sku.clone());
+            touch.rows.balances.push((sku.clone(), location.clone()));
+        }
+        Command::Place(place) => {
+            touch.holds.push(place.id.clone());
+            let at = |line: &hold::Wanted| (line.sku.clone(), line.location.clone());
+            let balances: Vec<Place> = place.lines.iter().map(at).collect();
+            let skus = place.lines.iter().map(|line| line.sku.clone()).collect();
+            touch.rows = Rows { skus, balances };
+        }
+        Command::Confirm { id, .. }
+        | Command::Release { id }
+        | Command::Extend { id, .. }
+        | Command::Expire { id } => {
+            touch.holds.push(id.clone());
+            touch.rows.balances = places_of(shared, id).await?;
+        }
+        Command::CreateToken { id, .. } | Command::RevokeToken { id } => {
+            touch.tokens.push(id.clone());
+        }
+    }
+    Ok(touch)
+}
+
+/// Where a hold's units are; its lines never change once it is placed.
+async fn places_of(shared: &Shared, id: &HoldId) -> Result<Vec<Place>, Fault> {
+    let row = shared.store.hold(id).await?.rows;
+    let lines = row.into_iter().flat_map(|row| row.hold.lines);
+    Ok(lines.map(|line| (line.sku, line.location)).collect())
+}
+
+async fn wait(shared: &Shared, told: oneshot::Receiver<Told>) -> Result<Outcome, Refusal> {
+    let told = tokio::select! {
+        biased;
+        told = told => told,
+        () = shared.clock.sleep(shared.options.wait) => return Err(Fault::TimedOut.into()),
+    };
+    // A committer that went away without a word may have committed.
+    Ok(told.map_err(|_| Fault::TimedOut)??)
+}
+
+fn rejected(rejection: Rejection, position: u64) -> Refusal {
+    Refusal::Rejected {
+        rejection,
+        position,
+        replayed: false,
+    }
+}
+
+async fn answer_of(shared: &Shared, told: Outcome) -> Result<Done, Refusal> {
+    match told {
+        Outcome::Accepted { position, effect } => {
+            if matches!(effect, Effect::Token(_)) {
+                shared.tokens.forget();
+            }
+            Ok(Done {
+                position,
+                effect,
+                replayed: false,
+            })
+        }
+        Outcome::Unchanged { position, effect } => Ok(Done {
+            position,
+            effect,
+            replayed: false,
+        }),
+        Outcome::Replay { position } => {
+            let rows = shared.store.log(position, 1).await?.rows;
+            let row = rows.into_iter().find(|row| row.position == position);
+            let row = row.ok_or_else(|| Fault::Corrupt(format!("log row {position} is gone")))?;
+            let entry = Entry::read(&row.text).map_err(Fault::Corrupt)?;
+            let effect = body::effect(&entry).map_err(Fault::Corrupt)?;
+            Ok(Done {
+                position,
+                effect,
+                replayed: true,
+            })
+        }
+        Outcome::ReplayRefused(rejection) => {
+            let position = shared.store.head().await?.position;
+            Err(Refusal::Rejected {
+                rejection,
+                position,
+                replayed: true,
+            })
+        }
+        Outcome::Refused {
+            rejection,
+            position,
+        } => Err(rejected(rejection, position)),
+    }
+}

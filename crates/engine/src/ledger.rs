@@ -1,0 +1,58 @@
+//! The warm ledger: what the judge remembers from batch to batch.
+//!
+//! It is a bounded cache of catalogue entries and balances, stamped with the position and batch
+//! that it is exact at. The locked head says whether that is still so; if another node wrote in
+//! between, the cache is thrown away and every touched row is read again. Losing it changes speed
+//! and nothing else: a conformance test runs the same history with and without it.
+
+use crate::port::{BatchId, Map, Place, SkuRow, View};
+use evenkeel_rules::ids::SkuId;
+use evenkeel_rules::stock::Balances;
+
+/// Entries after which the cache starts again from nothing.
+const ENTRIES_MAX: usize = 1_000_000;
+
+/// Rows known to be exact at one position.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    exact_at: Option<(u64, BatchId)>,
+    pub(crate) skus: Map<SkuId, Option<SkuRow>>,
+    pub(crate) balances: Map<Place, Option<Balances>>,
+}
+
+impl Ledger {
+    /// The position and batch at which the rows are exact.
+    #[must_use]
+    pub fn exact_at(&self) -> Option<(u64, BatchId)> {
+        self.exact_at
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Takes in what the locked store said; what it contradicts is forgotten first.
+    pub(crate) fn merge(&mut self, view: &mut View) {
+        if !view.confirms(self.exact_at) {
+            self.clear();
+        }
+        if self.skus.len() + self.balances.len() > ENTRIES_MAX {
+            self.clear();
+        }
+        self.skus.extend(view.skus.drain());
+        self.balances.extend(view.balances.drain());
+    }
+
+    /// Stamps the rows as exact at a head: it is locked or was just committed.
+    pub(crate) fn stamp(&mut self, stamp: Option<(u64, BatchId)>) {
+        self.exact_at = stamp;
+    }
+
+    /// Whether a place has too few units as far as the cache knows: a reason to look at the
+    /// overdue front, never to refuse.
+    pub(crate) fn seems_short(&self, place: &Place, wanted: u64) -> bool {
+        let known = self.balances.get(place);
+        known.is_some_and(|row| row.map_or(0, |balances| balances.available()) < wanted)
+    }
+}

@@ -1,0 +1,485 @@
+//! The ports: what the engine asks of the outside.
+//!
+//! Ports are cut by transaction, not by pattern. One [`Store`] takes and gives whole batches:
+//! [`Store::lock`] locks the head row and reads what the batch touches, [`Locked::finish`] writes
+//! all of it and commits. There is no other way to write. An adapter holds no decision: if a method
+//! branches on a business rule, the rule belongs in `rules` or in `settle`.
+//!
+//! Time, randomness and waiting come in through [`Clock`] and [`Ids`], so that the whole engine
+//! runs deterministically in the simulator.
+
+use crate::commit::{Name, Rejection, Timer};
+use async_trait::async_trait;
+use evenkeel_rules::hold::{Hold, Wanted};
+use evenkeel_rules::idempotency::Fingerprint;
+use evenkeel_rules::ids::{HoldId, LocationId, SkuId, TokenId};
+use evenkeel_rules::sku::Sku;
+use evenkeel_rules::stock::Balances;
+use evenkeel_rules::time::LogTime;
+use evenkeel_rules::token::Token;
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+/// A map whose order depends on nothing random.
+pub type Map<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
+
+/// A random name for one batch; it resolves an unknown COMMIT.
+pub type BatchId = [u8; 16];
+
+/// How many of the last batches the head remembers.
+pub const BATCHES_KEPT: usize = 64;
+
+/// Why the machinery failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// Another writer was in the way; nothing was written.
+    #[error("another writer was in the way")]
+    Conflict,
+    /// A newer holder of the lease exists; nothing was written.
+    #[error("a newer holder of the lease exists")]
+    Fenced,
+    /// A definite no: nothing was written. The text is for operators only.
+    #[error("the store is unavailable: {0}")]
+    Unavailable(String),
+    /// A definite no: the disk is full.
+    #[error("the disk is full")]
+    DiskFull,
+    /// The time until which the caller wanted it has passed; nothing was written.
+    #[error("the caller's deadline passed before the work began")]
+    DeadlinePassed,
+    /// The outcome is not known: it may have been written.
+    #[error("the outcome is not known")]
+    TimedOut,
+    /// The store holds or was asked to hold what cannot be; nothing was written.
+    #[error("the store is damaged: {0}")]
+    Corrupt(String),
+    /// The disk did not confirm a write; the process must end and read its log again.
+    #[error("the disk failed to confirm a write: {0}")]
+    Sync(String),
+}
+
+impl Fault {
+    /// Whether the very same batch may succeed later.
+    #[must_use]
+    pub const fn is_transient(&self) -> bool {
+        match self {
+            Self::Conflict | Self::Unavailable(_) | Self::DiskFull | Self::TimedOut => true,
+            Self::Fenced | Self::DeadlinePassed | Self::Corrupt(_) | Self::Sync(_) => false,
+        }
+    }
+}
+
+/// The log's end, as its one row says it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// The log's id, as in `main`.
+    pub log: String,
+    /// Random bytes that make hash 0 of this log unlike any other's.
+    pub salt: [u8; 16],
+    /// Rises with every restore of a backup.
+    pub incarnation: u32,
+    /// The last position; 0 for an empty log.
+    pub position: u64,
+    /// The chain's hash at that position.
+    pub hash: [u8; 32],
+    /// Log time of the last batch that wrote anything.
+    pub time: LogTime,
+    /// The shape of log rows that writers may use.
+    pub format: u32,
+    /// Final refusals written so far; their rows are numbered 1 to this.
+    pub refusals: u64,
+    /// The last batches' ids, newest last, at most [`BATCHES_KEPT`].
+    pub batches: VecDeque<BatchId>,
+}
+
+/// One row of the log: the exact bytes that were hashed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogRow {
+    /// Dense, from 1.
+    pub position: u64,
+    /// SHA-256 over the previous hash and the text.
+    pub hash: [u8; 32],
+    /// One JSON object.
+    pub text: Vec<u8>,
+}
+
+/// A hold's state row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HoldRow {
+    /// The position that created it: the row's key.
+    pub created: u64,
+    /// The position of its last event.
+    pub last: u64,
+    /// Events in its stream.
+    pub version: u64,
+    /// The fold of its stream.
+    pub hold: Hold,
+}
+
+/// A SKU's state row: two streams, the entry's and the stock's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SkuRow {
+    /// The position that created it.
+    pub created: u64,
+    /// The position of the entry's last event.
+    pub last: u64,
+    /// Events in the entry's stream.
+    pub version: u64,
+    /// The entry.
+    pub sku: Sku,
+    /// The position of the last receive or adjust; 0 without one.
+    pub stock_last: u64,
+    /// Events in the stock's stream.
+    pub stock_version: u64,
+    /// Where it has or had units, in order of the first.
+    pub locations: Vec<LocationId>,
+}
+
+/// A token's state row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenRow {
+    /// The position that created it.
+    pub created: u64,
+    /// The position of its last event.
+    pub last: u64,
+    /// Events in its stream.
+    pub version: u64,
+    /// The token.
+    pub token: Token,
+    /// SHA-256 of its secret.
+    pub secret: [u8; 32],
+}
+
+/// What a key stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mark {
+    /// It took effect at this position.
+    Position(u64),
+    /// It was refused for good; the refusal's number and what was said.
+    Refusal(u64, Rejection),
+}
+
+/// A key as the name index knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyRow {
+    /// What it stands for.
+    pub mark: Mark,
+    /// Hash of what was asked with it.
+    pub fingerprint: Fingerprint,
+}
+
+/// A final refusal on its way into the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusalRow {
+    /// Its number, dense from 1.
+    pub number: u64,
+    /// The key's name.
+    pub name: Name,
+    /// Hash of what was asked.
+    pub fingerprint: Fingerprint,
+    /// What was said, as JSON text of at most 512 bytes.
+    pub text: String,
+}
+
+/// One (SKU, location).
+pub type Place = (SkuId, LocationId);
+
+/// Rows that the warm ledger may hold already.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rows {
+    /// Catalogue entries.
+    pub skus: Vec<SkuId>,
+    /// Balances.
+    pub balances: Vec<Place>,
+}
+
+/// What a batch wants to look at. Duplicates are allowed and cost a second look.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Touch {
+    /// Keys.
+    pub keys: Vec<Name>,
+    /// Holds by id, whether they exist or not.
+    pub holds: Vec<HoldId>,
+    /// Tokens by id.
+    pub tokens: Vec<TokenId>,
+    /// Rows to read in any case.
+    pub rows: Rows,
+    /// Rows to read only if the head is not where `exact_at` says: the cache holds them.
+    pub cached: Rows,
+    /// The position and batch that the cache is exact at.
+    pub exact_at: Option<(u64, BatchId)>,
+    /// Whether to read the overdue front, and until which due time.
+    pub front: Option<LogTime>,
+}
+
+/// Most entries of the overdue front.
+pub const FRONT_MAX: usize = 4_096;
+
+/// What the locked store says: the head, and for each row that was asked for, the row or absent.
+/// A row that is not in the view is *unknown*, never absent.
+#[derive(Debug, Clone)]
+pub struct View {
+    /// The locked head.
+    pub head: Head,
+    /// Keys.
+    pub keys: Map<Name, Option<KeyRow>>,
+    /// Holds.
+    pub holds: Map<HoldId, Option<HoldRow>>,
+    /// Tokens.
+    pub tokens: Map<TokenId, Option<TokenRow>>,
+    /// Catalogue entries.
+    pub skus: Map<SkuId, Option<SkuRow>>,
+    /// Balances; absent means that the place never had units.
+    pub balances: Map<Place, Option<Balances>>,
+    /// The overdue front, oldest first, at most [`FRONT_MAX`]; absent if not asked for.
+    pub front: Option<Vec<HoldRow>>,
+}
+
+impl View {
+    /// A view that has looked at nothing but the head.
+    #[must_use]
+    pub fn new(head: Head) -> Self {
+        Self {
+            head,
+            keys: Map::default(),
+            holds: Map::default(),
+            tokens: Map::default(),
+            skus: Map::default(),
+            balances: Map::default(),
+            front: None,
+        }
+    }
+
+    /// Whether a cache that is exact at `exact_at` is exact at this head.
+    #[must_use]
+    pub fn confirms(&self, exact_at: Option<(u64, BatchId)>) -> bool {
+        exact_at.is_some() && exact_at == self.head.stamp()
+    }
+}
+
+impl Head {
+    /// The position and the last batch: two heads with one stamp are one head.
+    #[must_use]
+    pub fn stamp(&self) -> Option<(u64, BatchId)> {
+        self.batches.back().map(|batch| (self.position, *batch))
+    }
+}
+
+/// A hold's row to write.
+#[derive(Debug, Clone)]
+pub struct HoldWrite {
+    /// The row.
+    pub row: HoldRow,
+    /// Its hold as JSON, as it stands in the event.
+    pub body: Vec<u8>,
+    /// The version that the row must have now; nothing for a new row.
+    pub was: Option<u64>,
+}
+
+/// A SKU's row to write.
+#[derive(Debug, Clone)]
+pub struct SkuWrite {
+    /// The row.
+    pub row: SkuRow,
+    /// The two versions that the row must have now; nothing for a new row.
+    pub was: Option<(u64, u64)>,
+}
+
+/// Balances to write.
+#[derive(Debug, Clone)]
+pub struct BalanceWrite {
+    /// Which.
+    pub place: Place,
+    /// What must stand there now; nothing for a new row.
+    pub was: Option<Balances>,
+    /// What is to stand there.
+    pub now: Balances,
+}
+
+/// A token's row to write.
+#[derive(Debug, Clone)]
+pub struct TokenWrite {
+    /// The row.
+    pub row: TokenRow,
+    /// The version that the row must have now; nothing for a new row.
+    pub was: Option<u64>,
+}
+
+/// A name to write: a key or an id, and the position that made it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NameWrite {
+    /// The name.
+    pub name: Name,
+    /// The position.
+    pub position: u64,
+    /// For a key: hash of what was asked; zeros for an id.
+    pub fingerprint: Fingerprint,
+}
+
+/// Everything that one batch changes, written in one transaction.
+#[derive(Debug, Clone)]
+pub struct Writes {
+    /// The head after the batch; its last batch id is this batch's.
+    pub head: Head,
+    /// The position that the head must have now.
+    pub was: u64,
+    /// New log rows, ascending.
+    pub log: Vec<LogRow>,
+    /// New names.
+    pub names: Vec<NameWrite>,
+    /// New final refusals.
+    pub refusals: Vec<RefusalRow>,
+    /// Holds.
+    pub holds: Vec<HoldWrite>,
+    /// SKUs.
+    pub skus: Vec<SkuWrite>,
+    /// Balances.
+    pub balances: Vec<BalanceWrite>,
+    /// Tokens.
+    pub tokens: Vec<TokenWrite>,
+    /// New timers.
+    pub timers: Vec<Timer>,
+}
+
+/// Rows read from one snapshot, and the head of that snapshot.
+#[derive(Debug, Clone)]
+pub struct At<T> {
+    /// The position that the rows are exact at.
+    pub position: u64,
+    /// The rows.
+    pub rows: T,
+}
+
+/// A SKU and its balances, in the order of its locations.
+pub type Listed = (SkuRow, Vec<(LocationId, Balances)>);
+
+/// Where the truth is kept.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Locks the head row, then reads what `touch` names. Dropping the lock rolls back.
+    ///
+    /// # Errors
+    /// A [`Fault`] other than [`Fault::TimedOut`]: nothing was written.
+    async fn lock(&self, touch: &Touch) -> Result<(Box<dyn Locked>, View), Fault>;
+
+    /// Resolves an unknown COMMIT on a new connection: locks the head, which waits for the old
+    /// transaction to end, and says whether the batch is among the head's.
+    ///
+    /// # Errors
+    /// [`Fault::Unavailable`] while nothing can be learnt.
+    async fn resolve(&self, batch: BatchId) -> Result<bool, Fault>;
+
+    /// The head, unlocked.
+    ///
+    /// # Errors
+    /// A [`Fault`]; so for all reads below.
+    async fn head(&self) -> Result<Head, Fault>;
+
+    /// Log rows from a position on, ascending, at most `limit` of them.
+    async fn log(&self, from: u64, limit: usize) -> Result<At<Vec<LogRow>>, Fault>;
+
+    /// One hold.
+    async fn hold(&self, id: &HoldId) -> Result<At<Option<HoldRow>>, Fault>;
+
+    /// Holds created before a position, newest first, at most `limit` of them.
+    async fn holds(&self, before: u64, limit: usize) -> Result<At<Vec<HoldRow>>, Fault>;
+
+    /// One SKU with its balances.
+    async fn sku(&self, id: &SkuId) -> Result<At<Option<Listed>>, Fault>;
+
+    /// SKUs created before a position, newest first, at most `limit` of them.
+    async fn skus(&self, before: u64, limit: usize) -> Result<At<Vec<Listed>>, Fault>;
+
+    /// Tokens created before a position, newest first, at most `limit` of them.
+    async fn tokens(&self, before: u64, limit: usize) -> Result<At<Vec<TokenRow>>, Fault>;
+
+    /// The token whose secret has this SHA-256, revoked or not.
+    async fn token(&self, secret: &[u8; 32]) -> Result<Option<TokenRow>, Fault>;
+
+    /// Live holds due at or before a moment, oldest deadline first, at most `limit` of them.
+    async fn due(&self, until: LogTime, limit: usize) -> Result<At<Vec<HoldRow>>, Fault>;
+
+    /// What the name index says of each name.
+    async fn names(&self, names: &[Name]) -> Result<At<Vec<Option<KeyRow>>>, Fault>;
+
+    /// Final refusals from a number on, ascending, at most `limit` of them.
+    async fn refusals(&self, from: u64, limit: usize) -> Result<At<Vec<RefusalRow>>, Fault>;
+
+    /// Balances whose SKU or location is not listed with it, for `verify`.
+    async fn stray_balances(&self) -> Result<At<Vec<(Place, Balances)>>, Fault>;
+
+    /// Whether a name may be known. `false` is certain for every name up to the position that
+    /// [`Store::known_to`] gives; `true` is a reason to ask the ledger, no more.
+    fn may_know(&self, name: &Name) -> bool;
+
+    /// The position up to which [`Store::may_know`] has heard of every name.
+    fn known_to(&self) -> u64;
+}
+
+/// A locked head. Dropped without [`Locked::finish`], it leaves no trace.
+#[async_trait]
+pub trait Locked: Send {
+    /// Writes everything and commits.
+    ///
+    /// # Errors
+    /// [`Fault::TimedOut`]: the outcome is unknown. [`Fault::Corrupt`]: a guard found another value
+    /// than expected. Every other fault is a definite no.
+    async fn finish(self: Box<Self>, writes: &Writes) -> Result<(), Fault>;
+}
+
+/// A fast filter before the ledger: it may say no, it may never say yes.
+pub trait StockGate: Send + Sync {
+    /// Whether some line surely finds too few units: the position at which that is so.
+    fn refuses(&self, lines: &[Wanted], now: LogTime, mono: Duration) -> Option<u64>;
+
+    /// Takes in what a batch did, or what the log's tail told.
+    fn absorb(&self, news: &News);
+
+    /// The position that the gate has taken in.
+    fn position(&self) -> u64;
+
+    /// Notes that the head stood at `position` at this monotonic time.
+    fn seen(&self, position: u64, mono: Duration);
+}
+
+/// What the gate is told.
+#[derive(Debug, Clone, Default)]
+pub struct News {
+    /// The position before which the gate must stand; otherwise the log's tail has to come first.
+    pub after: u64,
+    /// The position after which this is so.
+    pub position: u64,
+    /// Log time.
+    pub time: LogTime,
+    /// Monotonic time at which the batch was judged.
+    pub mono: Duration,
+    /// Units available now, per place.
+    pub available: Vec<(Place, u64)>,
+    /// Changes of availability, for readers of the log that know no balances.
+    pub deltas: Vec<(Place, i64)>,
+    /// Deadlines that were set.
+    pub placed: Vec<(Place, LogTime)>,
+    /// Deadlines that no longer count.
+    pub ended: Vec<(Place, LogTime)>,
+    /// Places that the ledger refused after searching the overdue front.
+    pub searched: Vec<Place>,
+}
+
+/// Time, and waiting for it.
+#[async_trait]
+pub trait Clock: Send + Sync {
+    /// The wall clock.
+    fn now(&self) -> LogTime;
+
+    /// Time since some fixed moment; never falls, never jumps.
+    fn mono(&self) -> Duration;
+
+    /// Waits.
+    async fn sleep(&self, duration: Duration);
+}
+
+/// Randomness.
+pub trait Ids: Send + Sync {
+    /// Sixteen random bytes.
+    fn random(&self) -> [u8; 16];
+}

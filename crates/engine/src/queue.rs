@@ -1,0 +1,172 @@
+//! Where commits wait: three lanes, bounded, each with a share of every batch.
+//!
+//! A batch is what arrived while the last one was written, at most [`BATCH_MAX`] commits and
+//! [`BATCH_BYTES`]; no timer holds it back. Each lane has at least an eighth of a full batch, so
+//! that neither a rush of new work nor a storm of expiries can starve the others. Beyond the bound
+//! the answer is no before any work.
+
+use crate::commit::{Commit, Lane, Outcome};
+use crate::port::Fault;
+use parking_lot::Mutex;
+use std::collections::VecDeque;
+use std::time::Duration;
+use tokio::sync::{Notify, oneshot};
+
+/// Most commits of one batch.
+pub const BATCH_MAX: usize = 1_024;
+/// Most bytes of one batch's commits, estimated before they are judged.
+pub const BATCH_BYTES: usize = 4 << 20;
+/// What each lane has of a full batch, if it wants it.
+const SHARE: usize = BATCH_MAX / 8;
+
+/// What the committer tells a caller.
+pub type Told = Result<Outcome, Fault>;
+
+/// A commit that waits, and where its answer goes.
+#[derive(Debug)]
+pub struct Waiting {
+    /// The commit.
+    pub commit: Commit,
+    /// Where the answer goes.
+    pub answer: oneshot::Sender<Told>,
+    /// Monotonic time after which it is not to be begun.
+    pub deadline: Option<Duration>,
+    /// How often it was widened and queued again.
+    pub widened: u32,
+}
+
+#[derive(Debug, Default)]
+struct Lanes {
+    lanes: [VecDeque<Waiting>; 3],
+    closed: bool,
+}
+
+/// The lanes.
+#[derive(Debug)]
+pub struct Queue {
+    lanes: Mutex<Lanes>,
+    wake: Notify,
+    capacity: usize,
+}
+
+/// Why a commit was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Full {
+    /// The lane is at its bound.
+    Busy,
+    /// The engine is stopping.
+    Closed,
+}
+
+const fn lane_of(commit: &Commit) -> usize {
+    match commit.command.lane() {
+        Lane::Ending => 0,
+        Lane::Place => 1,
+        Lane::Background => 2,
+    }
+}
+
+impl Queue {
+    /// An empty queue whose lanes hold at most `capacity` commits each.
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
+        Self {
+            lanes: Mutex::default(),
+            wake: Notify::new(),
+            capacity,
+        }
+    }
+
+    /// Adds a commit at the end of its lane.
+    ///
+    /// # Errors
+    /// [`Full`]: nothing was begun.
+    pub fn push(&self, waiting: Waiting) -> Result<(), Full> {
+        let mut lanes = self.lanes.lock();
+        if lanes.closed {
+            return Err(Full::Closed);
+        }
+        let lane = &mut lanes.lanes[lane_of(&waiting.commit)];
+        if lane.len() >= self.capacity {
+            return Err(Full::Busy);
+        }
+        lane.push_back(waiting);
+        drop(lanes);
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    /// Puts commits that were in a batch back at the front of their lanes, in their order.
+    pub fn push_back_in(&self, again: Vec<Waiting>) {
+        let mut lanes = self.lanes.lock();
+        for waiting in again.into_iter().rev() {
+            lanes.lanes[lane_of(&waiting.commit)].push_front(waiting);
+        }
+        drop(lanes);
+        self.wake.notify_one();
+    }
+
+    /// Waits for commits and takes a batch; nothing once the queue is closed and empty.
+    pub async fn take(&self) -> Option<Vec<Waiting>> {
+        loop {
+            {
+                let mut lanes = self.lanes.lock();
+                let batch = lanes.take();
+                if !batch.is_empty() {
+                    return Some(batch);
+                }
+                if lanes.closed {
+                    return None;
+                }
+            }
+            self.wake.notified().await;
+        }
+    }
+
+    /// Takes no more commits; those that wait are still worked off.
+    pub fn close(&self) {
+        self.lanes.lock().closed = true;
+        self.wake.notify_one();
+    }
+
+    /// Commits that wait.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.lanes.lock().lanes.iter().map(VecDeque::len).sum()
+    }
+
+    /// Whether nothing waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Lanes {
+    fn take(&mut self) -> Vec<Waiting> {
+        let waiting: [usize; 3] = std::array::from_fn(|lane| self.lanes[lane].len());
+        let mut take = waiting.map(|length| length.min(SHARE));
+        let mut room = BATCH_MAX - take.iter().sum::<usize>();
+        for (lane, length) in waiting.into_iter().enumerate() {
+            let more = (length - take[lane]).min(room);
+            take[lane] += more;
+            room -= more;
+        }
+        let mut batch = Vec::with_capacity(take.iter().sum());
+        let mut bytes = 0;
+        for (lane, count) in take.into_iter().enumerate() {
+            for _ in 0..count {
+                let waiting = self.lanes[lane].pop_front().expect("it was counted");
+                bytes += waiting.commit.size();
+                batch.push(waiting);
+                if bytes > BATCH_BYTES {
+                    return batch;
+                }
+            }
+        }
+        batch
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,6 @@
+//! The store adapters: one file or folder each, all behind [`crate::port::Store`].
+//!
+//! An adapter keeps rows and says what it kept; it decides nothing. Each passes the same
+//! conformance suite. SQL lives below this folder and nowhere else.
+
+pub mod memory;

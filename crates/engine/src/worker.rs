@@ -1,0 +1,240 @@
+//! Running loops: ticking, nudging, jitter, stopping and telling how they are. Once, for all.
+//!
+//! A loop has only `run_once`; it never sleeps, spawns or retries inside. This file is the one home
+//! of spawning tasks and threads in the engine, so that the simulator can run the very same code on
+//! one thread and kill it at any moment.
+
+use crate::port::{Clock, Fault, Ids};
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+
+/// Failed rounds in a row after which a loop counts as failed.
+const FAILED_AFTER: u32 = 10;
+
+/// What one round did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Round {
+    /// How many things were done.
+    pub done: usize,
+    /// Whether more was waiting: the next round begins at once.
+    pub more: bool,
+    /// How many positions the loop is behind the head.
+    pub behind: u64,
+}
+
+/// A loop.
+#[async_trait]
+pub trait Work: Send + 'static {
+    /// The loop's name: a verb.
+    fn name(&self) -> &'static str;
+
+    /// Claims a bounded batch, decides, commits, and says how much it did.
+    ///
+    /// # Errors
+    /// A [`Fault`]: the same round is tried again after the usual pause.
+    async fn run_once(&mut self) -> Result<Round, Fault>;
+}
+
+/// How a loop is.
+#[derive(Debug)]
+pub struct Pulse {
+    /// The loop's name.
+    pub name: &'static str,
+    failed_in_a_row: AtomicU32,
+    behind: AtomicU64,
+    last_ok_ms: AtomicU64,
+}
+
+/// What a loop's state is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PulseState {
+    /// The last round went well.
+    Healthy,
+    /// The last round failed.
+    Degraded,
+    /// Many rounds in a row failed.
+    Failed,
+}
+
+impl Pulse {
+    /// How the loop is.
+    #[must_use]
+    pub fn state(&self) -> PulseState {
+        match self.failed_in_a_row.load(Ordering::Relaxed) {
+            0 => PulseState::Healthy,
+            1..FAILED_AFTER => PulseState::Degraded,
+            _ => PulseState::Failed,
+        }
+    }
+
+    /// How many positions it is behind the head.
+    #[must_use]
+    pub fn behind(&self) -> u64 {
+        self.behind.load(Ordering::Relaxed)
+    }
+
+    /// How long ago its last good round was, in ms.
+    #[must_use]
+    pub fn age_ms(&self, mono: Duration) -> u64 {
+        millis(mono).saturating_sub(self.last_ok_ms.load(Ordering::Relaxed))
+    }
+}
+
+fn millis(mono: Duration) -> u64 {
+    u64::try_from(mono.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The tasks and threads of one engine.
+pub struct Workers {
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+    stop: watch::Sender<bool>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+    threads: Mutex<Vec<std::thread::JoinHandle<()>>>,
+    pulses: Mutex<Vec<Arc<Pulse>>>,
+}
+
+impl Workers {
+    /// Nothing runs yet.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Self {
+        let (stop, _) = watch::channel(false);
+        Self {
+            clock,
+            ids,
+            stop,
+            tasks: Mutex::default(),
+            threads: Mutex::default(),
+            pulses: Mutex::default(),
+        }
+    }
+
+    /// Runs a future as a task of the current runtime.
+    #[expect(clippy::disallowed_methods, reason = "the one home of spawning tasks")]
+    pub fn task(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.lock().push(tokio::spawn(work));
+    }
+
+    /// Runs a future on a thread of its own, with a runtime of its own.
+    ///
+    /// # Panics
+    /// If the operating system has no thread left to give.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one home of spawning threads"
+    )]
+    pub fn thread(&self, name: &str, work: impl Future<Output = ()> + Send + 'static) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .expect("a runtime without I/O needs nothing from the system");
+        let thread = std::thread::Builder::new().name(name.to_owned());
+        let handle = thread
+            .spawn(move || runtime.block_on(work))
+            .expect("a thread is to be had");
+        self.threads.lock().push(handle);
+    }
+
+    /// Runs a loop: a round every `every` (less a little jitter), at once while more waits, and
+    /// whenever it is nudged.
+    pub fn run(&self, mut work: impl Work, every: Duration, nudge: Arc<Notify>) {
+        let pulse = Arc::new(Pulse {
+            name: work.name(),
+            failed_in_a_row: AtomicU32::new(0),
+            behind: AtomicU64::new(0),
+            last_ok_ms: AtomicU64::new(millis(self.clock.mono())),
+        });
+        self.pulses.lock().push(Arc::clone(&pulse));
+        let (clock, ids) = (Arc::clone(&self.clock), Arc::clone(&self.ids));
+        let mut stop = self.stop.subscribe();
+        self.task(async move {
+            while !*stop.borrow() {
+                let more = match work.run_once().await {
+                    Ok(round) => {
+                        pulse.failed_in_a_row.store(0, Ordering::Relaxed);
+                        pulse.behind.store(round.behind, Ordering::Relaxed);
+                        pulse
+                            .last_ok_ms
+                            .store(millis(clock.mono()), Ordering::Relaxed);
+                        round.more
+                    }
+                    Err(fault) => {
+                        tracing::warn!(worker = pulse.name, %fault, "a round failed");
+                        pulse.failed_in_a_row.fetch_add(1, Ordering::Relaxed);
+                        false
+                    }
+                };
+                if more {
+                    tokio::task::yield_now().await;
+                    continue;
+                }
+                let jitter = every.mul_f64(f64::from(ids.random()[0]) / 2_048.0);
+                tokio::select! {
+                    biased;
+                    _ = stop.changed() => {}
+                    () = nudge.notified() => {}
+                    () = clock.sleep(every.saturating_sub(jitter)) => {}
+                }
+            }
+        });
+    }
+
+    /// The randomness that the workers were given.
+    #[must_use]
+    pub fn ids(&self) -> Arc<dyn Ids> {
+        Arc::clone(&self.ids)
+    }
+
+    /// How all loops are.
+    #[must_use]
+    pub fn pulses(&self) -> Vec<Arc<Pulse>> {
+        self.pulses.lock().clone()
+    }
+
+    /// Tells all loops to end after their round.
+    pub fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    /// Waits until everything has ended.
+    pub async fn ended(&self) {
+        let tasks = std::mem::take(&mut *self.tasks.lock());
+        for task in tasks {
+            if let Err(error) = task.await
+                && !error.is_cancelled()
+            {
+                tracing::error!(%error, "a task panicked");
+            }
+        }
+        let threads = std::mem::take(&mut *self.threads.lock());
+        for thread in threads {
+            drop(thread.join());
+        }
+    }
+
+    /// Ends all tasks where they stand, as a killed process would.
+    pub fn kill(&self) {
+        self.stop();
+        for task in self.tasks.lock().drain(..) {
+            task.abort();
+        }
+    }
+}
+
+/// Runs blocking work beside the runtime.
+///
+/// # Errors
+/// [`Fault::Unavailable`] when the runtime is shutting down.
+#[expect(clippy::disallowed_methods, reason = "the one home of blocking work")]
+pub async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
+) -> Result<T, Fault> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|_| Err(Fault::Unavailable("the process is stopping".to_owned())))
+}
