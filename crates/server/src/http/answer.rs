@@ -4,13 +4,14 @@
 //! refusals: the first step that has something against a request answers it. It needs no socket:
 //! the listener hands requests in, and so does a command that opened the stores itself.
 
-use super::call::{Call, Caller};
+use super::call::Call;
 use super::head;
 use super::problem::{Code, Problem};
 use super::{Api, call::Answer};
 use bytes::Bytes;
+use evenkeel_rules::token::Token;
 use http::request::Parts;
-use http::{HeaderMap, Request, Response};
+use http::{Request, Response};
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ pub(crate) enum Door {
     /// The listener for operators (`server.admin_listen`): health and metrics, no token.
     Admin,
     /// A command in this process, which is who it says it is.
-    Inside(Arc<Caller>),
+    Inside(Arc<Token>),
 }
 
 /// What came of reading a body.
@@ -73,9 +74,9 @@ impl Api {
         // 3. 404: the route.
         let (path, segment) = found.ok_or_else(|| Problem::new(Code::NotFound))?;
         // 4. 405: its method.
-        let route = path.route(&parts.method).ok_or_else(|| {
-            Problem::new(Code::MethodNotAllowed).allow(&path.allow)
-        })?;
+        let route = path
+            .route(&parts.method)
+            .ok_or_else(|| Problem::new(Code::MethodNotAllowed).allow(&path.allow))?;
         // 5. 406: what the client takes.
         if route.is_api() && !head::takes_json(headers) {
             return Err(Problem::new(Code::NotAcceptable));
@@ -85,17 +86,30 @@ impl Api {
             return Err(Problem::new(Code::MediaType));
         }
         // 7. 400: the key.
-        let key = if route.is_api() { head::key(headers)? } else { None };
+        let key = if route.is_api() {
+            head::key(headers)?
+        } else {
+            None
+        };
         if route.needs_key() && key.is_none() {
             return Err(Problem::new(Code::KeyMissing));
         }
         // 8. 400, 422: the body, the query and the headers that say how to go about it.
         let deadline = head::deadline(headers)?;
         let query = parts.uri.query();
-        let call = Call { route, segment, query, headers, body: &body, caller: &caller, key };
+        let call = Call {
+            route,
+            segment,
+            query,
+            headers,
+            body: &body,
+            caller: &caller,
+            key,
+        };
         let act = (route.prepare)(self, call)?;
         // 9. 403: the role.
-        if matches!(door, Door::Main) && !path.open && !route.admits(caller.role) {
+        let may = path.open || matches!(door, Door::Admin) || route.admits(caller.role);
+        if !may {
             return Err(Problem::new(Code::Forbidden));
         }
         // 10. 504: no work is begun after its deadline.
@@ -124,9 +138,7 @@ fn measured(parts: &Parts, body: Payload) -> Result<Bytes, Problem> {
 
 /// Turns a defect (an assertion that failed) into its answer, so that one request's defect is
 /// never another's lost connection.
-async fn caught(
-    steps: impl Future<Output = Result<Answer, Problem>>,
-) -> Result<Answer, Problem> {
+async fn caught(steps: impl Future<Output = Result<Answer, Problem>>) -> Result<Answer, Problem> {
     let mut steps = pin!(steps);
     std::future::poll_fn(|context| {
         let polled = std::panic::catch_unwind(AssertUnwindSafe(|| steps.as_mut().poll(context)));

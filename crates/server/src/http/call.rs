@@ -11,28 +11,16 @@ use super::problem::{Code, Problem};
 use super::query::decode;
 use super::route::Route;
 use bytes::Bytes;
-use evenkeel_rules::ids::{BadId, CustomerId, TokenId};
-use evenkeel_rules::token::Role;
+use evenkeel_rules::ids::BadId;
+use evenkeel_rules::token::Token;
 use http::header::{CONTENT_TYPE, ETAG};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 use std::pin::Pin;
 use std::sync::Arc;
 
-/// Who asks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Caller {
-    /// The token's public name: the actor in the log.
-    pub(crate) id: TokenId,
-    /// What it may do.
-    pub(crate) role: Role,
-    /// Whose holds it may touch; present for a buyer and for nobody else.
-    pub(crate) customer: Option<CustomerId>,
-}
-
 /// What a handler is going to do once the role is known to be right.
-pub(crate) type Act<'a> =
-    Pin<Box<dyn Future<Output = Result<Answer, Problem>> + Send + 'a>>;
+pub(crate) type Act<'a> = Pin<Box<dyn Future<Output = Result<Answer, Problem>> + Send + 'a>>;
 
 /// A request that is known to belong to a route.
 pub(crate) struct Call<'a> {
@@ -42,7 +30,7 @@ pub(crate) struct Call<'a> {
     pub(crate) query: Option<&'a str>,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) body: &'a Bytes,
-    pub(crate) caller: &'a Arc<Caller>,
+    pub(crate) caller: &'a Arc<Token>,
     /// The idempotency key, without quotes.
     pub(crate) key: Option<&'a str>,
 }
@@ -84,14 +72,6 @@ impl<'a> Call<'a> {
     pub(crate) fn known_id<T>(&self, new: fn(&str) -> Result<T, BadId>) -> Result<T, Problem> {
         self.id(new).map_err(|_| Problem::new(Code::NotFound))
     }
-
-    /// The id in the path of a PUT.
-    ///
-    /// # Errors
-    /// 422 `bad_id`.
-    pub(crate) fn new_id<T>(&self, new: fn(&str) -> Result<T, BadId>) -> Result<T, Problem> {
-        self.id(new).map_err(|_| Problem::violation("/path", "bad_id"))
-    }
 }
 
 /// An answer that is no problem.
@@ -110,7 +90,12 @@ const METRICS: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4
 
 impl Answer {
     fn of(kind: HeaderValue, body: impl Into<Bytes>) -> Self {
-        Self { status: StatusCode::OK, body: body.into(), kind, headers: Vec::new() }
+        Self {
+            status: StatusCode::OK,
+            body: body.into(),
+            kind,
+            headers: Vec::new(),
+        }
     }
 
     /// 200 with a JSON body.

@@ -30,9 +30,12 @@ pub(crate) fn index() -> String {
     for code in Code::ALL {
         let meaning = code.meaning();
         let (status, code, title) = (meaning.status, meaning.code, meaning.title);
-        put(&mut page, format_args!(
-            "<li>{status} <a href=\"/docs/errors/{code}\"><code>{code}</code></a> {title}</li>"
-        ));
+        put(
+            &mut page,
+            format_args!(
+                "<li>{status} <a href=\"/docs/errors/{code}\"><code>{code}</code></a> {title}</li>"
+            ),
+        );
     }
     page.push_str("</ul></body></html>\n");
     page
@@ -47,31 +50,42 @@ pub(crate) fn error(code: Code) -> String {
     } else {
         "Sending the very same request again will not end otherwise."
     };
-    put(&mut page, format_args!(
-        "<p><code>{}</code>, status {}</p><p>{}</p><p>{again}</p>\
+    put(
+        &mut page,
+        format_args!(
+            "<p><code>{}</code>, status {}</p><p>{}</p><p>{again}</p>\
          <p><a href=\"/docs\">All routes and problems</a></p></body></html>\n",
-        meaning.code, meaning.status, meaning.help,
-    ));
+            meaning.code, meaning.status, meaning.help,
+        ),
+    );
     page
 }
 
 fn row(page: &mut String, route: &Route) {
     let who = match route.who {
         Who::Anybody => "anybody".to_owned(),
-        Who::Roles(roles) => {
-            roles.iter().map(|role| role.name()).collect::<Vec<_>>().join(", ")
-        }
+        Who::Roles(roles) => roles
+            .iter()
+            .map(|role| role.name())
+            .collect::<Vec<_>>()
+            .join(", "),
     };
     let (method, pattern, summary) = (&route.method, route.pattern, route.doc.summary);
-    put(page, format_args!(
-        "<tr><td><code>{method} {pattern}</code></td><td>{summary}</td><td>{who}</td><td>"
-    ));
+    put(
+        page,
+        format_args!(
+            "<tr><td><code>{method} {pattern}</code></td><td>{summary}</td><td>{who}</td><td>"
+        ),
+    );
     for (status, _) in route.doc.answers {
         put(page, format_args!("{status} "));
     }
     for code in problems(route) {
         let code = code.meaning().code;
-        put(page, format_args!("<a href=\"/docs/errors/{code}\">{code}</a> "));
+        put(
+            page,
+            format_args!("<a href=\"/docs/errors/{code}\">{code}</a> "),
+        );
     }
     page.push_str("</td></tr>");
 }

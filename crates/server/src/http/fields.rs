@@ -49,7 +49,10 @@ impl Report {
     /// Notes a mistake.
     pub(crate) fn add(&mut self, place: &Place<'_>, code: &'static str) {
         if self.0.len() < VIOLATIONS_MAX {
-            self.0.push(Violation { pointer: place.pointer(), code });
+            self.0.push(Violation {
+                pointer: place.pointer(),
+                code,
+            });
         }
     }
 
@@ -89,7 +92,12 @@ fn object<'a, T>(
         report.add(place, "type");
         return None;
     };
-    let mut fields = Fields { members, asked: Vec::new(), place, report };
+    let mut fields = Fields {
+        members,
+        asked: Vec::new(),
+        place,
+        report,
+    };
     let result = read(&mut fields);
     let Fields { asked, .. } = fields;
     if asked.len() < members.len() {
@@ -123,13 +131,20 @@ impl<'a> Fields<'a, '_> {
         self.report.add(&Place::Member(self.place, name), code);
     }
 
+    /// Notes a mistake in the request's path.
+    pub(crate) fn wrong_path(&mut self, code: &'static str) {
+        self.report.add(&Place::Member(&Place::Root, "path"), code);
+    }
+
     /// A member that may be missing: `None` is a mistake, already noted; `Some(None)` its absence.
     fn optional<T>(
         &mut self,
         name: &'static str,
         read: impl FnOnce(&'a Value<'a>) -> Result<T, &'static str>,
     ) -> Option<Option<T>> {
-        let Some(value) = self.find(name) else { return Some(None) };
+        let Some(value) = self.find(name) else {
+            return Some(None);
+        };
         match read(value) {
             Ok(value) => Some(Some(value)),
             Err(code) => {
@@ -167,6 +182,15 @@ impl<'a> Fields<'a, '_> {
         new: fn(&str) -> Result<T, BadId>,
     ) -> Option<Option<T>> {
         self.optional(name, |value| id(value, new))
+    }
+
+    /// One of a few names.
+    pub(crate) fn name<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        self.required(name, |value| read(text(value)?).ok_or("enum"))
     }
 
     /// Text of 1 to `max` characters.
@@ -220,7 +244,10 @@ impl<'a> Fields<'a, '_> {
             let currency = fields.required("currency", |value| {
                 Currency::new(text(value)?).map_err(|_| "currency")
             });
-            Some(Money { amount: amount?, currency: currency? })
+            Some(Money {
+                amount: amount?,
+                currency: currency?,
+            })
         })
     }
 
@@ -243,7 +270,9 @@ impl<'a> Fields<'a, '_> {
         name: &'static str,
         read: impl FnOnce(&mut Fields<'a, '_>) -> Option<T>,
     ) -> Option<Option<T>> {
-        let Some(value) = self.find(name) else { return Some(None) };
+        let Some(value) = self.find(name) else {
+            return Some(None);
+        };
         object(value, &Place::Member(self.place, name), self.report, read).map(Some)
     }
 
@@ -274,7 +303,9 @@ impl<'a> Fields<'a, '_> {
             Value::List(items) => Ok(items),
             _ => Err("type"),
         })?;
-        let Some(items) = items else { return Some(None) };
+        let Some(items) = items else {
+            return Some(None);
+        };
         let mut read_items = Vec::with_capacity(items.len());
         let place = Place::Member(self.place, name);
         for (index, item) in items.iter().enumerate() {
@@ -286,7 +317,11 @@ impl<'a> Fields<'a, '_> {
 }
 
 fn text<'a>(value: &'a Value<'a>) -> Result<&'a str, &'static str> {
-    if let Value::Text(text) = value { Ok(text) } else { Err("type") }
+    if let Value::Text(text) = value {
+        Ok(text)
+    } else {
+        Err("type")
+    }
 }
 
 fn id<T>(value: &Value<'_>, new: fn(&str) -> Result<T, BadId>) -> Result<T, &'static str> {
@@ -294,11 +329,16 @@ fn id<T>(value: &Value<'_>, new: fn(&str) -> Result<T, BadId>) -> Result<T, &'st
 }
 
 fn integer(value: &Value<'_>, min: i64, max: i64) -> Result<i64, &'static str> {
-    let Value::Integer(number) = value else { return Err("type") };
+    let Value::Integer(number) = value else {
+        return Err("type");
+    };
     if *number < i128::from(min) {
         return Err("min");
     }
-    i64::try_from(*number).ok().filter(|number| *number <= max).ok_or("max")
+    i64::try_from(*number)
+        .ok()
+        .filter(|number| *number <= max)
+        .ok_or("max")
 }
 
 fn quantity(value: &Value<'_>) -> Result<Quantity, &'static str> {

@@ -43,8 +43,10 @@ pub(crate) fn sizes(uri: &Uri, headers: &HeaderMap, body: usize) -> Result<(), P
     if uri.path().len() + query > URI_MAX {
         return Err(Problem::new(Code::UriTooLong));
     }
-    let block: usize =
-        headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    let block: usize = headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len() + 4)
+        .sum();
     if headers.len() > FIELDS_MAX || block > HEADERS_MAX {
         return Err(Problem::new(Code::HeadersTooLarge));
     }
@@ -70,7 +72,9 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
 pub(crate) fn key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     let bad = || Problem::new(Code::BadKey);
     let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
-    let Some(value) = values.next() else { return Ok(None) };
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
     if values.next().is_some() {
         return Err(bad());
     }
@@ -82,7 +86,9 @@ pub(crate) fn key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
         _ => return Err(bad()),
     };
     let formed = (1..=KEY_MAX).contains(&bare.len())
-        && bare.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"');
+        && bare
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && byte != b'"');
     if formed { Ok(Some(bare)) } else { Err(bad()) }
 }
 
@@ -90,8 +96,14 @@ pub(crate) fn key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
 pub(crate) fn takes_json(headers: &HeaderMap) -> bool {
     let mut named = false;
     for value in headers.get_all(ACCEPT) {
-        let Ok(value) = value.to_str() else { return false };
-        for range in value.split(',').map(str::trim).filter(|range| !range.is_empty()) {
+        let Ok(value) = value.to_str() else {
+            return false;
+        };
+        for range in value
+            .split(',')
+            .map(str::trim)
+            .filter(|range| !range.is_empty())
+        {
             named = true;
             let mut parts = range.split(';').map(str::trim);
             let kind = parts.next().unwrap_or_default();
@@ -107,22 +119,33 @@ pub(crate) fn takes_json(headers: &HeaderMap) -> bool {
 }
 
 fn is_zero_weight(parameter: &str) -> bool {
-    let Some((name, weight)) = parameter.split_once('=') else { return false };
+    let Some((name, weight)) = parameter.split_once('=') else {
+        return false;
+    };
     name.trim().eq_ignore_ascii_case("q")
-        && weight.trim().parse::<f32>().is_ok_and(|weight| weight <= 0.0)
+        && weight
+            .trim()
+            .parse::<f32>()
+            .is_ok_and(|weight| weight <= 0.0)
 }
 
 /// Whether the body says of itself that it is JSON in UTF-8.
 pub(crate) fn is_json(headers: &HeaderMap) -> bool {
-    let Ok(Some(value)) = single(headers, &CONTENT_TYPE) else { return false };
+    let Ok(Some(value)) = single(headers, &CONTENT_TYPE) else {
+        return false;
+    };
     let mut parts = value.split(';').map(str::trim);
     let kind = parts.next().unwrap_or_default();
     kind.eq_ignore_ascii_case("application/json")
-        && parts.filter(|parameter| !parameter.is_empty()).all(|parameter| {
-            let Some((name, value)) = parameter.split_once('=') else { return false };
-            !name.eq_ignore_ascii_case("charset")
-                || value.trim_matches('"').eq_ignore_ascii_case("utf-8")
-        })
+        && parts
+            .filter(|parameter| !parameter.is_empty())
+            .all(|parameter| {
+                let Some((name, value)) = parameter.split_once('=') else {
+                    return false;
+                };
+                !name.eq_ignore_ascii_case("charset")
+                    || value.trim_matches('"').eq_ignore_ascii_case("utf-8")
+            })
 }
 
 /// The version that the caller expects: nothing for no header and for `*`.
@@ -137,8 +160,12 @@ pub(crate) fn if_match(headers: &HeaderMap) -> Result<Expected, Problem> {
     if value == "*" {
         return Ok(Expected::Existing);
     }
-    let inner = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-    whole(inner.ok_or_else(wrong)?).map(Expected::Version).ok_or_else(wrong)
+    let inner = value
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'));
+    whole(inner.ok_or_else(wrong)?)
+        .map(Expected::Version)
+        .ok_or_else(wrong)
 }
 
 /// What `If-Match` says.
@@ -158,7 +185,9 @@ pub(crate) enum Expected {
 /// 422 for anything but one RFC 3339 time.
 pub(crate) fn deadline(headers: &HeaderMap) -> Result<Option<LogTime>, Problem> {
     let wrong = || Problem::violation("/header/evenkeel-deadline", "time");
-    let Some(value) = single(headers, &DEADLINE).map_err(|_| wrong())? else { return Ok(None) };
+    let Some(value) = single(headers, &DEADLINE).map_err(|_| wrong())? else {
+        return Ok(None);
+    };
     super::time::parse(value).map(Some).ok_or_else(wrong)
 }
 
@@ -204,7 +233,11 @@ pub(crate) fn at_least(headers: &HeaderMap) -> Result<AtLeast<'_>, Problem> {
         Some("immediate") => Some(Level::Immediate),
         Some(_) => return Err(wrong()),
     };
-    Ok(AtLeast { tokens, wait, level })
+    Ok(AtLeast {
+        tokens,
+        wait,
+        level,
+    })
 }
 
 fn wait(headers: &HeaderMap) -> Option<Millis> {
@@ -225,11 +258,16 @@ struct Unclear;
 
 fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Unclear> {
     let mut values = headers.get_all(name).iter();
-    let Some(value) = values.next() else { return Ok(None) };
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
     if values.next().is_some() {
         return Err(Unclear);
     }
-    value.to_str().map(|value| Some(value.trim())).map_err(|_| Unclear)
+    value
+        .to_str()
+        .map(|value| Some(value.trim()))
+        .map_err(|_| Unclear)
 }
 
 #[cfg(test)]

@@ -35,7 +35,11 @@ pub(crate) enum Value<'a> {
 /// `malformed_json`, `duplicate_member`, `too_deep` or `bad_text`: the first that is met.
 pub(crate) fn parse(body: &[u8]) -> Result<Value<'_>, Problem> {
     let text = std::str::from_utf8(body).map_err(|_| Problem::new(Code::BadText))?;
-    let mut reader = Reader { text, bytes: body, at: 0 };
+    let mut reader = Reader {
+        text,
+        bytes: body,
+        at: 0,
+    };
     let value = reader.value(0).map_err(Problem::new)?;
     reader.space();
     if reader.at < body.len() {
@@ -198,7 +202,11 @@ impl<'a> Reader<'a> {
         while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
             self.at += 1;
         }
-        if start == self.at { Err(Code::MalformedJson) } else { Ok(&self.text[start..self.at]) }
+        if start == self.at {
+            Err(Code::MalformedJson)
+        } else {
+            Ok(&self.text[start..self.at])
+        }
     }
 
     fn string(&mut self) -> Read<Cow<'a, str>> {
@@ -299,7 +307,11 @@ impl<'a> Reader<'a> {
     }
 
     fn expect(&mut self, byte: u8) -> Read<()> {
-        if self.take(byte) { Ok(()) } else { Err(Code::MalformedJson) }
+        if self.take(byte) {
+            Ok(())
+        } else {
+            Err(Code::MalformedJson)
+        }
     }
 }
 

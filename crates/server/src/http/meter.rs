@@ -22,7 +22,10 @@ impl Meter {
     /// Counters at zero; `recorder` keeps the engine's metrics, if there is one.
     pub(crate) fn new(recorder: Option<PrometheusHandle>) -> Self {
         let cells = METHODS.len() * STATUSES;
-        Self { answers: (0..cells).map(|_| AtomicU64::new(0)).collect(), recorder }
+        Self {
+            answers: (0..cells).map(|_| AtomicU64::new(0)).collect(),
+            recorder,
+        }
     }
 
     /// Counts an answer.
@@ -60,7 +63,11 @@ impl Meter {
                 }
             }
         }
-        page + &self.recorder.as_ref().map(PrometheusHandle::render).unwrap_or_default()
+        page + &self
+            .recorder
+            .as_ref()
+            .map(PrometheusHandle::render)
+            .unwrap_or_default()
     }
 }
 

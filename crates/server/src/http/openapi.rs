@@ -52,7 +52,11 @@ pub(crate) fn problems(route: &Route) -> Vec<Code> {
         if route.has_body() {
             codes.extend_from_slice(WITH_BODY);
         }
-        codes.extend_from_slice(if route.method == http::Method::GET { READS } else { WITH_KEY });
+        codes.extend_from_slice(if route.method == http::Method::GET {
+            READS
+        } else {
+            WITH_KEY
+        });
     }
     codes.extend_from_slice(route.doc.problems);
     codes.sort_by_key(|code| (code.meaning().status, code.meaning().code));
@@ -138,12 +142,22 @@ fn parameters(route: &Route) -> Value {
             let levels = ["eventual", "session", "monotonic", "causal", "immediate"];
             add("Evenkeel-Position", "header", false, text());
             add("Evenkeel-Wait", "header", false, wait);
-            add("Evenkeel-Consistency", "header", false, json!({ "enum": levels }));
+            add(
+                "Evenkeel-Consistency",
+                "header",
+                false,
+                json!({ "enum": levels }),
+            );
         } else {
             let key = json!({ "type": "string", "minLength": 1, "maxLength": 257 });
             add("Idempotency-Key", "header", route.needs_key(), key);
         }
-        add("Evenkeel-Deadline", "header", false, json!({ "type": "string", "format": "date-time" }));
+        add(
+            "Evenkeel-Deadline",
+            "header",
+            false,
+            json!({ "type": "string", "format": "date-time" }),
+        );
     }
     Value::Array(parameters)
 }
@@ -159,14 +173,16 @@ fn responses(route: &Route, generator: &mut SchemaGenerator) -> Value {
     }
     for code in problems(route) {
         let meaning = code.meaning();
-        let response = responses.entry(meaning.status.to_string()).or_insert_with(|| {
-            json!({
-                "description": "",
-                "content": { "application/problem+json": {
-                    "schema": { "$ref": "#/components/schemas/Problem" },
-                } },
-            })
-        });
+        let response = responses
+            .entry(meaning.status.to_string())
+            .or_insert_with(|| {
+                json!({
+                    "description": "",
+                    "content": { "application/problem+json": {
+                        "schema": { "$ref": "#/components/schemas/Problem" },
+                    } },
+                })
+            });
         let known = response["description"].as_str().unwrap_or_default();
         let comma = if known.is_empty() { "" } else { ", " };
         response["description"] = json!(format!("{known}{comma}{}", meaning.code));

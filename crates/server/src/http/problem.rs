@@ -168,7 +168,10 @@ catalogue! {
 impl Code {
     /// The code with this name, as rules and engine spell it.
     pub(crate) fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|code| code.meaning().code == name)
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|code| code.meaning().code == name)
     }
 }
 
@@ -212,12 +215,18 @@ impl Problem {
             .into_iter()
             .find(|code| of(code.meaning().code))
             .unwrap_or(Code::Schema);
-        Self { violations, ..Self::new(code) }
+        Self {
+            violations,
+            ..Self::new(code)
+        }
     }
 
     /// The problem of a single violation.
     pub(crate) fn violation(pointer: &str, code: &'static str) -> Self {
-        Self::violated(vec![Violation { pointer: pointer.to_owned(), code }])
+        Self::violated(vec![Violation {
+            pointer: pointer.to_owned(),
+            code,
+        }])
     }
 
     /// Says more than the catalogue does; never with what the client sent.
@@ -271,7 +280,14 @@ impl Problem {
         value(&mut out, instance);
         text(&mut out, ",\"help\":\"/docs/errors/");
         text(&mut out, meaning.code);
-        text(&mut out, if meaning.retryable { "\",\"retryable\":true" } else { "\",\"retryable\":false" });
+        text(
+            &mut out,
+            if meaning.retryable {
+                "\",\"retryable\":true"
+            } else {
+                "\",\"retryable\":false"
+            },
+        );
         for (name, member) in &self.members {
             text(&mut out, ",\"");
             text(&mut out, name);

@@ -7,6 +7,7 @@
 
 use super::head::whole;
 use super::problem::{Code, Problem, Violation};
+use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 
 /// Entries of a page when the request names no limit.
@@ -23,8 +24,15 @@ pub(crate) struct Query<'a> {
 impl<'a> Query<'a> {
     /// Reads a query in which only the `known` names may stand.
     pub(crate) fn new(query: Option<&'a str>, known: &[&str]) -> Self {
-        let mut read = Self { parameters: Vec::new(), violations: Vec::new() };
-        for pair in query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
+        let mut read = Self {
+            parameters: Vec::new(),
+            violations: Vec::new(),
+        };
+        for pair in query
+            .unwrap_or_default()
+            .split('&')
+            .filter(|pair| !pair.is_empty())
+        {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let (Some(name), Some(value)) = (decode(name, true), decode(value, true)) else {
                 read.wrong("", "encoding");
@@ -43,11 +51,17 @@ impl<'a> Query<'a> {
 
     fn wrong(&mut self, name: &str, code: &'static str) {
         let name = name.replace('~', "~0").replace('/', "~1");
-        self.violations.push(Violation { pointer: format!("/query/{name}"), code });
+        self.violations.push(Violation {
+            pointer: format!("/query/{name}"),
+            code,
+        });
     }
 
     fn get(&self, name: &str) -> Option<&str> {
-        self.parameters.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_ref())
+        self.parameters
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_ref())
     }
 
     /// A parameter of some type; `read` says whether the text is one.
@@ -68,7 +82,9 @@ impl<'a> Query<'a> {
     pub(crate) fn limit(&mut self) -> usize {
         let read = |text: &str| whole(text).filter(|limit| (1..=LIMIT_MAX).contains(limit));
         let limit = self.parameter("limit", "range", read);
-        limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(LIMIT_DEFAULT)
+        limit
+            .and_then(|limit| usize::try_from(limit).ok())
+            .unwrap_or(LIMIT_DEFAULT)
     }
 
     /// A position to begin at, inclusive.
@@ -81,12 +97,23 @@ impl<'a> Query<'a> {
     ///
     /// # Errors
     /// `bad_cursor` for a cursor that the list `of` did not give out.
-    pub(crate) fn cursor(&self, of: &str) -> Result<Option<u64>, Problem> {
-        let Some(text) = self.get("cursor") else { return Ok(None) };
+    pub(crate) fn cursor(&self, of: &str) -> Result<Option<Spot>, Problem> {
+        let Some(text) = self.get("cursor") else {
+            return Ok(None);
+        };
         let bad = || Problem::new(Code::BadCursor);
-        let (place, _) = text.split_once('.').ok_or_else(bad)?;
-        let place = u64::from_str_radix(place, 16).map_err(|_| bad())?;
-        if text == cursor(of, place) { Ok(Some(place)) } else { Err(bad()) }
+        let number = |text: &str| u64::from_str_radix(text, 16).map_err(|_| bad());
+        let mut parts = text.split('.');
+        let (position, index) = (parts.next().ok_or_else(bad)?, parts.next().ok_or_else(bad)?);
+        let spot = Spot {
+            position: number(position)?,
+            index: number(index)?,
+        };
+        if text == cursor(of, spot) {
+            Ok(Some(spot))
+        } else {
+            Err(bad())
+        }
     }
 
     /// Ends the reading.
@@ -94,22 +121,46 @@ impl<'a> Query<'a> {
     /// # Errors
     /// The 422 problem that lists what was wrong.
     pub(crate) fn finish(self) -> Result<(), Problem> {
-        if self.violations.is_empty() { Ok(()) } else { Err(Problem::violated(self.violations)) }
+        if self.violations.is_empty() {
+            Ok(())
+        } else {
+            Err(Problem::violated(self.violations))
+        }
     }
 }
 
-/// The cursor of the list `of` that goes on at `place`.
-pub(crate) fn cursor(of: &str, place: u64) -> String {
-    use sha2::{Digest, Sha256};
-    let sum = Sha256::new_with_prefix(b"cursor\0").chain_update(of).chain_update(place.to_be_bytes());
-    let sum: [u8; 32] = sum.finalize().into();
+/// A place in a list: an entry's position in the log, and its number there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Spot {
+    pub(crate) position: u64,
+    pub(crate) index: u64,
+}
+
+impl Spot {
+    /// The first entry of a position.
+    pub(crate) fn at(position: u64) -> Self {
+        Self { position, index: 0 }
+    }
+}
+
+/// The cursor of the list `of` that goes on at a place.
+pub(crate) fn cursor(of: &str, spot: Spot) -> String {
+    let Spot { position, index } = spot;
+    let place = format!("{position:x}.{index:x}");
+    let hash = Sha256::new_with_prefix(b"cursor\0")
+        .chain_update(of)
+        .chain_update(&place);
+    let sum: [u8; 32] = hash.finalize().into();
     let check = u32::from_be_bytes(*sum.first_chunk().expect("a SHA-256 is longer than 4 bytes"));
-    format!("{place:x}.{check:08x}")
+    format!("{place}.{check:08x}")
 }
 
 /// Undoes percent-encoding; nothing when it is broken or not UTF-8. In a query `+` is a space.
 pub(crate) fn decode(text: &str, query: bool) -> Option<Cow<'_, str>> {
-    if !text.bytes().any(|byte| byte == b'%' || (query && byte == b'+')) {
+    if !text
+        .bytes()
+        .any(|byte| byte == b'%' || (query && byte == b'+'))
+    {
         return Some(Cow::Borrowed(text));
     }
     let mut bytes = text.bytes();
@@ -145,9 +196,16 @@ mod tests {
 
     #[test]
     fn a_limit_is_from_one_to_two_hundred() {
-        assert_eq!((code(""), code("limit=1"), code("limit=200")), (Ok(50), Ok(1), Ok(200)));
+        assert_eq!(
+            (code(""), code("limit=1"), code("limit=200")),
+            (Ok(50), Ok(1), Ok(200))
+        );
         for limit in ["0", "-1", "201", "1000000000", "ten", "", "1.5", "%31%00"] {
-            assert_eq!(code(&format!("limit={limit}")), Err(Code::Schema), "{limit}");
+            assert_eq!(
+                code(&format!("limit={limit}")),
+                Err(Code::Schema),
+                "{limit}"
+            );
         }
     }
 
@@ -163,15 +221,30 @@ mod tests {
 
     #[test]
     fn only_cursors_of_the_same_list_are_taken() {
-        let good = cursor("holds", 812);
+        let good = cursor("holds", Spot::at(812));
         let asked = format!("cursor={good}");
         let query = Query::new(Some(&asked), KNOWN);
-        assert_eq!(query.cursor("holds").map_err(|_| ()), Ok(Some(812)));
+        assert_eq!(
+            query.cursor("holds").map_err(|_| ()),
+            Ok(Some(Spot::at(812)))
+        );
         let truncated = &good[..good.len() - 1];
-        let other = cursor("skus", 812);
+        let other = cursor("skus", Spot::at(812));
         let forged = good.replacen('3', "4", 1);
-        for bad in [truncated, other.as_str(), forged.as_str(), "", "1", ".", "812.00000000"] {
-            assert_eq!(code(&format!("cursor={bad}")), Err(Code::BadCursor), "{bad}");
+        for bad in [
+            truncated,
+            other.as_str(),
+            forged.as_str(),
+            "",
+            "1",
+            ".",
+            "32c.0.00000000",
+        ] {
+            assert_eq!(
+                code(&format!("cursor={bad}")),
+                Err(Code::BadCursor),
+                "{bad}"
+            );
         }
     }
 

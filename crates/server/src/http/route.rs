@@ -25,8 +25,13 @@ pub(crate) const SELLING: &[Role] = &[Role::Buyer, Role::Shop, Role::Operator, R
 /// Those who sell, but for buyers.
 pub(crate) const CONFIRMING: &[Role] = &[Role::Shop, Role::Operator, Role::Admin];
 /// Those who may look at holds.
-pub(crate) const READING: &[Role] =
-    &[Role::Buyer, Role::Shop, Role::Operator, Role::Admin, Role::Auditor];
+pub(crate) const READING: &[Role] = &[
+    Role::Buyer,
+    Role::Shop,
+    Role::Operator,
+    Role::Admin,
+    Role::Auditor,
+];
 /// Those who keep the catalogue and the stock.
 pub(crate) const STOCKING: &[Role] = &[Role::Staff, Role::Operator, Role::Admin];
 /// Those who may look behind the scenes.
@@ -98,8 +103,15 @@ pub(crate) struct Path {
 impl Path {
     /// The route with this method; `HEAD` is a `GET` whose body is not sent.
     pub(crate) fn route(&self, method: &Method) -> Option<&'static Route> {
-        let method = if *method == Method::HEAD { &Method::GET } else { method };
-        self.routes.iter().copied().find(|route| route.method == *method)
+        let method = if *method == Method::HEAD {
+            &Method::GET
+        } else {
+            method
+        };
+        self.routes
+            .iter()
+            .copied()
+            .find(|route| route.method == *method)
     }
 }
 
@@ -116,9 +128,15 @@ impl Routes {
     pub(crate) fn new() -> Self {
         let mut paths: Vec<(&'static str, Path)> = Vec::new();
         for route in routes::all() {
-            let at = paths.iter().position(|(pattern, _)| *pattern == route.pattern);
+            let at = paths
+                .iter()
+                .position(|(pattern, _)| *pattern == route.pattern);
             let at = at.unwrap_or_else(|| {
-                let path = Path { routes: Vec::new(), allow: String::new(), open: true };
+                let path = Path {
+                    routes: Vec::new(),
+                    allow: String::new(),
+                    open: true,
+                };
                 paths.push((route.pattern, path));
                 paths.len() - 1
             });
@@ -129,15 +147,23 @@ impl Routes {
         let mut router = matchit::Router::new();
         for (index, (pattern, path)) in paths.iter_mut().enumerate() {
             path.allow = allow(&path.routes);
-            router.insert(*pattern, index).expect("patterns do not overlap");
+            router
+                .insert(*pattern, index)
+                .expect("patterns do not overlap");
             // An empty last segment is a bad id on this path, not another path.
             if let Some(stem) = pattern.rfind('{').filter(|_| pattern.ends_with('}')) {
-                router.insert(&pattern[..stem], index).expect("patterns do not overlap");
+                router
+                    .insert(&pattern[..stem], index)
+                    .expect("patterns do not overlap");
             }
         }
         let holds = paths.iter().position(|(pattern, _)| *pattern == HOLDS);
         let holds = holds.expect("holds have a route");
-        Self { router, paths: paths.into_iter().map(|(_, path)| path).collect(), holds }
+        Self {
+            router,
+            paths: paths.into_iter().map(|(_, path)| path).collect(),
+            holds,
+        }
     }
 
     /// The path's entry and its variable segment.
@@ -146,7 +172,11 @@ impl Routes {
             return Some((&self.paths[self.holds], ""));
         }
         let found = self.router.at(path).ok()?;
-        let segment = found.params.iter().next().map_or("", |(_, segment)| segment);
+        let segment = found
+            .params
+            .iter()
+            .next()
+            .map_or("", |(_, segment)| segment);
         Some((&self.paths[*found.value], segment))
     }
 }

@@ -46,7 +46,10 @@ const DRAIN_MAX: usize = 4 * 1024 * 1024;
 /// Serves until `stop` turns true.
 ///
 /// Ends when every connection has ended, or [`FAREWELL`] after the stop.
-#[expect(clippy::disallowed_methods, reason = "this is the one home of connection tasks")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one home of connection tasks"
+)]
 pub(crate) async fn serve(
     listener: TcpListener,
     api: Arc<Api>,
@@ -76,7 +79,10 @@ pub(crate) async fn serve(
     connections.abort_all();
 }
 
-#[expect(clippy::disallowed_methods, reason = "a connection's pace is part of its task")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a connection's pace is part of its task"
+)]
 async fn connection(stream: TcpStream, api: Arc<Api>, door: Door, mut stop: Receiver<bool>) {
     let _unset = stream.set_nodelay(true);
     let watch = Arc::new(Watch::default());
@@ -87,7 +93,10 @@ async fn connection(stream: TcpStream, api: Arc<Api>, door: Door, mut stop: Rece
         async move { Ok::<_, Infallible>(exchange(&api, request, &door, &watch).await) }
     });
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http2().max_concurrent_streams(256).max_header_list_size(128 * 1024);
+    builder
+        .http2()
+        .max_concurrent_streams(256)
+        .max_header_list_size(128 * 1024);
     let io = TokioIo::new(Wire::new(stream, Arc::clone(&watch)));
     let mut served = pin!(builder.serve_connection(io, service));
     let mut ticks = tokio::time::interval(TICK);
@@ -142,7 +151,9 @@ async fn exchange(
     let mut response = api.answer(Request::from_parts(parts, payload), door).await;
     if ends && version < Version::HTTP_2 {
         watch.linger();
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        response
+            .headers_mut()
+            .insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response.map(Full::new)
 }
@@ -170,8 +181,12 @@ async fn collect(body: &mut Incoming) -> Payload {
     let mut parts = Vec::new();
     let mut size = 0_usize;
     while let Some(frame) = body.frame().await {
-        let Ok(frame) = frame else { return Payload::Unclear };
-        let Ok(data) = frame.into_data() else { continue };
+        let Ok(frame) = frame else {
+            return Payload::Unclear;
+        };
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
         size += data.len();
         if size > DRAIN_MAX {
             break;

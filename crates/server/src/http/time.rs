@@ -11,7 +11,9 @@ pub(crate) fn text(moment: LogTime) -> String {
     let millis = moment.micros().div_euclid(1000);
     let shown = Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX);
     let mut text = String::with_capacity(24);
-    PRINTER.print_timestamp(&shown, &mut text).expect("text grows in memory");
+    PRINTER
+        .print_timestamp(&shown, &mut text)
+        .expect("text grows in memory");
     text
 }
 
@@ -27,7 +29,11 @@ pub(crate) fn parse(text: &str) -> Option<LogTime> {
         && bytes[13] == b':'
         && bytes[16] == b':'
         && !text.contains('[');
-    let moment: Timestamp = if plain { text.parse().ok()? } else { return None };
+    let moment: Timestamp = if plain {
+        text.parse().ok()?
+    } else {
+        return None;
+    };
     Some(LogTime::from_micros(moment.as_microsecond()))
 }
 
@@ -56,9 +62,16 @@ mod tests {
             assert_eq!(parse(text), Some(noon), "{text}");
         }
         for text in [
-            "", "now", "2026-01-01", "2026-01-01T12:00:00", "2026-13-01T12:00:00Z",
-            "2026-01-01T12:00Z", "20260101T120000Z", "2026-01-01T12:00:00Z[UTC]",
-            "2026-01-01T25:00:00Z", "2026-01-01T12:00:00Zjunk",
+            "",
+            "now",
+            "2026-01-01",
+            "2026-01-01T12:00:00",
+            "2026-13-01T12:00:00Z",
+            "2026-01-01T12:00Z",
+            "20260101T120000Z",
+            "2026-01-01T12:00:00Z[UTC]",
+            "2026-01-01T25:00:00Z",
+            "2026-01-01T12:00:00Zjunk",
         ] {
             assert_eq!(parse(text), None, "{text}");
         }

@@ -72,7 +72,11 @@ impl Watch {
         if self.begun.load(Ordering::Relaxed) && ticks > head_max {
             return Pace::Slow;
         }
-        if ticks > idle_max { Pace::Idle } else { Pace::Fine }
+        if ticks > idle_max {
+            Pace::Idle
+        } else {
+            Pace::Fine
+        }
     }
 
     /// Lets the connection answer 408 and end.
@@ -107,7 +111,15 @@ impl Wire {
     /// Watches a stream.
     pub(super) fn new(stream: TcpStream, watch: Arc<Watch>) -> Self {
         let scan = Scan::default();
-        Self { stream, watch, scan, reply: Vec::new(), sent: 0, is_h2: None, lingered: 0 }
+        Self {
+            stream,
+            watch,
+            scan,
+            reply: Vec::new(),
+            sent: 0,
+            is_h2: None,
+            lingered: 0,
+        }
     }
 
     fn saw(&mut self, bytes: &[u8]) {
@@ -216,7 +228,10 @@ impl AsyncWrite for Wire {
 /// Where in `bytes` the library's own refusal begins, and the code that says the same.
 fn bare_refusal(bytes: &[u8]) -> Option<(usize, Code)> {
     let window = bytes.len().saturating_sub(REFUSAL_MAX);
-    let start = bytes[window..].windows(7).rposition(|part| part == b"HTTP/1.")? + window;
+    let start = bytes[window..]
+        .windows(7)
+        .rposition(|part| part == b"HTTP/1.")?
+        + window;
     let head = std::str::from_utf8(&bytes[start..]).ok()?;
     if !head.contains("content-length: 0\r\n") {
         return None;
@@ -280,9 +295,8 @@ impl Scan {
     fn end_line(&mut self) -> bool {
         let line = &self.line[..self.length];
         self.length = 0;
-        let is = |name: &[u8]| {
-            line.len() >= name.len() && line[..name.len()].eq_ignore_ascii_case(name)
-        };
+        let is =
+            |name: &[u8]| line.len() >= name.len() && line[..name.len()].eq_ignore_ascii_case(name);
         if matches!(line, b"" | b"\r") {
             self.content_length = false;
             self.transfer_encoding = false;
@@ -308,7 +322,10 @@ mod tests {
     fn a_head_with_both_headers_is_seen_however_it_is_cut() {
         for size in 1..BOTH.len() {
             let mut scan = Scan::default();
-            let seen = BOTH.as_bytes().chunks(size).fold(false, |seen, part| seen | scan.feed(part));
+            let seen = BOTH
+                .as_bytes()
+                .chunks(size)
+                .fold(false, |seen, part| seen | scan.feed(part));
             assert!(seen, "cut every {size}");
         }
         assert!(Scan::default().feed(format!("{ONE}{BOTH}").as_bytes()));
@@ -317,7 +334,11 @@ mod tests {
 
     #[test]
     fn heads_with_one_header_each_are_not_mixed_up() {
-        for heads in [ONE.repeat(2) + OTHER, format!("{OTHER}{ONE}"), OTHER.repeat(3)] {
+        for heads in [
+            ONE.repeat(2) + OTHER,
+            format!("{OTHER}{ONE}"),
+            OTHER.repeat(3),
+        ] {
             assert!(!Scan::default().feed(heads.as_bytes()), "{heads}");
         }
         let quoted = "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n4\r\n\
@@ -329,10 +350,16 @@ mod tests {
     fn only_bodiless_refusals_are_replaced() {
         let bare = "HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n\
             content-length: 0\r\ndate: Sat, 21 Nov 2026 11:00:00 GMT\r\n\r\n";
-        assert_eq!(bare_refusal(bare.as_bytes()), Some((0, Code::HeadersTooLarge)));
+        assert_eq!(
+            bare_refusal(bare.as_bytes()),
+            Some((0, Code::HeadersTooLarge))
+        );
         let after = format!("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{{}}{bare}");
         let start = after.len() - bare.len();
-        assert_eq!(bare_refusal(after.as_bytes()), Some((start, Code::HeadersTooLarge)));
+        assert_eq!(
+            bare_refusal(after.as_bytes()),
+            Some((start, Code::HeadersTooLarge))
+        );
         for other in [
             "HTTP/1.1 404 Not Found\r\ncontent-length: 120\r\n\r\n",
             "HTTP/1.1 204 No Content\r\n\r\n",
@@ -346,10 +373,16 @@ mod tests {
     fn a_head_that_stalls_is_slow_and_a_quiet_connection_is_idle() {
         let watch = Watch::default();
         watch.begun.store(true, Ordering::Relaxed);
-        assert_eq!([watch.tick(2, 9), watch.tick(2, 9)], [Pace::Fine, Pace::Fine]);
+        assert_eq!(
+            [watch.tick(2, 9), watch.tick(2, 9)],
+            [Pace::Fine, Pace::Fine]
+        );
         assert_eq!(watch.tick(2, 9), Pace::Slow);
         watch.enter();
-        assert_eq!([watch.tick(0, 0), watch.tick(0, 0)], [Pace::Fine, Pace::Fine]);
+        assert_eq!(
+            [watch.tick(0, 0), watch.tick(0, 0)],
+            [Pace::Fine, Pace::Fine]
+        );
         watch.leave();
         assert_eq!(watch.tick(0, 1), Pace::Fine);
         assert_eq!(watch.tick(0, 1), Pace::Idle);

@@ -24,8 +24,12 @@ fn mistakes(body: &str) -> (Code, Vec<(String, String)>) {
     let document: serde_json::Value =
         serde_json::from_slice(&problem.document("/")).expect("a document is JSON");
     let text = |value: &serde_json::Value| value.as_str().expect("text").to_owned();
-    let violations = document["violations"].as_array().expect("a list of violations");
-    let list = violations.iter().map(|one| (text(&one["pointer"]), text(&one["code"])));
+    let violations = document["violations"]
+        .as_array()
+        .expect("a list of violations");
+    let list = violations
+        .iter()
+        .map(|one| (text(&one["pointer"]), text(&one["code"])));
     (problem.code(), list.collect())
 }
 
@@ -46,20 +50,34 @@ fn a_body_that_fits_is_read() {
 #[test]
 fn another_top_level_type_is_one_mistake_at_the_root() {
     for body in ["[]", "\"x\"", "null", "1", "true"] {
-        assert_eq!(one(body), (Code::Schema, String::new(), "type".to_owned()), "{body}");
+        assert_eq!(
+            one(body),
+            (Code::Schema, String::new(), "type".to_owned()),
+            "{body}"
+        );
     }
 }
 
 #[test]
 fn a_quantity_is_a_whole_number_of_at_least_one() {
     for (quantity, expected) in [
-        ("0", "min"), ("-1", "min"), ("1.5", "type"), ("\"1\"", "type"), ("1e2", "type"),
-        ("true", "type"), ("null", "type"), ("9007199254740992", "max"),
+        ("0", "min"),
+        ("-1", "min"),
+        ("1.5", "type"),
+        ("\"1\"", "type"),
+        ("1e2", "type"),
+        ("true", "type"),
+        ("null", "type"),
+        ("9007199254740992", "max"),
         ("99999999999999999999999999999999999999999999", "max"),
         ("-99999999999999999999999999999999999999999999", "min"),
     ] {
         let body = format!("{{\"lines\":[{{\"sku\":\"lamp\",\"quantity\":{quantity}}}]}}");
-        let expected = (Code::Schema, "/lines/0/quantity".to_owned(), expected.to_owned());
+        let expected = (
+            Code::Schema,
+            "/lines/0/quantity".to_owned(),
+            expected.to_owned(),
+        );
         assert_eq!(one(&body), expected, "{quantity}");
     }
 }
@@ -79,8 +97,10 @@ fn every_mistake_is_named_at_once_with_its_pointer() {
         ("/ttl_ms", "min"),
         ("/a~1b~0c", "unknown_member"),
     ];
-    let expected: Vec<_> =
-        expected.iter().map(|(one, two)| ((*one).to_owned(), (*two).to_owned())).collect();
+    let expected: Vec<_> = expected
+        .iter()
+        .map(|(one, two)| ((*one).to_owned(), (*two).to_owned()))
+        .collect();
     assert_eq!(list, expected);
 }
 
@@ -88,10 +108,20 @@ fn every_mistake_is_named_at_once_with_its_pointer() {
 fn lists_have_bounds_and_members_that_nobody_knows_are_refused() {
     assert_eq!(one("{\"lines\":[]}").2, "min");
     let line = "{\"sku\":\"lamp\",\"quantity\":1}";
-    assert_eq!(one(&format!("{{\"lines\":[{line},{line},{line},{line}]}}")).2, "max");
-    assert_eq!(one("{}"), (Code::Schema, "/lines".to_owned(), "required".to_owned()));
+    assert_eq!(
+        one(&format!("{{\"lines\":[{line},{line},{line},{line}]}}")).2,
+        "max"
+    );
+    assert_eq!(
+        one("{}"),
+        (Code::Schema, "/lines".to_owned(), "required".to_owned())
+    );
     let body = format!("{{\"lines\":[{line}],\"status\":\"held\"}}");
-    let expected = (Code::UnknownMember, "/status".to_owned(), "unknown_member".to_owned());
+    let expected = (
+        Code::UnknownMember,
+        "/status".to_owned(),
+        "unknown_member".to_owned(),
+    );
     assert_eq!(one(&body), expected);
 }
 

@@ -7,9 +7,36 @@ fn code(body: &[u8]) -> Option<Code> {
 #[test]
 fn what_is_not_one_json_value_is_malformed() {
     for body in [
-        "", " ", "{", "}", "[1,]", "{\"a\":1,}", "{a:1}", "NaN", "Infinity", "01", "-", "1.", ".5",
-        "1e", "+1", "tru", "nul", "\"", "\"\\x\"", "\"\\u12\"", "\"a\nb\"", "1 2", "{} {}", "'a'",
-        "\u{feff}{}", "[1 2]", "{\"a\" 1}", "{\"a\":1 \"b\":2}", "-01", "0x10",
+        "",
+        " ",
+        "{",
+        "}",
+        "[1,]",
+        "{\"a\":1,}",
+        "{a:1}",
+        "NaN",
+        "Infinity",
+        "01",
+        "-",
+        "1.",
+        ".5",
+        "1e",
+        "+1",
+        "tru",
+        "nul",
+        "\"",
+        "\"\\x\"",
+        "\"\\u12\"",
+        "\"a\nb\"",
+        "1 2",
+        "{} {}",
+        "'a'",
+        "\u{feff}{}",
+        "[1 2]",
+        "{\"a\" 1}",
+        "{\"a\":1 \"b\":2}",
+        "-01",
+        "0x10",
     ] {
         assert_eq!(code(body.as_bytes()), Some(Code::MalformedJson), "{body:?}");
     }
@@ -18,8 +45,15 @@ fn what_is_not_one_json_value_is_malformed() {
 #[test]
 fn text_with_two_readings_is_refused_in_values_and_names() {
     for body in [
-        "\"\\ud800\"", "\"\\ud800x\"", "\"\\ud800\\n\"", "\"\\ud800\\ud800\"", "\"\\udc00\"",
-        "\"\\u0000\"", "{\"a\\u0000\":1}", "{\"\\uD800\":1}", "\"a\u{0}b\"",
+        "\"\\ud800\"",
+        "\"\\ud800x\"",
+        "\"\\ud800\\n\"",
+        "\"\\ud800\\ud800\"",
+        "\"\\udc00\"",
+        "\"\\u0000\"",
+        "{\"a\\u0000\":1}",
+        "{\"\\uD800\":1}",
+        "\"a\u{0}b\"",
     ] {
         assert_eq!(code(body.as_bytes()), Some(Code::BadText), "{body:?}");
     }
@@ -38,7 +72,10 @@ fn a_member_named_twice_is_refused_however_it_is_spelled() {
         assert_eq!(code(body.as_bytes()), Some(Code::DuplicateMember), "{body}");
     }
     let members = |last: usize| {
-        let many: Vec<_> = (0..100).chain([last]).map(|n| format!("\"m{n}\":{n}")).collect();
+        let many: Vec<_> = (0..100)
+            .chain([last])
+            .map(|n| format!("\"m{n}\":{n}"))
+            .collect();
         format!("{{{}}}", many.join(","))
     };
     assert_eq!(code(members(3).as_bytes()), Some(Code::DuplicateMember));
@@ -70,14 +107,20 @@ fn whole_numbers_stay_apart_from_those_that_look_like_them() {
         assert_eq!(parse(body.as_bytes()).ok(), Some(value), "{body}");
     }
     let endless = "9".repeat(400);
-    assert_eq!(parse(endless.as_bytes()).ok(), Some(Value::Integer(i128::MAX)));
+    assert_eq!(
+        parse(endless.as_bytes()).ok(),
+        Some(Value::Integer(i128::MAX))
+    );
 }
 
 #[test]
 fn escapes_are_read_as_json_says() {
     let body = "\"a\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\\ud83d\\ude00é\"";
     let expected = "a\"\\/\u{8}\u{c}\n\r\té😀é";
-    assert_eq!(parse(body.as_bytes()).ok(), Some(Value::Text(expected.into())));
+    assert_eq!(
+        parse(body.as_bytes()).ok(),
+        Some(Value::Text(expected.into()))
+    );
 }
 
 #[test]
@@ -99,14 +142,36 @@ fn spellings_of_one_value_have_one_canonical_form() {
 fn bodies_are_accepted_just_when_another_reader_accepts_them() {
     let mut seed = 7_u64;
     let mut next = |bound: usize| {
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        seed = seed
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(seed >> 33).expect("31 bits fit") % bound
     };
-    let alphabet = ["{", "}", "[", "]", ",", ":", "\"a\"", "\"b\"", "1", "-", "0", ".", "e", " ",
-        "true", "null", "\"\\n\"", "\"\\u00e9\""];
+    let alphabet = [
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        ":",
+        "\"a\"",
+        "\"b\"",
+        "1",
+        "-",
+        "0",
+        ".",
+        "e",
+        " ",
+        "true",
+        "null",
+        "\"\\n\"",
+        "\"\\u00e9\"",
+    ];
     for _ in 0..50_000 {
         let length = 1 + next(9);
-        let body: String = (0..length).map(|_| alphabet[next(alphabet.len())]).collect();
+        let body: String = (0..length)
+            .map(|_| alphabet[next(alphabet.len())])
+            .collect();
         let theirs = serde_json::from_str::<serde_json::Value>(&body).is_ok();
         let ours = matches!(code(body.as_bytes()), None | Some(Code::DuplicateMember));
         assert_eq!(ours, theirs, "{body}");

@@ -17,9 +17,18 @@ fn every_document_has_the_members_of_the_contract() {
         assert_eq!(document["instance"], "/v1/\"x\"");
         assert_eq!(document["help"], format!("/docs/errors/{}", meaning.code));
         assert_eq!(document["retryable"], meaning.retryable);
-        assert!(document["detail"].as_str().is_some_and(|detail| !detail.is_empty()));
+        assert!(
+            document["detail"]
+                .as_str()
+                .is_some_and(|detail| !detail.is_empty())
+        );
         let listed = meaning.status == 422 && meaning.code != "key_reused";
-        assert_eq!(document.get("violations").is_some(), listed, "{}", meaning.code);
+        assert_eq!(
+            document.get("violations").is_some(),
+            listed,
+            "{}",
+            meaning.code
+        );
     }
 }
 
@@ -48,7 +57,10 @@ fn just_these_codes_may_be_tried_again() {
 
 #[test]
 fn the_gravest_violation_names_the_problem() {
-    let violation = |code| Violation { pointer: "/a".to_owned(), code };
+    let violation = |code| Violation {
+        pointer: "/a".to_owned(),
+        code,
+    };
     for (codes, expected) in [
         (vec!["min", "bad_id", "unknown_member"], Code::UnknownMember),
         (vec!["limit_exceeded", "bad_id"], Code::BadId),
@@ -73,7 +85,9 @@ fn answers_carry_the_headers_that_clients_act_on() {
         assert!(answer.headers().contains_key(header), "{code:?}");
         assert_eq!(answer.headers()[CONTENT_TYPE], "application/problem+json");
     }
-    let answer = Problem::new(Code::MethodNotAllowed).allow("GET, PUT").render("/");
+    let answer = Problem::new(Code::MethodNotAllowed)
+        .allow("GET, PUT")
+        .render("/");
     assert_eq!(answer.headers()[ALLOW], "GET, PUT");
     assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED);
 }
