@@ -1,8 +1,8 @@
 //! The binary: nothing but the list of its parts.
 //!
 //! `cli` reads the command line and starts the rest; `config` is what a command runs with; `lock`
-//! says which process writes a data directory; `client` speaks to a server from outside. Main
-//! holds no logic: whatever could be wrong is where a test can reach it.
+//! says which process writes a data directory; `http` is the API and `client` speaks to it from
+//! outside. Main holds no logic: whatever could be wrong is where a test can reach it.
 
 mod cli;
 mod client;
