@@ -11,6 +11,7 @@ mod config;
 mod door;
 mod failure;
 mod log;
+mod migrate;
 mod operate;
 mod output;
 mod process;
@@ -64,6 +65,12 @@ enum Command {
     /// Check the configuration, or show it with where each value came from
     #[command(subcommand)]
     Config(config::Command),
+    /// Bring the stores to this build's schema; `serve` does it too
+    #[command(after_help = "Example: evenkeel migrate --data evenkeel-data")]
+    Migrate(migrate::Migrate),
+    /// Print the OpenAPI document of this build's API
+    #[command(after_help = "Example: evenkeel openapi > openapi.json")]
+    Openapi,
     /// Print a script that completes commands in a shell
     #[command(after_help = "Example: evenkeel completions bash > evenkeel.bash")]
     Completions {
@@ -95,6 +102,8 @@ impl Command {
             Self::Status(command) => operate::run(&command),
             Self::Verify(command) => operate::run(&command),
             Self::Config(command) => config::run(&command),
+            Self::Migrate(command) => migrate::run(&command),
+            Self::Openapi => output::line(&crate::http::openapi_document().to_string()),
             Self::Completions { shell } => {
                 let mut script = Vec::new();
                 let name = "evenkeel";

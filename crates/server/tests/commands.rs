@@ -277,11 +277,19 @@ fn a_server_that_follows_its_parent_ends_with_it() {
     let script = "\"$0\" serve --listen 127.0.0.1:0 >ready 2>/dev/null & echo $!; \
                   until [ -s ready ]; do :; done; kill -9 $$";
     let mut shell = Command::new("bash");
-    shell.args(["-c", script, env!("CARGO_BIN_EXE_evenkeel")]).current_dir(room.path());
-    let ended = shell.env("EVENKEEL_DIE_WITH_PARENT", "1").output().expect("there is a shell");
+    shell
+        .args(["-c", script, env!("CARGO_BIN_EXE_evenkeel")])
+        .current_dir(room.path());
+    let ended = shell
+        .env("EVENKEEL_DIE_WITH_PARENT", "1")
+        .output()
+        .expect("there is a shell");
     let pid = String::from_utf8_lossy(&ended.stdout).trim().to_owned();
     // `tail` ends when that process has ended, `timeout` when it lives on.
     let watch = ["10", "tail", "--pid", &pid, "-f", "/dev/null"];
-    let watched = Command::new("timeout").args(watch).status().expect("there is a timeout");
+    let watched = Command::new("timeout")
+        .args(watch)
+        .status()
+        .expect("there is a timeout");
     assert!(watched.success(), "the server {pid} lives on");
 }

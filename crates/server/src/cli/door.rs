@@ -13,7 +13,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use clap::Args;
 use evenkeel_rules::ids::TokenId;
-use evenkeel_rules::token::Role;
+use evenkeel_rules::time::LogTime;
+use evenkeel_rules::token::{Role, Token};
 use serde_json::Value;
 
 use super::failure::Failure;
@@ -216,11 +217,12 @@ pub(super) struct Inside<'a> {
 
 impl<'a> Inside<'a> {
     pub(super) fn new(api: &'a Arc<http::Api>) -> Self {
-        let id = TokenId::new("command").expect("a word is an id");
-        let caller = http::Caller {
-            id,
+        let caller = Token {
+            id: TokenId::new("command").expect("a word is an id"),
             role: Role::Admin,
             customer: None,
+            created_at: LogTime::default(),
+            revoked_at: None,
         };
         Self {
             api,

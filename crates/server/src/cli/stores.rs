@@ -10,6 +10,7 @@ use std::sync::Arc;
 use evenkeel_engine::clock::{SystemClock, SystemIds};
 use evenkeel_engine::port::{Fault, Ids, Store};
 use evenkeel_engine::store::sqlite::SqliteStore;
+use evenkeel_engine::store::sqlite::names::NamesOptions;
 use evenkeel_engine::{Engine, Options, Ports};
 use evenkeel_rules::time::Millis;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -31,7 +32,8 @@ pub(super) async fn to_write(
     config: &Config,
     recorder: Option<PrometheusHandle>,
 ) -> Result<Open, Failure> {
-    let store = SqliteStore::open(&config.data).map_err(|fault| told(&config.data, &fault))?;
+    let store = SqliteStore::open(&config.data, &SystemIds, NamesOptions::default())
+        .map_err(|fault| told(&config.data, &fault))?;
     let started = Engine::start(ports(Arc::new(store)), options(config)).await;
     let engine = started.map_err(|fault| told(&config.data, &fault))?;
     Ok(over(engine, config, recorder))
@@ -39,11 +41,16 @@ pub(super) async fn to_write(
 
 /// Opens the stores to be read, beside whoever writes them.
 pub(super) async fn to_read(config: &Config) -> Result<Open, Failure> {
-    let store = SqliteStore::open_read_only(&config.data);
+    let store = SqliteStore::open_read_only(&config.data, NamesOptions::default());
     let store = store.map_err(|fault| told(&config.data, &fault))?;
     let opened = Engine::read_only(ports(Arc::new(store)), options(config)).await;
     let engine = opened.map_err(|fault| told(&config.data, &fault))?;
     Ok(over(engine, config, None))
+}
+
+/// Brings the stores to this build's schema; how many steps that took. The caller holds the lock.
+pub(super) fn migrate(config: &Config) -> Result<usize, Failure> {
+    SqliteStore::migrate(&config.data, &SystemIds).map_err(|fault| told(&config.data, &fault))
 }
 
 fn over(engine: Engine, config: &Config, recorder: Option<PrometheusHandle>) -> Open {
