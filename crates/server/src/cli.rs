@@ -26,7 +26,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use failure::{Failure, Verdict};
+use failure::Failure;
 
 /// Sells exactly the stock there is: holds, durable before they are answered, and provable.
 #[derive(Debug, Parser)]
@@ -47,6 +47,8 @@ enum Command {
     /// Serve the HTTP API until SIGTERM or SIGINT
     #[command(after_help = "Example: evenkeel serve --data evenkeel-data")]
     Serve(serve::Serve),
+    /// Drive a server with buyers, measure it, and check that no more was sold than there was
+    Load(crate::load::LoadArgs),
     /// Show stock and change it by hand
     #[command(subcommand)]
     Stock(stock::Command),
@@ -81,20 +83,22 @@ enum Command {
 
 /// Reads the command line, runs the command, and ends with its exit code.
 pub(crate) fn run() -> ExitCode {
-    let outcome = Cli::parse().command.run();
-    match outcome {
-        Ok(Verdict::True) => ExitCode::SUCCESS,
-        Ok(Verdict::False) => ExitCode::from(1),
-        Err(failure) => {
-            failure.tell();
-            failure.exit_code()
-        }
-    }
+    Cli::parse().command.run().unwrap_or_else(|failure| {
+        failure.tell();
+        failure.exit_code()
+    })
+}
+
+/// A command that makes its own report and knows its own exit code.
+fn reporting(command: impl Future<Output = anyhow::Result<ExitCode>>) -> Result<ExitCode, Failure> {
+    let ended = start::runtime()?.block_on(command);
+    ended.map_err(|error| Failure::Refused(format!("{error:#}")))
 }
 
 impl Command {
-    fn run(self) -> Result<Verdict, Failure> {
-        match self {
+    fn run(self) -> Result<ExitCode, Failure> {
+        let verdict = match self {
+            Self::Load(args) => return reporting(crate::load::run(args)),
             Self::Serve(command) => serve::run(&command),
             Self::Stock(command) => operate::run(&command),
             Self::Log(command) => log::run(&command),
@@ -110,7 +114,8 @@ impl Command {
                 clap_complete::generate(shell, &mut Cli::command(), name, &mut script);
                 output::raw(&script)
             }
-        }
+        };
+        Ok(verdict?.exit_code())
     }
 }
 

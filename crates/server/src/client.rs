@@ -16,8 +16,8 @@ mod request;
 mod target;
 mod wire;
 
-pub(crate) use api::{Answer, Api, Pool};
-pub(crate) use reply::Reply;
+pub(crate) use api::{Answer, Api, Failure, Pool};
+pub(crate) use reply::{Reply, member};
 pub(crate) use request::{Caller, Outgoing};
 pub(crate) use target::Target;
 pub(crate) use wire::{Broken, Limits, Wire};

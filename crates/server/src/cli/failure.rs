@@ -20,6 +20,13 @@ impl Verdict {
     pub(crate) fn of(holds: bool) -> Self {
         if holds { Self::True } else { Self::False }
     }
+
+    pub(crate) fn exit_code(self) -> ExitCode {
+        match self {
+            Self::True => ExitCode::SUCCESS,
+            Self::False => ExitCode::from(1),
+        }
+    }
 }
 
 /// Why a command did not run to its end.

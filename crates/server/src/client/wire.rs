@@ -93,17 +93,6 @@ impl Wire {
         self.stream.is_some()
     }
 
-    /// Connects if there is no connection.
-    ///
-    /// # Errors
-    /// [`Broken::Connect`], also when it took too long.
-    pub(crate) async fn connect(&mut self) -> Result<(), Broken> {
-        if self.stream.is_none() {
-            self.stream = Some(self.dial().await?);
-        }
-        Ok(())
-    }
-
     async fn dial(&self) -> Result<TcpStream, Broken> {
         let stream = outside::within(
             self.limits.connect,
