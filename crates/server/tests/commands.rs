@@ -37,6 +37,9 @@ fn room() -> TempDir {
     tempfile::tempdir().expect("a temporary directory can be made")
 }
 
+/// This machine's own address, a free port.
+const OWN: &[&str] = &["--listen", "127.0.0.1:0"];
+
 /// A server on a free port; killed when the test is done with it.
 struct Server {
     child: Child,
@@ -45,8 +48,7 @@ struct Server {
 
 impl Server {
     fn start(directory: &Path, arguments: &[&str]) -> Self {
-        let mut all = vec!["serve", "--listen", "127.0.0.1:0"];
-        all.extend(arguments);
+        let all = [["serve"].as_slice(), arguments].concat();
         let mut command = evenkeel(directory, &all);
         command.stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().expect("the binary was built for this test");
@@ -80,7 +82,7 @@ impl Drop for Server {
 #[test]
 fn a_first_start_on_loopback_leaves_a_private_token_and_a_clean_end_is_code_0() {
     let room = room();
-    let mut server = Server::start(room.path(), &[]);
+    let mut server = Server::start(room.path(), OWN);
     let token = room.path().join("evenkeel-data/token");
     let mode = std::fs::metadata(&token)
         .expect("the token is there")
@@ -97,7 +99,7 @@ fn a_first_start_on_loopback_leaves_a_private_token_and_a_clean_end_is_code_0() 
     let status = server.child.wait().expect("the server ends");
     assert_eq!(status.code(), Some(0));
 
-    let again = Server::start(room.path(), &[]);
+    let again = Server::start(room.path(), OWN);
     let kept = std::fs::read_to_string(&token).expect("the token can be read");
     assert_eq!(kept, secret, "a second start makes no second token");
     drop(again);
@@ -106,7 +108,7 @@ fn a_first_start_on_loopback_leaves_a_private_token_and_a_clean_end_is_code_0() 
 #[test]
 fn a_second_server_on_one_directory_ends_with_code_3_and_says_who_has_it() {
     let room = room();
-    let server = Server::start(room.path(), &[]);
+    let server = Server::start(room.path(), OWN);
     let second = run(room.path(), &["serve", "--listen", "127.0.0.1:0"]);
     assert_eq!(second.status.code(), Some(3));
     assert_eq!(second.stdout, b"");
@@ -160,7 +162,7 @@ fn another_address_without_a_token_is_refused_with_how_to_make_one() {
 #[test]
 fn a_command_goes_to_the_server_or_opens_the_stores_and_answers_the_same() {
     let room = room();
-    let server = Server::start(room.path(), &[]);
+    let server = Server::start(room.path(), OWN);
     let secret = std::fs::read_to_string(room.path().join("evenkeel-data/token"));
     let secret = secret.expect("a first start leaves a token");
     let remote = ["--url", server.url.as_str(), "--token", secret.trim()];
@@ -232,7 +234,7 @@ fn wrong_input_is_code_2_and_an_absent_server_code_3() {
     );
     let nobody = run(room.path(), &["status", "--url", "http://127.0.0.1:1"]);
     assert_eq!(nobody.status.code(), Some(3), "{}", told(&nobody));
-    let server = Server::start(room.path(), &[]);
+    let server = Server::start(room.path(), OWN);
     let bare = [
         "status",
         "--url",
@@ -246,7 +248,7 @@ fn wrong_input_is_code_2_and_an_absent_server_code_3() {
 #[test]
 fn a_position_that_is_not_there_is_code_1() {
     let room = room();
-    let server = Server::start(room.path(), &[]);
+    let server = Server::start(room.path(), OWN);
     let url = server.url.as_str();
     assert_eq!(
         run(room.path(), &["log", "show", "1", "--url", url])

@@ -171,11 +171,12 @@ fn every_source_file_says_what_it_owns() {
             .lines()
             .take_while(|line| line.starts_with("//!"))
             .count();
-        let least = if file.text.lines().count() > 100 {
-            3
-        } else {
-            1
-        };
+        // A part of a module may do with one line; a module says what it keeps, too.
+        let depth = file
+            .path
+            .split_once("/src/")
+            .map_or(0, |(_, rest)| rest.matches('/').count());
+        let least = if depth == 0 { 3 } else { 1 };
         if !(least..=20).contains(&doc) {
             broken.push(format!(
                 "{}: {doc} lines of module doc, not {least} to 20",
@@ -186,7 +187,7 @@ fn every_source_file_says_what_it_owns() {
     report(
         &broken,
         "Begin the file with 5 to 15 lines of `//!`: what it owns, the invariant it keeps, what it \
-         never does. A small part of a module may do with one line.",
+         never does. A part of a module may do with one line.",
     );
 }
 
@@ -203,6 +204,8 @@ fn nothing_is_left_unfinished() {
     let mut broken = Vec::new();
     for file in files().iter().filter(|file| file.is_rust()) {
         for (at, line) in file.text.lines().enumerate() {
+            // A loop over a variable of that name is no promise.
+            let line = line.replace(concat!("for n", "ow in "), "");
             if let Some(word) = words.iter().find(|word| line.contains(**word)) {
                 broken.push(format!("{}:{}: {word}", file.path, at + 1));
             }
@@ -392,7 +395,7 @@ const WALLS: &[Wall] = &[
             "crate::settle",
             "crate::execute",
             "crate::sweep",
-            "crate::worker",
+            "crate::tail",
         ],
         instead: "An adapter holds no decision: move it to rules or settle.",
     },

@@ -64,7 +64,7 @@ fn as_table(loaded: &Loaded) -> String {
         ]
     });
     let columns = [
-        Column::Text("key"),
+        Column::Word("key"),
         Column::Text("value"),
         Column::Text("from"),
     ];

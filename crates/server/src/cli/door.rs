@@ -18,7 +18,7 @@ use evenkeel_rules::token::{Role, Token};
 use serde_json::Value;
 
 use super::failure::Failure;
-use super::operate::good;
+use super::operate::{good, parsed};
 use super::start;
 use super::stores::{self, Open};
 use crate::client::{self, Caller, Limits, Pool, Target};
@@ -265,7 +265,7 @@ impl<'a> Inside<'a> {
 
     /// The value of a good answer.
     pub(super) async fn value(&self, call: &Call) -> Result<Value, Failure> {
-        good(self.ask(call).await, false)
+        parsed(&good(self.ask(call).await, false)?)
     }
 }
 

@@ -9,7 +9,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Subcommand, value_parser};
+use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::door::{Call, Door};
 use super::failure::{Failure, Verdict, tell};
@@ -88,85 +90,128 @@ struct Reader {
     json: bool,
 }
 
-/// A page of the log: its entries, and the head's position when it was read.
+/// A page of the log: its entries as they came, and the head's position when it was read.
 struct Page {
-    items: Vec<Value>,
+    items: Vec<Item>,
     head: u64,
+}
+
+/// An entry: the server's own text, and its meaning.
+struct Item {
+    text: String,
+    entry: Entry,
+}
+
+#[derive(Deserialize)]
+struct Listed {
+    head: String,
+    items: Vec<Box<RawValue>>,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    position: u64,
+    at: String,
+    hash: String,
+    actor: String,
+    cause: Cause,
+    events: Vec<Event>,
+    moves: Vec<Value>,
+}
+
+#[derive(Deserialize)]
+struct Cause {
+    kind: String,
+    id: String,
+}
+
+#[derive(Deserialize)]
+struct Event {
+    stream: String,
+    version: u64,
+    #[serde(rename = "type")]
+    kind: String,
+    data: Box<RawValue>,
 }
 
 impl Reader {
     async fn page(&self, from: u64, limit: u64) -> Result<Page, Failure> {
         let call = Call::get(format!("/v1/log?from={from}&limit={limit}"));
-        let mut answer = good(self.door.ask(&call).await?, self.json)?;
-        let items = answer["items"]
-            .as_array_mut()
-            .map(std::mem::take)
-            .unwrap_or_default();
+        let text = good(self.door.ask(&call).await?, self.json)?;
+        let strange = |_| Failure::Unreachable("the answer is not a log".to_owned());
+        let listed: Listed = serde_json::from_str(&text).map_err(strange)?;
         // The position is what follows the last colon of the head's token.
-        let head = answer["head"]
-            .as_str()
-            .and_then(|token| token.rsplit(':').next());
-        let head = head.and_then(|text| text.parse().ok()).unwrap_or_default();
-        Ok(Page { items, head })
+        let head = listed
+            .head
+            .rsplit(':')
+            .next()
+            .and_then(|text| text.parse().ok());
+        let items = listed.items.iter().map(|item| {
+            let entry = serde_json::from_str(item.get()).map_err(strange)?;
+            Ok(Item {
+                text: item.get().to_owned(),
+                entry,
+            })
+        });
+        Ok(Page {
+            items: items.collect::<Result<_, Failure>>()?,
+            head: head.unwrap_or_default(),
+        })
     }
-}
-
-fn position(entry: &Value) -> u64 {
-    entry["position"].as_u64().unwrap_or_default()
 }
 
 async fn tail(reader: &Reader, lines: u64, follow: bool) -> Result<Verdict, Failure> {
     let head = reader.page(1, 1).await?.head;
     let mut from = (head + 1).saturating_sub(lines).max(1);
-    let mut page = reader.page(from, PAGE).await?;
     loop {
-        if !page.items.is_empty() {
-            from = page.items.iter().map(position).max().unwrap_or(from) + 1;
+        let page = reader.page(from, PAGE).await?;
+        if let Some(last) = page.items.last() {
+            from = last.entry.position + 1;
             print(reader, &page.items)?;
-        }
-        if !follow {
-            return Ok(Verdict::True);
-        }
-        if page.items.is_empty() {
+        } else if follow {
             outside::pause(LOOK_AGAIN).await;
         }
-        page = reader.page(from, PAGE).await?;
+        if !follow && (page.items.is_empty() || from > head) {
+            return Ok(Verdict::True);
+        }
     }
 }
 
-fn print(reader: &Reader, items: &[Value]) -> Result<Verdict, Failure> {
+fn print(reader: &Reader, items: &[Item]) -> Result<Verdict, Failure> {
     if reader.json {
-        let lines: Vec<String> = items.iter().map(ToString::to_string).collect();
+        let lines: Vec<&str> = items.iter().map(|item| item.text.as_str()).collect();
         return output::line(&lines.join("\n"));
     }
     let columns = [
         Column::Number("position"),
-        Column::Text("at"),
-        Column::Text("what"),
+        Column::Word("at"),
+        Column::Word("what"),
         Column::Text("stream"),
         Column::Text("moves"),
     ];
-    output::line(&output::table(&columns, items.iter().map(row).collect()))
+    let rows = items.iter().map(|item| row(&item.entry));
+    output::line(&output::table(&columns, rows.collect()))
 }
 
 /// An entry as one row: each event and each move on a line of its cell.
-fn row(entry: &Value) -> Vec<String> {
-    let list = |name: &str| {
-        entry[name]
-            .as_array()
-            .map(Vec::as_slice)
-            .unwrap_or_default()
-    };
-    let join = |name: &str, member: &str| {
-        let cells: Vec<String> = list(name).iter().map(|one| cell(&one[member])).collect();
-        cells.join("\n")
-    };
-    let moves: Vec<String> = list("moves").iter().map(one_move).collect();
+fn row(entry: &Entry) -> Vec<String> {
+    let kinds: Vec<&str> = entry
+        .events
+        .iter()
+        .map(|event| event.kind.as_str())
+        .collect();
+    let streams: Vec<&str> = entry
+        .events
+        .iter()
+        .map(|event| event.stream.as_str())
+        .collect();
+    let moves: Vec<String> = entry.moves.iter().map(one_move).collect();
+    let (position, at) = (entry.position.to_string(), entry.at.clone());
     vec![
-        cell(&entry["position"]),
-        cell(&entry["at"]),
-        join("events", "type"),
-        join("events", "stream"),
+        position,
+        at,
+        kinds.join("\n"),
+        streams.join("\n"),
         moves.join("\n"),
     ]
 }
@@ -184,7 +229,7 @@ fn one_move(entry: &Value) -> String {
 
 async fn show(reader: &Reader, wanted: u64) -> Result<Verdict, Failure> {
     let page = reader.page(wanted, 1).await?;
-    let Some(entry) = page.items.iter().find(|entry| position(entry) == wanted) else {
+    let Some(item) = page.items.iter().find(|item| item.entry.position == wanted) else {
         tell(&format!(
             "there is no entry at {wanted}; the head is at {}",
             page.head
@@ -192,10 +237,34 @@ async fn show(reader: &Reader, wanted: u64) -> Result<Verdict, Failure> {
         return Ok(Verdict::False);
     };
     if reader.json {
-        return output::line(&entry.to_string());
+        return output::line(&item.text);
     }
-    let pretty = serde_json::to_string_pretty(entry);
-    output::line(&pretty.expect("a value that was parsed can be written"))
+    let entry = &item.entry;
+    let mut lines = vec![
+        format!("position  {}", entry.position),
+        format!("at        {}", entry.at),
+        format!("hash      {}", entry.hash),
+        format!("actor     {}", entry.actor),
+        format!("cause     {} {}", entry.cause.kind, entry.cause.id),
+    ];
+    for Event {
+        stream,
+        version,
+        kind,
+        data,
+    } in &entry.events
+    {
+        lines.push(format!("event     {kind}, version {version} of {stream}"));
+        lines.push(format!("          {data}"));
+    }
+    for one in &entry.moves {
+        lines.push(format!(
+            "move      {}, for {}",
+            one_move(one),
+            cell(&one["ref"])
+        ));
+    }
+    output::line(&lines.join("\n"))
 }
 
 async fn export(reader: &Reader, from: u64, out: Option<&PathBuf>) -> Result<Verdict, Failure> {
@@ -208,11 +277,9 @@ async fn export(reader: &Reader, from: u64, out: Option<&PathBuf>) -> Result<Ver
     let bar = progress(out.is_some());
     loop {
         let page = reader.page(from, PAGE).await?;
-        let Some(last) = page.items.last().map(position) else {
-            break;
-        };
-        for entry in &page.items {
-            match writeln!(target, "{entry}") {
+        let Some(last) = page.items.last() else { break };
+        for item in &page.items {
+            match writeln!(target, "{}", item.text) {
                 Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
                     return Ok(Verdict::True);
                 }
@@ -220,8 +287,8 @@ async fn export(reader: &Reader, from: u64, out: Option<&PathBuf>) -> Result<Ver
             }
         }
         bar.set_length(page.head);
-        bar.set_position(last);
-        from = last + 1;
+        from = last.entry.position + 1;
+        bar.set_position(from);
     }
     target.flush().map_err(broken)?;
     bar.finish_and_clear();

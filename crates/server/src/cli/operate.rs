@@ -44,53 +44,69 @@ pub(super) fn run(operation: &impl Operation) -> Result<Verdict, Failure> {
     start::runtime()?.block_on(async {
         let call = operation.call();
         let door = Door::open(&common.place, &call).await?;
-        let answer = whole(&door, &call, common.json).await;
+        let whole = whole(&door, &call, common.json).await;
         door.close().await;
-        let answer = answer?;
+        let whole = whole?;
         if common.json {
-            output::line(&answer.to_string())?;
+            output::line(&whole.text)?;
         } else {
-            output::line(&operation.show(&answer))?;
+            output::line(&operation.show(&whole.value))?;
         }
-        Ok(operation.verdict(&answer))
+        Ok(operation.verdict(&whole.value))
     })
 }
 
-/// The answer to a request; a list with all the pages that follow.
-async fn whole(door: &Door, call: &Call, json: bool) -> Result<Value, Failure> {
-    let mut answer = good(door.ask(call).await?, json)?;
-    while let Some(cursor) = answer["next_cursor"].as_str().map(encode) {
+/// A good answer: its value, and the text that `--json` prints.
+struct Whole {
+    value: Value,
+    text: String,
+}
+
+/// The answer to a request; a list with all the pages that follow folded into one.
+async fn whole(door: &Door, call: &Call, json: bool) -> Result<Whole, Failure> {
+    let first = good(door.ask(call).await?, json)?;
+    let mut value = parsed(&first)?;
+    if !value["next_cursor"].is_string() {
+        // One page is printed as it came.
+        return Ok(Whole { value, text: first });
+    }
+    while let Some(cursor) = value["next_cursor"].as_str().map(encode) {
         let joint = if call.path.contains('?') { '&' } else { '?' };
         let next = Call::get(format!("{}{joint}cursor={cursor}", call.path));
-        let mut page = good(door.ask(&next).await?, json)?;
+        let mut page = parsed(&good(door.ask(&next).await?, json)?)?;
         let items = page["items"]
             .as_array_mut()
             .map(std::mem::take)
             .unwrap_or_default();
-        if let Some(all) = answer["items"].as_array_mut() {
+        if let Some(all) = value["items"].as_array_mut() {
             all.extend(items);
         }
-        answer["next_cursor"] = page["next_cursor"].take();
+        value["next_cursor"] = page["next_cursor"].take();
     }
-    Ok(answer)
+    let text = value.to_string();
+    Ok(Whole { value, text })
 }
 
-/// The value of a good answer; a problem document becomes a failure with its exit code.
-pub(super) fn good(answer: Answer, json: bool) -> Result<Value, Failure> {
-    let parsed = serde_json::from_slice(&answer.body);
+/// The text of a good answer; a problem document becomes a failure with its exit code.
+pub(super) fn good(answer: Answer, json: bool) -> Result<String, Failure> {
+    let text = String::from_utf8(answer.body).unwrap_or_default();
     if (200..300).contains(&answer.status) {
-        // An empty body (204) is an answer too.
-        return if answer.body.is_empty() {
-            Ok(Value::Null)
-        } else {
-            parsed.map_err(|_| Failure::Unreachable("the answer is not JSON".to_owned()))
-        };
+        return Ok(text);
     }
-    let problem: Value = parsed.unwrap_or_default();
+    let problem: Value = serde_json::from_str(&text).unwrap_or_default();
     if json && !problem.is_null() {
-        output::line(&problem.to_string())?;
+        output::line(&text)?;
     }
     Err(refused(answer.status, &problem))
+}
+
+/// The value of an answer's text; that of an empty one (204) is null.
+pub(super) fn parsed(text: &str) -> Result<Value, Failure> {
+    if text.is_empty() {
+        return Ok(Value::Null);
+    }
+    serde_json::from_str(text)
+        .map_err(|_| Failure::Unreachable("the answer is not JSON".to_owned()))
 }
 
 /// A problem document as a sentence, and the exit code that its status means.

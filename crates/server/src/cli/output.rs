@@ -6,7 +6,7 @@
 
 use std::io::{IsTerminal, Write};
 
-use comfy_table::{CellAlignment, ContentArrangement, Table};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table};
 
 use super::failure::{Failure, Verdict};
 
@@ -32,8 +32,10 @@ pub(crate) fn line(text: &str) -> Result<Verdict, Failure> {
 /// A column of a table: its title, and whether it holds numbers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Column {
-    /// Words, to the left.
+    /// Words, to the left; the first to be wrapped where it gets narrow.
     Text(&'static str),
+    /// A word or a time that is never wrapped.
+    Word(&'static str),
     /// Numbers, to the right.
     Number(&'static str),
 }
@@ -46,13 +48,20 @@ pub(crate) fn table(columns: &[Column], rows: Vec<Vec<String>>) -> String {
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(WIDTH);
     table.set_header(columns.iter().map(|column| match column {
-        Column::Text(title) | Column::Number(title) => title.to_uppercase(),
+        Column::Text(title) | Column::Word(title) | Column::Number(title) => title.to_uppercase(),
     }));
     table.add_rows(rows);
     for (column, shown) in columns.iter().zip(table.column_iter_mut()) {
         shown.set_padding((0, 2));
-        if matches!(column, Column::Number(_)) {
-            shown.set_cell_alignment(CellAlignment::Right);
+        match column {
+            Column::Text(_) => {}
+            Column::Word(_) => {
+                shown.set_constraint(ColumnConstraint::ContentWidth);
+            }
+            Column::Number(_) => {
+                shown.set_constraint(ColumnConstraint::ContentWidth);
+                shown.set_cell_alignment(CellAlignment::Right);
+            }
         }
     }
     let lines: Vec<String> = table

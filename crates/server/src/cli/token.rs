@@ -121,7 +121,7 @@ impl Operation for Command {
                 let rows = items
                     .iter()
                     .map(|item| columns.map(|name| cell(&item[name])).to_vec());
-                output::table(&columns.map(Column::Text), rows.collect())
+                output::table(&columns.map(Column::Word), rows.collect())
             }
         }
     }
