@@ -1,0 +1,133 @@
+//! The HTTP API: who may ask what, in which order refusals are found, and what answers look like.
+//!
+//! A request goes from the listener (`serve`, `wire`) through the numbered steps of `answer` to
+//! the handler that the route table (`route`, `routes`) names, and from there to the engine.
+//! `problem` is the one catalogue of refusals, `refusal` the one place where what the engine says
+//! becomes one of them, `shapes` the one place where bodies are described.
+//!
+//! Nothing here decides about stock, holds or keys: that is the engine's. Nothing here contains
+//! SQL, reads a clock of its own, or tells a client what went on inside.
+
+mod answer;
+mod call;
+mod docs;
+mod fields;
+mod head;
+mod json;
+mod meter;
+mod openapi;
+mod problem;
+mod query;
+mod reads;
+mod refusal;
+mod render;
+mod route;
+mod routes;
+mod serve;
+mod shapes;
+mod time;
+mod wire;
+
+pub(crate) use answer::{Door, Payload};
+pub(crate) use openapi::document as openapi_document;
+pub(crate) use serve::serve;
+
+use bytes::Bytes;
+use evenkeel_engine::Engine;
+use evenkeel_engine::port::Ids;
+use evenkeel_rules::ids::TokenId;
+use evenkeel_rules::time::{LogTime, Millis};
+use evenkeel_rules::token::{Role, Token};
+use http::HeaderMap;
+use meter::Meter;
+use metrics_exporter_prometheus::PrometheusHandle;
+use problem::{Code, Problem};
+use route::Routes;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a deployment's configuration says to the API.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Settings {
+    /// How long a hold lives if its request does not say.
+    pub(crate) ttl: Millis,
+    /// The longest that a request may ask for.
+    pub(crate) max_life: Millis,
+    /// At most this many available units are `low`.
+    pub(crate) low_at: u64,
+    /// Whether health and metrics have a listener of their own.
+    pub(crate) admin_apart: bool,
+}
+
+/// The API over one engine.
+pub(crate) struct Api {
+    engine: Engine,
+    ids: Arc<dyn Ids>,
+    settings: Settings,
+    routes: Routes,
+    meter: Meter,
+    /// Who asks where nobody has to say.
+    nobody: Arc<Token>,
+    /// Monotonic time of the start.
+    started: Duration,
+    openapi: Bytes,
+}
+
+impl Api {
+    /// The API over an engine; `recorder` keeps the engine's metrics, if there is one.
+    pub(crate) fn new(
+        engine: Engine,
+        ids: Arc<dyn Ids>,
+        settings: Settings,
+        recorder: Option<PrometheusHandle>,
+    ) -> Arc<Self> {
+        let id = TokenId::new("nobody").expect("a word is an id");
+        let openapi = serde_json::to_vec(&openapi::document()).expect("a document is plain JSON");
+        Arc::new(Self {
+            started: engine.clock().mono(),
+            engine,
+            ids,
+            settings,
+            routes: Routes::new(),
+            meter: Meter::new(recorder),
+            nobody: Arc::new(Token {
+                id,
+                role: Role::Auditor,
+                customer: None,
+                created_at: LogTime::default(),
+                revoked_at: None,
+            }),
+            openapi: Bytes::from(openapi),
+        })
+    }
+
+    /// The wall clock.
+    fn now(&self) -> LogTime {
+        self.engine.clock().now()
+    }
+
+    /// Waits a little before the next connection is taken.
+    async fn pause(&self, duration: Duration) {
+        self.engine.clock().sleep(duration).await;
+    }
+
+    /// Whether a path is served at a door.
+    fn serves(&self, path: &str, door: &Door) -> bool {
+        let operators = matches!(path, "/livez" | "/readyz" | "/metrics");
+        match door {
+            Door::Main => !(operators && self.settings.admin_apart),
+            Door::Admin => operators,
+            Door::Inside(_) => true,
+        }
+    }
+
+    /// Who the bearer of the request's token is.
+    async fn caller(&self, headers: &HeaderMap) -> Result<Arc<Token>, Problem> {
+        let unknown = || Problem::new(Code::Unauthenticated);
+        let secret = head::bearer(headers).ok_or_else(unknown)?;
+        let found = self.engine.token(secret).await;
+        found
+            .map_err(|fault| refusal::of_read(&fault))?
+            .ok_or_else(unknown)
+    }
+}

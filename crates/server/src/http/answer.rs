@@ -1,0 +1,148 @@
+//! The one way from a request to its answer.
+//!
+//! [`Api::answer`] walks numbered steps, and the numbers are the contract's precedence of
+//! refusals: the first step that has something against a request answers it. It needs no socket:
+//! the listener hands requests in, and so does a command that opened the stores itself.
+
+use super::call::Call;
+use super::head;
+use super::problem::{Code, Problem};
+use super::{Api, call::Answer};
+use bytes::Bytes;
+use evenkeel_rules::token::Token;
+use http::request::Parts;
+use http::{Request, Response};
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+/// The way by which a request came in.
+#[derive(Debug, Clone)]
+pub(crate) enum Door {
+    /// The listener for everybody: callers show a token.
+    Main,
+    /// The listener for operators (`server.admin_listen`): health and metrics, no token.
+    Admin,
+    /// A command in this process, which is who it says it is.
+    Inside(Arc<Token>),
+}
+
+/// What came of reading a body.
+#[derive(Debug, Clone)]
+pub(crate) enum Payload {
+    /// All of it, at most [`head::BODY_MAX`] bytes.
+    Whole(Bytes),
+    /// It is larger than a body may be.
+    TooLarge,
+    /// It did not come in time.
+    TooSlow,
+    /// Its framing has more than one meaning, or broke off.
+    Unclear,
+}
+
+impl Api {
+    /// Answers a request.
+    pub(crate) async fn answer(
+        self: &Arc<Self>,
+        request: Request<Payload>,
+        door: &Door,
+    ) -> Response<Bytes> {
+        let (parts, payload) = request.into_parts();
+        let result = caught(self.steps(&parts, payload, door)).await;
+        let response = match result {
+            Ok(answer) => answer.render(),
+            Err(problem) => problem.render(parts.uri.path()),
+        };
+        self.meter.count(&parts.method, response.status());
+        response
+    }
+
+    async fn steps(&self, parts: &Parts, body: Payload, door: &Door) -> Result<Answer, Problem> {
+        let headers = &parts.headers;
+        let path = parts.uri.path();
+        // 1. 414, 431, 413: what is too large or has no one meaning is not looked at.
+        let body = measured(parts, body)?;
+        // 2. 401: who asks.
+        let found = self.routes.find(path).filter(|_| self.serves(path, door));
+        let caller = match door {
+            Door::Inside(caller) => Arc::clone(caller),
+            Door::Admin => Arc::clone(&self.nobody),
+            Door::Main if found.is_some_and(|(path, _)| path.open) => Arc::clone(&self.nobody),
+            Door::Main => self.caller(headers).await?,
+        };
+        // 3. 404: the route.
+        let (path, segment) = found.ok_or_else(|| Problem::new(Code::NotFound))?;
+        // 4. 405: its method.
+        let route = path
+            .route(&parts.method)
+            .ok_or_else(|| Problem::new(Code::MethodNotAllowed).allow(&path.allow))?;
+        // 5. 406: what the client takes.
+        if route.is_api() && !head::takes_json(headers) {
+            return Err(Problem::new(Code::NotAcceptable));
+        }
+        // 6. 415: what the body is.
+        if route.has_body() && !head::is_json(headers) {
+            return Err(Problem::new(Code::MediaType));
+        }
+        // 7. 400: the key.
+        let key = if route.is_api() {
+            head::key(headers)?
+        } else {
+            None
+        };
+        if route.needs_key() && key.is_none() {
+            return Err(Problem::new(Code::KeyMissing));
+        }
+        // 8. 400, 422: the body, the query and the headers that say how to go about it.
+        let deadline = head::deadline(headers)?;
+        let query = parts.uri.query();
+        let call = Call {
+            route,
+            segment,
+            query,
+            headers,
+            body: &body,
+            caller: &caller,
+            key,
+        };
+        let act = (route.prepare)(self, call)?;
+        // 9. 403: the role.
+        let may = path.open || matches!(door, Door::Admin) || route.admits(caller.role);
+        if !may {
+            return Err(Problem::new(Code::Forbidden));
+        }
+        // 10. 504: no work is begun after its deadline.
+        if deadline.is_some_and(|deadline| deadline <= self.now()) {
+            return Err(Problem::new(Code::DeadlinePassed));
+        }
+        // 11. 403 about the body's customer, 404, then the rule's own order.
+        act.await
+    }
+}
+
+fn measured(parts: &Parts, body: Payload) -> Result<Bytes, Problem> {
+    let size = match &body {
+        Payload::Whole(body) => body.len(),
+        Payload::TooLarge => usize::MAX,
+        Payload::TooSlow | Payload::Unclear => 0,
+    };
+    head::sizes(&parts.uri, &parts.headers, size)?;
+    match body {
+        Payload::Whole(body) => Ok(body),
+        Payload::TooLarge => Err(Problem::new(Code::TooLarge)),
+        Payload::TooSlow => Err(Problem::new(Code::RequestTimeout)),
+        Payload::Unclear => Err(Problem::new(Code::BadText)),
+    }
+}
+
+/// Turns a defect (an assertion that failed) into its answer, so that one request's defect is
+/// never another's lost connection.
+async fn caught(steps: impl Future<Output = Result<Answer, Problem>>) -> Result<Answer, Problem> {
+    let mut steps = pin!(steps);
+    std::future::poll_fn(|context| {
+        let polled = std::panic::catch_unwind(AssertUnwindSafe(|| steps.as_mut().poll(context)));
+        polled.unwrap_or_else(|_| Poll::Ready(Err(Problem::new(Code::Internal))))
+    })
+    .await
+}

@@ -1,0 +1,193 @@
+//! The one table of routes.
+//!
+//! Each [`Route`] says everything about itself: method, pattern, who may ask, how it is answered,
+//! and what the API document says of it. Matching, `Allow`, the role check, `/openapi.json` and
+//! `/docs` are all read from this table; there is no second list.
+
+use super::call::{Act, Call};
+use super::problem::{Code, Problem};
+use super::{Api, routes};
+use evenkeel_rules::token::Role;
+use http::Method;
+use schemars::{Schema, SchemaGenerator};
+
+/// Who may ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Who {
+    /// Anybody, without a token.
+    Anybody,
+    /// Tokens with one of these roles.
+    Roles(&'static [Role]),
+}
+
+/// Buyers and shops, and those who may do all but tokens.
+pub(crate) const SELLING: &[Role] = &[Role::Buyer, Role::Shop, Role::Operator, Role::Admin];
+/// Those who sell, but for buyers.
+pub(crate) const CONFIRMING: &[Role] = &[Role::Shop, Role::Operator, Role::Admin];
+/// Those who may look at holds.
+pub(crate) const READING: &[Role] = &[
+    Role::Buyer,
+    Role::Shop,
+    Role::Operator,
+    Role::Admin,
+    Role::Auditor,
+];
+/// Those who keep the catalogue and the stock.
+pub(crate) const STOCKING: &[Role] = &[Role::Staff, Role::Operator, Role::Admin];
+/// Those who may look behind the scenes.
+pub(crate) const WATCHING: &[Role] = &[Role::Operator, Role::Admin, Role::Auditor];
+/// Those who make and revoke tokens.
+pub(crate) const KEEPING_TOKENS: &[Role] = &[Role::Admin];
+
+/// Reads a request and says what is to be done; see [`Act`].
+pub(crate) type Prepare = for<'a> fn(&'a Api, Call<'a>) -> Result<Act<'a>, Problem>;
+
+/// What the API document says of a route.
+pub(crate) struct Doc {
+    /// One sentence.
+    pub(crate) summary: &'static str,
+    /// The body's shape.
+    pub(crate) request: Option<fn(&mut SchemaGenerator) -> Schema>,
+    /// Each status that is no problem, with its shape; without one the body is not JSON.
+    pub(crate) answers: &'static [(u16, Option<fn(&mut SchemaGenerator) -> Schema>)],
+    /// Names of the parameters that its query may have.
+    pub(crate) query: &'static [&'static str],
+    /// Problems beside those that every route has.
+    pub(crate) problems: &'static [Code],
+}
+
+/// One route.
+pub(crate) struct Route {
+    pub(crate) method: Method,
+    /// A path, at most one segment of it variable, as in `/v1/holds/{id}`.
+    pub(crate) pattern: &'static str,
+    pub(crate) who: Who,
+    pub(crate) prepare: Prepare,
+    pub(crate) doc: Doc,
+}
+
+impl Route {
+    /// Whether it is part of the JSON API: bodies and answers are JSON, writes carry keys.
+    pub(crate) fn is_api(&self) -> bool {
+        self.pattern.starts_with("/v1/")
+    }
+
+    /// Whether a request must name its intent.
+    pub(crate) fn needs_key(&self) -> bool {
+        self.method == Method::POST
+    }
+
+    /// Whether a request has a body.
+    pub(crate) fn has_body(&self) -> bool {
+        self.doc.request.is_some()
+    }
+
+    /// Whether a role may use it.
+    pub(crate) fn admits(&self, role: Role) -> bool {
+        match self.who {
+            Who::Anybody => true,
+            Who::Roles(roles) => roles.contains(&role),
+        }
+    }
+}
+
+/// All routes of one path.
+pub(crate) struct Path {
+    routes: Vec<&'static Route>,
+    /// The methods it has, for `Allow`.
+    pub(crate) allow: String,
+    /// Whether it asks for no token.
+    pub(crate) open: bool,
+}
+
+impl Path {
+    /// The route with this method; `HEAD` is a `GET` whose body is not sent.
+    pub(crate) fn route(&self, method: &Method) -> Option<&'static Route> {
+        let method = if *method == Method::HEAD {
+            &Method::GET
+        } else {
+            method
+        };
+        self.routes
+            .iter()
+            .copied()
+            .find(|route| route.method == *method)
+    }
+}
+
+/// The table, ready for look-ups.
+pub(crate) struct Routes {
+    router: matchit::Router<usize>,
+    paths: Vec<Path>,
+    /// Where `/v1/holds` is: most requests are for it, and one comparison finds it.
+    holds: usize,
+}
+
+impl Routes {
+    /// Builds the table.
+    pub(crate) fn new() -> Self {
+        let mut paths: Vec<(&'static str, Path)> = Vec::new();
+        for route in routes::all() {
+            let at = paths
+                .iter()
+                .position(|(pattern, _)| *pattern == route.pattern);
+            let at = at.unwrap_or_else(|| {
+                let path = Path {
+                    routes: Vec::new(),
+                    allow: String::new(),
+                    open: true,
+                };
+                paths.push((route.pattern, path));
+                paths.len() - 1
+            });
+            let path = &mut paths[at].1;
+            path.routes.push(route);
+            path.open &= route.who == Who::Anybody;
+        }
+        let mut router = matchit::Router::new();
+        for (index, (pattern, path)) in paths.iter_mut().enumerate() {
+            path.allow = allow(&path.routes);
+            router
+                .insert(*pattern, index)
+                .expect("patterns do not overlap");
+            // An empty last segment is a bad id on this path, not another path.
+            if let Some(stem) = pattern.rfind('{').filter(|_| pattern.ends_with('}')) {
+                router
+                    .insert(&pattern[..stem], index)
+                    .expect("patterns do not overlap");
+            }
+        }
+        let holds = paths.iter().position(|(pattern, _)| *pattern == HOLDS);
+        let holds = holds.expect("holds have a route");
+        Self {
+            router,
+            paths: paths.into_iter().map(|(_, path)| path).collect(),
+            holds,
+        }
+    }
+
+    /// The path's entry and its variable segment.
+    pub(crate) fn find<'p>(&self, path: &'p str) -> Option<(&Path, &'p str)> {
+        if path == HOLDS {
+            return Some((&self.paths[self.holds], ""));
+        }
+        let found = self.router.at(path).ok()?;
+        let segment = found
+            .params
+            .iter()
+            .next()
+            .map_or("", |(_, segment)| segment);
+        Some((&self.paths[*found.value], segment))
+    }
+}
+
+const HOLDS: &str = "/v1/holds";
+
+fn allow(routes: &[&'static Route]) -> String {
+    let mut methods: Vec<&str> = routes.iter().map(|route| route.method.as_str()).collect();
+    if methods.contains(&"GET") {
+        methods.push("HEAD");
+    }
+    methods.sort_unstable();
+    methods.join(", ")
+}

@@ -1,0 +1,93 @@
+//! All routes: one file per kind of thing, each with its part of the table.
+
+mod holds;
+mod log;
+mod pages;
+mod skus;
+mod status;
+mod stock;
+mod tokens;
+
+use super::Api;
+use super::call::Call;
+use super::head::{self, Expected};
+use super::problem::Problem;
+use super::route::Route;
+use evenkeel_engine::commit::{Command, Key};
+use evenkeel_engine::{Done, Refusal, Request};
+use evenkeel_rules::ids::CustomerId;
+use evenkeel_rules::time::LogTime;
+use evenkeel_rules::token::Token;
+use std::sync::Arc;
+
+/// Every route.
+pub(super) fn all() -> impl Iterator<Item = &'static Route> {
+    let parts: [&'static [Route]; 7] = [
+        skus::ROUTES,
+        stock::ROUTES,
+        holds::ROUTES,
+        log::ROUTES,
+        status::ROUTES,
+        tokens::ROUTES,
+        pages::ROUTES,
+    ];
+    parts.into_iter().flatten()
+}
+
+/// Who asks for a write, and how: all that does not depend on what is asked.
+pub(super) struct Writer {
+    key: Option<Key>,
+    caller: Arc<Token>,
+    expected: Expected,
+    deadline: Option<LogTime>,
+}
+
+/// Reads what a write says in its head; `canonical` is the body's one form.
+///
+/// # Errors
+/// 422 for an `If-Match` or a deadline that is none.
+pub(super) fn writer(call: &Call<'_>, canonical: &[u8]) -> Result<Writer, Problem> {
+    let intent = [
+        call.route.method.as_str().as_bytes(),
+        call.route.pattern.as_bytes(),
+        call.segment.as_bytes(),
+        canonical,
+    ];
+    let key = call
+        .key
+        .map(|key| Key::new(call.caller.customer.as_ref(), key, &intent));
+    Ok(Writer {
+        key,
+        caller: Arc::clone(call.caller),
+        expected: head::if_match(call.headers)?,
+        deadline: head::deadline(call.headers)?,
+    })
+}
+
+impl Writer {
+    /// The customer whose things the caller may touch; nothing means every customer's.
+    fn owner(&self) -> Option<CustomerId> {
+        self.caller.customer.clone()
+    }
+
+    /// Asks the engine for a change.
+    ///
+    /// # Errors
+    /// The engine's refusal.
+    async fn ask(self, api: &Api, command: Command) -> Result<Done, Refusal> {
+        let owner = self.owner();
+        let expected = match self.expected {
+            Expected::Anything | Expected::Existing => None,
+            Expected::Version(version) => Some(version),
+        };
+        let request = Request {
+            command,
+            key: self.key,
+            actor: self.caller.id.clone(),
+            owner,
+            expected,
+            deadline: self.deadline,
+        };
+        api.engine.execute(request).await
+    }
+}

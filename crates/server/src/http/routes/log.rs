@@ -1,0 +1,217 @@
+//! The log as it stands, and the audit: the moves of it, by SKU and by what they refer to.
+//!
+//! Both ascend. The audit is a bounded walk: an answer looks at no more than [`SCAN_MAX`]
+//! positions, so its items may be few or none while `next_cursor` goes on.
+
+use crate::http::call::{Act, Answer, Call};
+use crate::http::problem::{Code, Problem};
+use crate::http::query::{Query, Spot, cursor};
+use crate::http::reads::{Wait, wait};
+use crate::http::route::{Doc, Route, WATCHING, Who};
+use crate::http::{Api, refusal, shapes, time};
+use evenkeel_engine::chain::{Entry, hex};
+use evenkeel_engine::port::{Fault, LogRow};
+use evenkeel_rules::ids::{Reference, SkuId};
+use evenkeel_rules::stock::Move;
+use http::Method;
+use schemars::SchemaGenerator;
+
+/// Positions that one answer looks at.
+const SCAN_MAX: u64 = 10_000;
+/// Rows that are read at once.
+const SCAN_STEP: usize = 500;
+
+pub(super) const ROUTES: &[Route] = &[
+    Route {
+        method: Method::GET,
+        pattern: "/v1/log",
+        who: Who::Roles(WATCHING),
+        prepare: log,
+        doc: Doc {
+            summary: "Shows the log from a position on.",
+            request: None,
+            answers: &[(200, Some(SchemaGenerator::subschema_for::<shapes::LogPage>))],
+            query: &["from", "limit", "cursor"],
+            problems: &[Code::BadCursor],
+        },
+    },
+    Route {
+        method: Method::GET,
+        pattern: "/v1/audit",
+        who: Who::Roles(WATCHING),
+        prepare: audit,
+        doc: Doc {
+            summary: "Shows every move of stock, by SKU and by what it was done for. Items may \
+                      be empty while next_cursor goes on.",
+            request: None,
+            answers: &[(
+                200,
+                Some(SchemaGenerator::subschema_for::<shapes::Page<shapes::AuditEntry>>),
+            )],
+            query: &["sku", "ref", "from", "limit", "cursor"],
+            problems: &[Code::BadCursor],
+        },
+    },
+];
+
+fn log<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
+    let mut query = Query::new(call.query, call.route.doc.query);
+    let (from, limit) = (query.from(), query.limit());
+    let spot = query.cursor("log")?;
+    query.finish()?;
+    let wait = wait(call.headers)?;
+    Ok(Box::pin(async move {
+        api.reach(&wait).await?;
+        let start = spot.map_or(from.unwrap_or(1), |spot| spot.position).max(1);
+        let read = api.engine.store().log(start, limit).await;
+        let at = read.map_err(|fault| refusal::of_read(&fault))?;
+        let items: Result<Vec<_>, Fault> = at.rows.iter().map(shown).collect();
+        let items = items.map_err(|fault| refusal::of_read(&fault))?;
+        let last = items
+            .last()
+            .map(|row| row.position)
+            .filter(|last| *last < at.position);
+        let next_cursor = last.map(|last| cursor("log", Spot::at(last + 1)));
+        let head = api.engine.position(at.position).to_string();
+        let page = shapes::LogPage {
+            head,
+            items,
+            next_cursor,
+        };
+        Ok(api.at(Answer::json(&page), at.position))
+    }))
+}
+
+fn shown(row: &LogRow) -> Result<shapes::LogRow, Fault> {
+    let entry = Entry::read(&row.text).map_err(Fault::Corrupt)?;
+    let events = entry
+        .events
+        .into_iter()
+        .enumerate()
+        .map(|(index, event)| shapes::LogEvent {
+            index,
+            stream: event.stream,
+            version: event.version,
+            kind: event.kind.name(),
+            data: event.data,
+        });
+    let moves = entry.moves.iter().map(|entry| shapes::LogMove {
+        operation: entry.operation.word(),
+        sku: entry.sku.as_str().to_owned(),
+        location: entry.location.as_str().to_owned(),
+        quantity: entry.quantity.get(),
+        reference: entry.reference.as_str().to_owned(),
+    });
+    Ok(shapes::LogRow {
+        position: row.position,
+        at: time::text(entry.at),
+        hash: hex(&row.hash),
+        cause: shapes::Cause {
+            kind: entry.cause.kind,
+            id: entry.cause.id,
+        },
+        actor: entry.actor,
+        events: events.collect(),
+        moves: moves.collect(),
+    })
+}
+
+/// Which moves an audit shows.
+struct Filter {
+    sku: Option<SkuId>,
+    reference: Option<Reference>,
+}
+
+impl Filter {
+    fn fits(&self, entry: &Move) -> bool {
+        self.sku.as_ref().is_none_or(|sku| *sku == entry.sku)
+            && self
+                .reference
+                .as_ref()
+                .is_none_or(|reference| *reference == entry.reference)
+    }
+}
+
+fn audit<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
+    let mut query = Query::new(call.query, call.route.doc.query);
+    let sku = query.parameter("sku", "bad_id", |text| SkuId::new(text).ok());
+    let reference = query.parameter("ref", "bad_id", |text| Reference::new(text).ok());
+    let (from, limit) = (query.from(), query.limit());
+    let spot = query.cursor("audit")?;
+    query.finish()?;
+    let wait = wait(call.headers)?;
+    let filter = Filter { sku, reference };
+    let start = spot.unwrap_or(Spot::at(from.unwrap_or(1).max(1)));
+    Ok(Box::pin(async move {
+        walk(api, &wait, &filter, (start, limit)).await
+    }))
+}
+
+async fn walk(
+    api: &Api,
+    wait: &Wait,
+    filter: &Filter,
+    (start, limit): (Spot, usize),
+) -> Result<Answer, Problem> {
+    api.reach(wait).await?;
+    let end = start.position.saturating_add(SCAN_MAX);
+    let (mut next, mut items) = (start, Vec::new());
+    let position = loop {
+        let read = api.engine.store().log(next.position, SCAN_STEP).await;
+        let at = read.map_err(|fault| refusal::of_read(&fault))?;
+        for row in &at.rows {
+            next = take(row, filter, next, (&mut items, limit))
+                .map_err(|fault| refusal::of_read(&fault))?;
+            if items.len() == limit || next.position >= end {
+                break;
+            }
+        }
+        if at.rows.is_empty() || items.len() == limit || next.position >= end {
+            break at.position;
+        }
+    };
+    let more = next.position <= position;
+    let next_cursor = more.then(|| cursor("audit", next));
+    Ok(api.at(Answer::json(&shapes::Page { items, next_cursor }), position))
+}
+
+/// Takes the moves of one row, from `spot` on; says where to go on.
+fn take(
+    row: &LogRow,
+    filter: &Filter,
+    spot: Spot,
+    (items, limit): (&mut Vec<shapes::AuditEntry>, usize),
+) -> Result<Spot, Fault> {
+    let entry = Entry::read(&row.text).map_err(Fault::Corrupt)?;
+    let at = time::text(entry.at);
+    let begin = if row.position == spot.position {
+        spot.index
+    } else {
+        0
+    };
+    for (index, one) in (0_u64..).zip(&entry.moves) {
+        if index < begin || !filter.fits(one) {
+            continue;
+        }
+        if items.len() == limit {
+            return Ok(Spot {
+                position: row.position,
+                index,
+            });
+        }
+        let (from, to) = one.operation.accounts();
+        items.push(shapes::AuditEntry {
+            position: row.position,
+            index: usize::try_from(index).expect("a row's moves are counted in memory"),
+            at: at.clone(),
+            sku: one.sku.as_str().to_owned(),
+            location: one.location.as_str().to_owned(),
+            operation: one.operation.word(),
+            from: from.name(),
+            to: to.name(),
+            quantity: one.quantity.get(),
+            reference: one.reference.as_str().to_owned(),
+        });
+    }
+    Ok(Spot::at(row.position + 1))
+}

@@ -1,0 +1,138 @@
+//! Stock by hand: receive and adjust.
+
+use super::writer;
+use crate::http::call::{Act, Answer, Call, Read};
+use crate::http::head::REPLAYED;
+use crate::http::problem::{Code, Problem};
+use crate::http::route::{Doc, Route, STOCKING, Who};
+use crate::http::{Api, render, shapes};
+use evenkeel_engine::commit::{Command, Effect};
+use evenkeel_rules::ids::{LocationId, Reference, SkuId};
+use evenkeel_rules::quantity::{MAX, Quantity};
+use evenkeel_rules::stock::Change;
+use http::{HeaderValue, Method, StatusCode};
+use schemars::SchemaGenerator;
+
+/// Longest reason, in characters.
+const REASON_MAX: usize = 200;
+
+pub(super) const ROUTES: &[Route] = &[
+    Route {
+        method: Method::POST,
+        pattern: "/v1/skus/{sku}/receive",
+        who: Who::Roles(STOCKING),
+        prepare: receive,
+        doc: Doc {
+            summary: "Takes units in.",
+            request: Some(SchemaGenerator::subschema_for::<shapes::Receive>),
+            answers: &[(201, Some(SchemaGenerator::subschema_for::<shapes::Stock>))],
+            query: &[],
+            problems: &[Code::SkuUnknown, Code::Overflow],
+        },
+    },
+    Route {
+        method: Method::POST,
+        pattern: "/v1/skus/{sku}/adjust",
+        who: Who::Roles(STOCKING),
+        prepare: adjust,
+        doc: Doc {
+            summary: "Corrects stock: found units (positive) or units written off (negative).",
+            request: Some(SchemaGenerator::subschema_for::<shapes::Adjust>),
+            answers: &[(201, Some(SchemaGenerator::subschema_for::<shapes::Stock>))],
+            query: &[],
+            problems: &[Code::SkuUnknown, Code::Insufficient, Code::Overflow],
+        },
+    },
+];
+
+/// A change of stock that was read from a body.
+struct Wanted {
+    location: Option<LocationId>,
+    change: Change,
+    reference: Option<Reference>,
+    reason: Option<String>,
+}
+
+fn receive<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
+    let read = call.read(|fields| {
+        let quantity = fields.quantity("quantity");
+        let location = fields.id_or_none("location", LocationId::new);
+        let reference = fields.id("reference", Reference::new);
+        Some(Wanted {
+            location: location?,
+            change: Change::Receive(quantity?),
+            reference: Some(reference?),
+            reason: None,
+        })
+    })?;
+    act(api, &call, read)
+}
+
+fn adjust<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
+    let most = i64::try_from(MAX).expect("2^53-1 fits");
+    let read = call.read(|fields| {
+        let quantity = fields.integer("quantity", -most, most);
+        let location = fields.id_or_none("location", LocationId::new);
+        let reason = fields.text("reason", REASON_MAX);
+        let quantity = quantity?;
+        let Ok(units) = Quantity::new(quantity.unsigned_abs()) else {
+            fields.wrong("quantity", "min");
+            return None;
+        };
+        let change = if quantity > 0 {
+            Change::Find(units)
+        } else {
+            Change::WriteOff(units)
+        };
+        let reason = Some(reason?.to_owned());
+        Some(Wanted {
+            location: location?,
+            change,
+            reference: None,
+            reason,
+        })
+    })?;
+    act(api, &call, read)
+}
+
+fn act<'a>(api: &'a Api, call: &Call<'a>, read: Read<Wanted>) -> Result<Act<'a>, Problem> {
+    let writer = writer(call, &read.canonical)?;
+    let sku = call.known_id(SkuId::new);
+    let Wanted {
+        location,
+        change,
+        reference,
+        reason,
+    } = read.value;
+    Ok(Box::pin(async move {
+        let sku = sku?;
+        let location = location.unwrap_or_else(LocationId::main);
+        let command = Command::ChangeStock {
+            sku,
+            location,
+            change,
+            reference,
+            reason,
+        };
+        let done = writer.ask(api, command).await;
+        let done = done.map_err(|refusal| api.refused(refusal, &[]))?;
+        let Effect::Stock { sku, stock } = &done.effect else {
+            return Err(Problem::new(Code::Internal));
+        };
+        let (sku, stock) = (sku.as_str().to_owned(), render::balances(stock));
+        let body = shapes::Stock {
+            sku,
+            position: done.position,
+            stock,
+        };
+        let answer = api.at(
+            Answer::json(&body).status(StatusCode::CREATED),
+            done.position,
+        );
+        Ok(if done.replayed {
+            answer.header(REPLAYED, HeaderValue::from_static("true"))
+        } else {
+            answer
+        })
+    }))
+}

@@ -1,0 +1,213 @@
+//! Listening: connections in, answers out, an orderly end.
+//!
+//! Each connection is one task of one set, so that the end of the server can wait for them. The
+//! HTTP library reads heads and frames; size and time limits, and what a refusal looks like, are
+//! ours ([`super::wire`]). A request's body is read whole before it is answered, bounded in size
+//! and time. When the server stops, no connection is accepted any more, requests that have begun
+//! are answered, and what then still lingers is dropped.
+
+use super::Api;
+use super::answer::{Door, Payload};
+use super::head::BODY_MAX;
+use super::wire::{Pace, Watch, Wire};
+use bytes::Bytes;
+use http::header::{CONNECTION, EXPECT, TRANSFER_ENCODING};
+use http::{HeaderValue, Request, Response, Version};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Incoming};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto::Builder;
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch::Receiver;
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, timeout};
+
+/// How long a body may take.
+const BODY_TIME: Duration = Duration::from_secs(30);
+/// How often a connection's pace is looked at.
+const TICK: Duration = Duration::from_millis(2_500);
+/// Ticks that a head may take: 10 s.
+const HEAD_TICKS: u32 = 4;
+/// Ticks without a request after which a connection is closed: 60 s.
+const IDLE_TICKS: u32 = 24;
+/// How long connections may take to end when the server stops.
+const FAREWELL: Duration = Duration::from_secs(10);
+/// How long nothing is accepted after the system refused a connection.
+const PAUSE: Duration = Duration::from_millis(50);
+/// A body that is too large is read on to here, so that its client gets the answer.
+const DRAIN_MAX: usize = 4 * 1024 * 1024;
+
+/// Serves until `stop` turns true.
+///
+/// Ends when every connection has ended, or [`FAREWELL`] after the stop.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one home of connection tasks"
+)]
+pub(crate) async fn serve(
+    listener: TcpListener,
+    api: Arc<Api>,
+    door: Door,
+    mut stop: Receiver<bool>,
+) {
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop) => break,
+            Some(_ended) = connections.join_next() => continue,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let connection = connection(stream, Arc::clone(&api), door.clone(), stop.clone());
+                connections.spawn(connection);
+            }
+            // Out of file descriptors, or a client that is gone already: others wait their turn.
+            Err(_) => api.pause(PAUSE).await,
+        }
+    }
+    drop(listener);
+    let ended = async { while connections.join_next().await.is_some() {} };
+    let _late = timeout(FAREWELL, ended).await;
+    connections.abort_all();
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a connection's pace is part of its task"
+)]
+async fn connection(stream: TcpStream, api: Arc<Api>, door: Door, mut stop: Receiver<bool>) {
+    let _unset = stream.set_nodelay(true);
+    let watch = Arc::new(Watch::default());
+    let seen = Arc::clone(&watch);
+    let door = Arc::new(door);
+    let service = service_fn(move |request| {
+        let (api, door, watch) = (Arc::clone(&api), Arc::clone(&door), Arc::clone(&seen));
+        async move { Ok::<_, Infallible>(exchange(&api, request, &door, &watch).await) }
+    });
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http2()
+        .max_concurrent_streams(256)
+        .max_header_list_size(128 * 1024);
+    let io = TokioIo::new(Wire::new(stream, Arc::clone(&watch)));
+    let mut served = pin!(builder.serve_connection(io, service));
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    ticks.reset();
+    let (mut stopping, mut late) = (false, 0_u32);
+    loop {
+        tokio::select! {
+            biased;
+            _ended = served.as_mut() => return,
+            _ = stop.wait_for(|stop| *stop), if !stopping => {
+                stopping = true;
+                served.as_mut().graceful_shutdown();
+            }
+            _ = ticks.tick() => match watch.tick(HEAD_TICKS, IDLE_TICKS) {
+                Pace::Fine => {}
+                // Two ticks for the 408 to be sent and read, or for the farewell; then the end.
+                Pace::Slow if late < 2 => { late += 1; watch.expire(); }
+                Pace::Idle if late < 2 => { late += 1; served.as_mut().graceful_shutdown(); }
+                Pace::Slow | Pace::Idle => return,
+            },
+        }
+    }
+}
+
+/// Marks a request as being answered for as long as it lives, even when its client goes away.
+struct Answering<'a>(&'a Watch);
+
+impl Drop for Answering<'_> {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
+}
+
+async fn exchange(
+    api: &Arc<Api>,
+    request: Request<Incoming>,
+    door: &Door,
+    watch: &Watch,
+) -> Response<Full<Bytes>> {
+    watch.enter();
+    let _answering = Answering(watch);
+    let (parts, body) = request.into_parts();
+    let version = parts.version;
+    let waits = parts.headers.contains_key(EXPECT);
+    let payload = if watch.is_unclear() && parts.headers.contains_key(TRANSFER_ENCODING) {
+        Payload::Unclear
+    } else {
+        read(body, waits).await
+    };
+    let ends = !matches!(payload, Payload::Whole(_));
+    let mut response = api.answer(Request::from_parts(parts, payload), door).await;
+    if ends && version < Version::HTTP_2 {
+        watch.linger();
+        response
+            .headers_mut()
+            .insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response.map(Full::new)
+}
+
+/// Reads a body whole. The timer is set only when the body did not come with its head.
+async fn read(mut body: Incoming, waits: bool) -> Payload {
+    if body.is_end_stream() {
+        return Payload::Whole(Bytes::new());
+    }
+    let announced = body.size_hint().lower();
+    let drained = usize::try_from(announced).is_ok_and(|size| size <= DRAIN_MAX) && !waits;
+    if announced > BODY_MAX as u64 && !drained {
+        return Payload::TooLarge;
+    }
+    let mut all = pin!(collect(&mut body));
+    let at_once = std::future::poll_fn(|context| Poll::Ready(all.as_mut().poll(context))).await;
+    match at_once {
+        Poll::Ready(payload) => payload,
+        Poll::Pending => timeout(BODY_TIME, all).await.unwrap_or(Payload::TooSlow),
+    }
+}
+
+async fn collect(body: &mut Incoming) -> Payload {
+    let mut whole = Bytes::new();
+    let mut parts = Vec::new();
+    let mut size = 0_usize;
+    while let Some(frame) = body.frame().await {
+        let Ok(frame) = frame else {
+            return Payload::Unclear;
+        };
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        size += data.len();
+        if size > DRAIN_MAX {
+            break;
+        }
+        if size > BODY_MAX {
+            continue;
+        }
+        if whole.is_empty() && parts.is_empty() {
+            whole = data;
+        } else {
+            if parts.is_empty() {
+                parts.extend_from_slice(&whole);
+            }
+            parts.extend_from_slice(&data);
+        }
+    }
+    if size > BODY_MAX {
+        Payload::TooLarge
+    } else if parts.is_empty() {
+        Payload::Whole(whole)
+    } else {
+        Payload::Whole(Bytes::from(parts))
+    }
+}
