@@ -14,9 +14,10 @@ use crate::ledger::Ledger;
 use crate::port::{Clock, Fault, Ids, Map, News, Place, StockGate, Store, Touch, Writes};
 use crate::queue::{Queue, Told, Waiting};
 use crate::settle::{Context, Settled, Verdict, settle};
+use crate::token::Tokens;
 use evenkeel_rules::ids::SkuId;
-use evenkeel_rules::time::Millis;
-use parking_lot::RwLock;
+use evenkeel_rules::time::{LogTime, Millis};
+use parking_lot::{Mutex, RwLock};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -64,6 +65,31 @@ pub struct Health {
     pub broken: AtomicBool,
     /// The committer has ended.
     pub stopped: AtomicBool,
+    watch: Mutex<ClockWatch>,
+}
+
+impl Health {
+    /// Whether wall clock and monotonic clock agree, so that the node may write. Asked by each
+    /// batch, and by readiness: a node without work must notice when its clocks agree again.
+    pub fn clocks_agree(&self, clock: &dyn Clock) -> bool {
+        let mut watch = self.watch.lock();
+        let agree = watch.check(clock.now(), clock.mono());
+        self.clock_off.store(!agree, Ordering::Release);
+        agree
+    }
+}
+
+/// Ends the committer's work however it ends, a panic included: nobody waits for it in vain.
+struct Farewell {
+    queue: Arc<Queue>,
+    health: Arc<Health>,
+}
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        self.health.stopped.store(true, Ordering::Release);
+        self.queue.abandon();
+    }
 }
 
 /// What the committer works with.
@@ -80,6 +106,8 @@ pub struct Parts {
     pub queue: Arc<Queue>,
     /// Keys of a batch with unknown outcome.
     pub unresolved: Arc<Unresolved>,
+    /// Told when a token was made or revoked.
+    pub tokens: Arc<Tokens>,
     /// What readiness reads.
     pub health: Arc<Health>,
     /// Where answers go: they are sent by somebody else, after the batch.
@@ -94,7 +122,6 @@ pub struct Parts {
 pub struct Committer {
     parts: Parts,
     ledger: Ledger,
-    watch: ClockWatch,
 }
 
 /// How one attempt at a batch ended.
@@ -112,26 +139,40 @@ impl Committer {
         Self {
             parts,
             ledger: Ledger::default(),
-            watch: ClockWatch::default(),
         }
     }
 
     /// Works until the queue is closed and empty, or the disk fails.
     pub async fn run(mut self) {
+        let _farewell = Farewell {
+            queue: Arc::clone(&self.parts.queue),
+            health: Arc::clone(&self.parts.health),
+        };
         while let Some(batch) = self.parts.queue.take().await {
+            if self.is_broken() {
+                self.tell_all(batch, &broken());
+                continue;
+            }
             self.batch(batch).await;
-            if self.parts.health.broken.load(Ordering::Acquire) {
+            if self.is_broken() {
                 self.parts.queue.close();
-                break;
             }
         }
-        self.parts.health.stopped.store(true, Ordering::Release);
+    }
+
+    fn is_broken(&self) -> bool {
+        self.parts.health.broken.load(Ordering::Acquire)
     }
 
     async fn batch(&mut self, batch: Vec<Waiting>) {
         metrics::histogram!("evenkeel_batch_commits").record(count(batch.len()));
         let mut todo = vec![(batch, 0)];
         while let Some((part, tries)) = todo.pop() {
+            if self.is_broken() {
+                // A disk that failed once may seem to work again: it is not written to any more.
+                self.tell_all(part, &broken());
+                continue;
+            }
             let mut part = self.drop_late(part);
             if part.is_empty() {
                 continue;
@@ -170,15 +211,13 @@ impl Committer {
     async fn attempt(&mut self, part: &[Waiting]) -> Attempt {
         let parts = &self.parts;
         let (clock, mono) = (parts.clock.now(), parts.clock.mono());
-        let agree = self.watch.check(clock, mono);
-        parts.health.clock_off.store(!agree, Ordering::Release);
-        if !agree {
+        if !parts.health.clocks_agree(&*parts.clock) {
             return Attempt::Failed(Fault::Unavailable("the clock jumped".to_owned()));
         }
         if !parts.cache {
             self.ledger.clear();
         }
-        let touch = self.touch(part);
+        let touch = self.touch(part, clock);
         let (locked, view) = match self.parts.store.lock(&touch).await {
             Ok(locked) => locked,
             Err(fault) => return self.failed(fault),
@@ -196,14 +235,17 @@ impl Committer {
             news,
         } = settle(&mut self.ledger, view, &commits, context);
         let news = News { mono, ..news };
+        let tokens_changed = writes.as_ref().is_some_and(|it| !it.tokens.is_empty());
         match writes {
             None => drop(locked),
             Some(writes) => match locked.finish(&writes).await {
                 Ok(()) => {}
                 Err(Fault::TimedOut) => {
                     self.ledger.clear();
-                    if !self.resolve(part, &writes).await {
-                        return self.unresolved_end();
+                    match self.resolve(part, &writes).await {
+                        Some(true) => {}
+                        Some(false) => return Attempt::Again,
+                        None => return Attempt::Failed(Fault::TimedOut),
                     }
                 }
                 Err(fault) => {
@@ -213,16 +255,13 @@ impl Committer {
             },
         }
         self.parts.health.store_down.store(false, Ordering::Release);
+        if tokens_changed {
+            // Whether or not the caller is still there to hear of it.
+            self.parts.tokens.forget();
+        }
         self.parts.gate.absorb(&news);
         self.parts.gate.seen(news.position, mono);
         Attempt::Done(verdicts)
-    }
-
-    fn unresolved_end(&self) -> Attempt {
-        if self.parts.health.broken.load(Ordering::Acquire) {
-            return Attempt::Failed(Fault::TimedOut);
-        }
-        Attempt::Again
     }
 
     fn failed(&mut self, fault: Fault) -> Attempt {
@@ -247,8 +286,9 @@ impl Committer {
         }
     }
 
-    /// Learns the outcome of an unknown COMMIT; its callers wait until then.
-    async fn resolve(&self, part: &[Waiting], writes: &Writes) -> bool {
+    /// Learns the outcome of an unknown COMMIT; its callers wait until then. Nothing if it cannot be
+    /// learnt: the disk failed, or the engine is to stop and the store does not answer.
+    async fn resolve(&self, part: &[Waiting], writes: &Writes) -> Option<bool> {
         let batch = *writes
             .head
             .batches
@@ -261,11 +301,15 @@ impl Committer {
         metrics::counter!("evenkeel_commit_unknown_total").increment(1);
         let committed = loop {
             match self.parts.store.resolve(batch).await {
-                Ok(committed) => break committed,
+                Ok(committed) => break Some(committed),
                 Err(Fault::Sync(what)) => {
                     tracing::error!(what, "the disk failed while an outcome was looked up");
                     self.parts.health.broken.store(true, Ordering::Release);
-                    break false;
+                    break None;
+                }
+                Err(fault) if self.parts.queue.is_closed() => {
+                    tracing::error!(%fault, "stopping without knowing a batch's outcome");
+                    break None;
                 }
                 Err(fault) => {
                     tracing::warn!(%fault, "the outcome of a batch is not known yet");
@@ -279,7 +323,7 @@ impl Committer {
     }
 
     /// Everything that the batch wants to look at; what the cache holds is read only if it lies.
-    fn touch(&self, part: &[Waiting]) -> Touch {
+    fn touch(&self, part: &[Waiting], clock: LogTime) -> Touch {
         let mut touch = Touch {
             exact_at: self.ledger.exact_at(),
             ..Touch::default()
@@ -311,8 +355,9 @@ impl Committer {
                     wanted.any(|(line, place)| self.ledger.seems_short(place, line.quantity.get()));
             }
         }
-        if short {
-            touch.front = touch.front.max(Some(self.parts.clock.now()));
+        if short || touch.front.is_some() {
+            // A commit that was widened asked for the front of an earlier moment.
+            touch.front = touch.front.max(Some(clock));
         }
         let (cached, rows) = skus
             .into_keys()
@@ -372,6 +417,11 @@ impl Committer {
 )]
 fn count(length: usize) -> f64 {
     length as f64
+}
+
+/// What is told to those whose work was not begun before the disk failed.
+fn broken() -> Fault {
+    Fault::Unavailable("the disk failed: the process must start again".to_owned())
 }
 
 /// Hands answers to their callers; one that has gone away is passed over.

@@ -161,6 +161,7 @@ impl Engine {
             ids: shared.workers.ids(),
             queue: Arc::clone(&shared.queue),
             unresolved: Arc::clone(&shared.unresolved),
+            tokens: Arc::clone(&shared.tokens),
             health: Arc::clone(&shared.health),
             answers,
             max_life: shared.options.max_life,
@@ -248,6 +249,7 @@ impl Engine {
     #[must_use]
     pub fn failing(&self) -> Vec<&'static str> {
         let health = &self.shared.health;
+        health.clocks_agree(&*self.shared.clock);
         let checks = [
             ("store", health.store_down.load(Ordering::Acquire)),
             ("clock", health.clock_off.load(Ordering::Acquire)),

@@ -12,7 +12,7 @@ use crate::port::{Fault, Place, Rows, Touch};
 use crate::queue::{Full, Told, Waiting};
 use evenkeel_rules::hold;
 use evenkeel_rules::idempotency;
-use evenkeel_rules::ids::{CustomerId, HoldId, TokenId};
+use evenkeel_rules::ids::{CustomerId, HoldId, SkuId, TokenId};
 use evenkeel_rules::time::LogTime;
 use tokio::sync::oneshot;
 
@@ -84,11 +84,9 @@ pub(crate) async fn execute(shared: &Shared, request: Request) -> Result<Done, R
 
     // 2. The gate may say no.
     if let Command::Place(place) = &request.command
-        && let Some(position) = gate_refuses(shared, place, request.key.as_ref())
+        && let Some((sku, position)) = gate_refuses(shared, place, request.key.as_ref())
     {
         metrics::counter!("evenkeel_gate_refused_total").increment(1);
-        let sku = place.lines.first().map(|line| line.sku.clone());
-        let sku = sku.expect("a place has a line");
         return Err(rejected(hold::Rejection::SoldOut { sku }.into(), position));
     }
 
@@ -150,15 +148,17 @@ fn begin_before(
 }
 
 /// Whether the gate says no: too few units at its position, nothing due, and neither key nor id
-/// known, so that the winner's retry always reaches the ledger.
-fn gate_refuses(shared: &Shared, place: &hold::Place, key: Option<&Key>) -> Option<u64> {
-    let position = shared
-        .gate
-        .refuses(&place.lines, shared.clock.now(), shared.clock.mono())?;
+/// known, so that the winner's retry always reaches the ledger. The first SKU that is short.
+fn gate_refuses(shared: &Shared, place: &hold::Place, key: Option<&Key>) -> Option<(SkuId, u64)> {
+    let (now, mono) = (shared.clock.now(), shared.clock.mono());
+    let (sku, position) = place.lines.iter().find_map(|line| {
+        let position = shared.gate.refuses(std::slice::from_ref(line), now, mono)?;
+        Some((line.sku.clone(), position))
+    })?;
     let known = key.is_some_and(|key| shared.store.may_know(&key.name))
         || shared.store.may_know(&crate::commit::hold_name(&place.id))
         || shared.store.known_to() < position;
-    (!known).then_some(position)
+    (!known).then_some((sku, position))
 }
 
 async fn touch(shared: &Shared, command: &Command) -> Result<Touch, Fault> {
@@ -217,21 +217,13 @@ fn rejected(rejection: Rejection, position: u64) -> Refusal {
 
 async fn answer_of(shared: &Shared, told: Outcome) -> Result<Done, Refusal> {
     match told {
-        Outcome::Accepted { position, effect } => {
-            if matches!(effect, Effect::Token(_)) {
-                shared.tokens.forget();
-            }
+        Outcome::Accepted { position, effect } | Outcome::Unchanged { position, effect } => {
             Ok(Done {
                 position,
                 effect,
                 replayed: false,
             })
         }
-        Outcome::Unchanged { position, effect } => Ok(Done {
-            position,
-            effect,
-            replayed: false,
-        }),
         Outcome::Replay { position } => {
             let rows = shared.store.log(position, 1).await?.rows;
             let row = rows.into_iter().find(|row| row.position == position);

@@ -129,6 +129,22 @@ impl Queue {
         self.wake.notify_one();
     }
 
+    /// Whether no more commits are taken.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.lanes.lock().closed
+    }
+
+    /// Takes no more commits and drops those that wait: nobody is left to work them off.
+    pub fn abandon(&self) {
+        let mut lanes = self.lanes.lock();
+        lanes.closed = true;
+        let dropped = std::mem::take(&mut lanes.lanes);
+        drop(lanes);
+        drop(dropped);
+        self.wake.notify_one();
+    }
+
     /// Commits that wait.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -143,26 +159,33 @@ impl Queue {
 }
 
 impl Lanes {
+    /// First each lane's share, in commits and in bytes, then what room is left in lane order.
     fn take(&mut self) -> Vec<Waiting> {
-        let waiting: [usize; 3] = std::array::from_fn(|lane| self.lanes[lane].len());
-        let mut take = waiting.map(|length| length.min(SHARE));
-        let mut room = BATCH_MAX - take.iter().sum::<usize>();
-        for (lane, length) in waiting.into_iter().enumerate() {
-            let more = (length - take[lane]).min(room);
-            take[lane] += more;
-            room -= more;
-        }
-        let mut batch = Vec::with_capacity(take.iter().sum());
-        let mut bytes = 0;
-        for (lane, count) in take.into_iter().enumerate() {
-            for _ in 0..count {
-                let waiting = self.lanes[lane].pop_front().expect("it was counted");
-                bytes += waiting.commit.size();
-                batch.push(waiting);
-                if bytes > BATCH_BYTES {
-                    return batch;
+        let mut take = [0; 3];
+        let (mut room, mut bytes) = (BATCH_MAX, BATCH_BYTES);
+        for (share, share_bytes) in [(SHARE, BATCH_BYTES / 8), (BATCH_MAX, BATCH_BYTES)] {
+            for (lane, taken) in take.iter_mut().enumerate() {
+                let (mut left, mut left_bytes) = (share.min(room), share_bytes.min(bytes));
+                for waiting in self.lanes[lane].iter().skip(*taken) {
+                    let size = waiting.commit.size();
+                    if left == 0 || size > left_bytes {
+                        break;
+                    }
+                    (left, left_bytes) = (left - 1, left_bytes - size);
+                    (room, bytes) = (room - 1, bytes - size);
+                    *taken += 1;
                 }
             }
+        }
+        if take == [0; 3]
+            && let Some(lane) = self.lanes.iter().position(|lane| !lane.is_empty())
+        {
+            // One that is larger than a whole batch goes alone, or it would wait for ever.
+            take[lane] = 1;
+        }
+        let mut batch = Vec::with_capacity(take.iter().sum());
+        for (lane, count) in take.into_iter().enumerate() {
+            batch.extend(self.lanes[lane].drain(..count));
         }
         batch
     }

@@ -21,9 +21,11 @@ use evenkeel_rules::idempotency::{self, Known};
 use evenkeel_rules::ids::HoldId;
 use evenkeel_rules::stock::{Balances, Move};
 use evenkeel_rules::time::{LogTime, Millis};
+use std::collections::BTreeSet;
 
 mod catalogue;
 mod holds;
+mod needs;
 
 /// What a batch is judged with.
 #[derive(Debug, Clone, Copy)]
@@ -112,7 +114,10 @@ struct Draft {
 impl<'a> Judge<'a> {
     fn new(ledger: &'a mut Ledger, mut view: View, context: Context) -> Self {
         let now = context.clock.max(view.head.time);
-        let front = view.front.take().map(|rows| {
+        let front = view.front.take().map(|mut rows| {
+            // A hold that an adapter names twice must not be ended, and its units counted, twice.
+            let mut seen: BTreeSet<u64> = BTreeSet::new();
+            rows.retain(|row| seen.insert(row.created));
             let ids = rows.iter().map(|row| row.hold.id.clone()).collect();
             for row in rows {
                 view.holds.entry(row.hold.id.clone()).or_insert(Some(row));
@@ -165,7 +170,10 @@ impl<'a> Judge<'a> {
     fn verdict(&mut self, commit: &Commit) -> Verdict {
         match self.judge(commit) {
             Ok(outcome) => Verdict::Told(outcome),
-            Err(Stop::Widen(touch)) => Verdict::Widen(touch),
+            Err(Stop::Widen(mut touch)) => {
+                touch.widen(self.needs(commit));
+                Verdict::Widen(touch)
+            }
             Err(Stop::Corrupt(what)) => Verdict::Failed(Fault::Corrupt(what)),
             Err(Stop::Refused(rejection)) => {
                 if rejection.is_final() {
@@ -311,7 +319,8 @@ impl<'a> Judge<'a> {
             let at = match after.iter().position(|(seen, ..)| *seen == place) {
                 Some(at) => at,
                 None => {
-                    let stands = self.balances(&place)?;
+                    let known = self.balances(&place);
+                    let stands = known.map_err(|stop| self.with_places(stop, moves))?;
                     after.push((place, stands, stands.unwrap_or_default()));
                     after.len() - 1
                 }

@@ -184,6 +184,7 @@ pub enum Change {
 
 /// Why a command on a hold was refused, in the order of checking.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[cfg_attr(test, derive(PartialOrd))]
 #[serde(tag = "code")]
 pub enum Rejection {
     /// There is no such hold, or it is another customer's; momentary.

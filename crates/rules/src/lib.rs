@@ -17,3 +17,6 @@ pub mod sku;
 pub mod stock;
 pub mod time;
 pub mod token;
+
+#[cfg(test)]
+mod tests;

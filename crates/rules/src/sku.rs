@@ -63,6 +63,7 @@ pub struct Sku {
 
 /// Why a put was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[cfg_attr(test, derive(PartialOrd))]
 #[serde(tag = "code")]
 pub enum Rejection {
     /// The caller expected another version (`If-Match`); momentary.

@@ -211,8 +211,9 @@ impl Balances {
     pub fn after(self, operation: Operation, quantity: Quantity) -> Result<Self, Short> {
         let (from, to) = operation.accounts();
         let mut next = self.0;
-        next[from.index()] -= quantity.signed();
-        next[to.index()] += quantity.signed();
+        // A damaged store may hold any number: it is refused as too few or too many, never wrapped.
+        next[from.index()] = next[from.index()].saturating_sub(quantity.signed());
+        next[to.index()] = next[to.index()].saturating_add(quantity.signed());
         let gives = next[from.index()];
         if from != Account::Supply && gives < 0 {
             return Err(Short::Units);
@@ -237,6 +238,7 @@ pub enum Short {
 
 /// Why stock was not received or adjusted, in the order of checking.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[cfg_attr(test, derive(PartialOrd))]
 #[serde(tag = "code")]
 pub enum Rejection {
     /// No such SKU; momentary, it may be listed later.

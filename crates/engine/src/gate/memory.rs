@@ -36,6 +36,8 @@ struct Shown {
 #[derive(Debug, Default)]
 struct Board {
     position: u64,
+    /// The latest time by which the ledger judged: a clock set back makes nothing less due.
+    time: LogTime,
     shown: Map<Place, Shown>,
 }
 
@@ -52,7 +54,7 @@ impl MemoryGate {
     pub fn new(position: u64) -> Self {
         let board = RwLock::new(Board {
             position,
-            shown: Map::default(),
+            ..Board::default()
         });
         Self {
             board,
@@ -103,6 +105,7 @@ impl StockGate for MemoryGate {
             return None;
         }
         let board = self.board.read();
+        let now = now.max(board.time);
         let short = lines.iter().any(|line| {
             let place = (line.sku.clone(), line.location.clone());
             let Some(shown) = board.shown.get(&place) else {
@@ -122,6 +125,7 @@ impl StockGate for MemoryGate {
             return;
         }
         board.position = news.position;
+        board.time = board.time.max(news.time);
         for (place, available) in &news.available {
             board.shown.entry(place.clone()).or_default().available = *available;
         }

@@ -7,6 +7,7 @@ use evenkeel_rules::event::Kind;
 use evenkeel_rules::hold::{self, Asker, Change, Hold, Known, Rejection, State, Supply};
 use evenkeel_rules::ids::{HoldId, SkuId};
 use evenkeel_rules::stock::Move;
+use std::collections::BTreeSet;
 
 impl Judge<'_> {
     pub(super) fn place(&mut self, commit: &Commit, place: &hold::Place) -> Result<Outcome, Stop> {
@@ -110,10 +111,15 @@ impl Judge<'_> {
         match decided {
             Ok(decided) => Ok((pulled, decided)),
             Err(rejection) => {
-                let places = place
-                    .lines
-                    .iter()
-                    .map(|line| (line.sku.clone(), line.location.clone()));
+                // The gate may believe a no only where nothing overdue is left: a smaller place
+                // could still pull what was too little for this one.
+                let held = overdue.iter().flat_map(|row| &row.hold.lines);
+                let due: BTreeSet<_> = held.map(|line| (&line.sku, &line.location)).collect();
+                let lines = place.lines.iter();
+                let clean = lines.filter(|line| !due.contains(&(&line.sku, &line.location)));
+                let places: Vec<_> = clean
+                    .map(|line| (line.sku.clone(), line.location.clone()))
+                    .collect();
                 self.news.searched.extend(places);
                 Err(rejection.into())
             }

@@ -4,3 +4,5 @@
 //! conformance suite. SQL lives below this folder and nowhere else.
 
 pub mod memory;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;

@@ -4,16 +4,18 @@ use super::{
     CustomerId, Hold, HoldId, Line, LogTime, Millis, Operation, PULL_MAX, Quantity, Rejection,
     State, Terms, Wanted,
 };
+use crate::quantity::MAX;
 use crate::stock::Move;
 
-/// A request to set units aside. Its lines are summed: see [`sum`].
+/// A request to set units aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// The hold's id, the client's or made from the key.
     pub id: HoldId,
     /// For whom.
     pub customer: CustomerId,
-    /// One line per (SKU, location), as [`sum`] returns them.
+    /// One line per (SKU, location), as [`sum`] returns them; lines that were not summed are
+    /// judged and answered as their sum all the same.
     pub lines: Vec<Wanted>,
     /// How long the units stay set aside, in ms.
     pub ttl: Millis,
@@ -79,17 +81,19 @@ pub fn place(
             sku: terms.sku.clone(),
         });
     }
-    // The line that refuses an oversell.
-    if let Some((line, _)) = lines().find(|(line, at)| at.available < line.quantity.get()) {
+    // The line that refuses an oversell. Of lines that nobody summed, the sum counts.
+    let short = |(line, at): &(&Wanted, &Supply<'_>)| at.available.min(MAX) < demand(command, line);
+    if let Some((line, _)) = lines().find(short) {
         return Err(Rejection::SoldOut {
             sku: line.sku.clone(),
         });
     }
 
     // From here on it succeeds.
-    let line = |wanted: &Wanted| Line {
-        sku: wanted.sku.clone(),
-        location: wanted.location.clone(),
+    let summed = sum(&command.lines).expect("a demand of at most 2^53-1 was found to be available");
+    let line = |wanted: Wanted| Line {
+        sku: wanted.sku,
+        location: wanted.location,
         quantity: wanted.quantity,
         confirmed: None,
         released: None,
@@ -98,7 +102,7 @@ pub fn place(
         id: command.id.clone(),
         customer: command.customer.clone(),
         state: State::Held,
-        lines: command.lines.iter().map(line).collect(),
+        lines: summed.into_iter().map(line).collect(),
         placed_at: now,
         deadline: now.plus(command.ttl),
         changed_at: None,
@@ -106,6 +110,13 @@ pub fn place(
     };
     let moves = hold.moves(Operation::Hold);
     Ok((hold, moves))
+}
+
+/// Units that all lines of the line's SKU and location want together.
+fn demand(command: &Place, line: &Wanted) -> u64 {
+    let alike = |other: &&Wanted| other.sku == line.sku && other.location == line.location;
+    let alike = command.lines.iter().filter(alike);
+    alike.fold(0, |sum, other| sum.saturating_add(other.quantity.get()))
 }
 
 /// The first SKU of which the lines together want more than one order may have.

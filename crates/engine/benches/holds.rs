@@ -1,0 +1,216 @@
+//! Durable holds a second, in process, on the SQLite store.
+//!
+//! A closed loop: each caller places a hold with a random id, key and deadline (1 to 15 minutes)
+//! and waits until it is on disk. `--fill N` first makes N holds that have ended. Prints, for each
+//! number of callers and SKUs, the median of three rounds with the lowest and highest, the waits
+//! and the mean batch. Figures of one machine compare only with figures of the same run.
+//!
+//! `cargo bench -p evenkeel-engine --bench holds -- [--fill N] [--seconds S] [--rounds N]`
+
+use evenkeel_engine::clock::{SystemClock, SystemIds};
+use evenkeel_engine::commit::{Command, Key};
+use evenkeel_engine::port::Ids;
+use evenkeel_engine::store::sqlite::SqliteStore;
+use evenkeel_engine::store::sqlite::names::NamesOptions;
+use evenkeel_engine::{Engine, Options, Ports, Request};
+use evenkeel_rules::hold::{Place, Wanted};
+use evenkeel_rules::ids::{CustomerId, HoldId, LocationId, SkuId, TokenId};
+use evenkeel_rules::money::{Currency, Money};
+use evenkeel_rules::quantity::Quantity;
+use evenkeel_rules::sku::Terms;
+use evenkeel_rules::stock::Change;
+use evenkeel_rules::time::Millis;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+const UNITS: u64 = 1 << 50;
+
+fn sku(number: u64) -> SkuId {
+    SkuId::new(&format!("sku-{number}")).expect("an id")
+}
+
+fn request(command: Command, key: &str) -> Request {
+    Request {
+        command,
+        key: Some(Key::new(None, key, &[b"POST /v1/holds", key.as_bytes()])),
+        actor: TokenId::new("t-bench").expect("an id"),
+        owner: None,
+        expected: None,
+        deadline: None,
+    }
+}
+
+fn place(dice: &mut fastrand::Rng, skus: u64) -> Request {
+    let number = dice.u128(..);
+    let wanted = Wanted {
+        sku: sku(dice.u64(..skus)),
+        location: LocationId::main(),
+        quantity: Quantity::ONE,
+    };
+    let place = Place {
+        id: HoldId::new(&format!("h-{number:032x}")).expect("an id"),
+        customer: CustomerId::new(&format!("c-{}", number % 1_000_000)).expect("an id"),
+        lines: vec![wanted],
+        ttl: Millis(dice.u64(60_000..900_000)),
+    };
+    request(Command::Place(place), &format!("k-{number:032x}"))
+}
+
+async fn open(dir: &Path) -> Engine {
+    let store = SqliteStore::open(dir, &SystemIds, NamesOptions::default());
+    let ports = Ports {
+        store: Arc::new(store.expect("the directory can be opened")),
+        gate: None,
+        clock: Arc::new(SystemClock::new()),
+        ids: Arc::new(SystemIds),
+    };
+    Engine::start(ports, Options::default())
+        .await
+        .expect("the store answers")
+}
+
+async fn list(engine: &Engine, skus: u64) {
+    let price = Money::price(1999, Currency::new("EUR").expect("a code")).expect("a price");
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..skus {
+        let engine = engine.clone();
+        #[expect(clippy::disallowed_methods, reason = "callers of the bench")]
+        tasks.spawn(async move {
+            let terms = Terms {
+                sku: sku(number),
+                name: "Lamp".to_owned(),
+                price,
+                max_per_order: None,
+                max_per_customer: None,
+                sale: None,
+            };
+            let put = request(Command::PutSku { terms }, &format!("put-{number}"));
+            engine.execute(put).await.expect("listed");
+            let command = Command::ChangeStock {
+                sku: sku(number),
+                location: LocationId::main(),
+                change: Change::Receive(Quantity::new(UNITS / 2).expect("units")),
+                reference: None,
+                reason: None,
+            };
+            let receive = request(command, &format!("receive-{number}-{skus}"));
+            engine.execute(receive).await.expect("received");
+        });
+    }
+    while tasks.join_next().await.is_some() {}
+}
+
+struct Round {
+    per_second: f64,
+    p50_ms: f64,
+    p99_ms: f64,
+}
+
+async fn round(engine: &Engine, callers: u64, skus: u64, length: Duration) -> Round {
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut tasks = tokio::task::JoinSet::new();
+    #[expect(clippy::disallowed_methods, reason = "the bench's stopwatch")]
+    let begin = Instant::now();
+    for _ in 0..callers {
+        let (engine, stop) = (engine.clone(), Arc::clone(&stop));
+        let seed = u128::from_le_bytes(SystemIds.random()) as u64;
+        #[expect(clippy::disallowed_methods, reason = "callers of the bench")]
+        tasks.spawn(async move {
+            let mut dice = fastrand::Rng::with_seed(seed);
+            let mut waits = Vec::new();
+            while !stop.load(Ordering::Relaxed) {
+                let asked = Instant::now();
+                engine
+                    .execute(place(&mut dice, skus))
+                    .await
+                    .expect("placed");
+                waits.push(asked.elapsed());
+            }
+            waits
+        });
+    }
+    tokio::time::sleep(length).await;
+    stop.store(true, Ordering::Relaxed);
+    let mut waits = Vec::new();
+    while let Some(more) = tasks.join_next().await {
+        waits.extend(more.expect("no caller panics"));
+    }
+    let seconds = begin.elapsed().as_secs_f64();
+    waits.sort();
+    let at = |share: f64| waits[(waits.len() as f64 * share) as usize].as_secs_f64() * 1_000.0;
+    Round {
+        per_second: waits.len() as f64 / seconds,
+        p50_ms: at(0.5),
+        p99_ms: at(0.99),
+    }
+}
+
+/// Makes holds and releases them, many at a time.
+async fn fill(engine: &Engine, holds: u64) {
+    let left = Arc::new(AtomicU64::new(holds));
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..2_048 {
+        let (engine, left) = (engine.clone(), Arc::clone(&left));
+        let seed = u128::from_le_bytes(SystemIds.random()) as u64;
+        #[expect(clippy::disallowed_methods, reason = "callers of the bench")]
+        tasks.spawn(async move {
+            let mut dice = fastrand::Rng::with_seed(seed);
+            let take =
+                || left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1));
+            while take().is_ok() {
+                let asked = place(&mut dice, 1_000);
+                let Command::Place(placed) = &asked.command else {
+                    unreachable!("a place")
+                };
+                let id = placed.id.clone();
+                engine.execute(asked).await.expect("placed");
+                let mut release = request(Command::Release { id }, "");
+                release.key = None;
+                engine.execute(release).await.expect("released");
+            }
+        });
+    }
+    while tasks.join_next().await.is_some() {}
+}
+
+fn argument(name: &str, or: u64) -> u64 {
+    let mut arguments = std::env::args();
+    arguments
+        .find(|argument| argument == name)
+        .and_then(|_| arguments.next())
+        .map_or(or, |text| {
+            text.parse()
+                .unwrap_or_else(|_| panic!("{name} wants a whole number, not {text}"))
+        })
+}
+
+#[tokio::main(worker_threads = 2)]
+async fn main() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let engine = open(dir.path()).await;
+    list(&engine, 10_000).await;
+    let (filled, seconds) = (argument("--fill", 0), argument("--seconds", 5));
+    let begin = Instant::now();
+    fill(&engine, filled).await;
+    println!(
+        "{filled} ended holds made in {:.1} s",
+        begin.elapsed().as_secs_f64()
+    );
+    println!("callers   skus   holds/s (lowest-highest)     p50 ms   p99 ms");
+    for (callers, skus) in [(64, 1), (512, 1), (64, 10_000), (512, 10_000)] {
+        let mut rounds = Vec::new();
+        for _ in 0..argument("--rounds", 3) {
+            rounds.push(round(&engine, callers, skus, Duration::from_secs(seconds)).await);
+        }
+        rounds.sort_by(|a, b| a.per_second.total_cmp(&b.per_second));
+        let median = &rounds[rounds.len() / 2];
+        let (least, most) = (rounds[0].per_second, rounds[rounds.len() - 1].per_second);
+        println!(
+            "{callers:>7} {skus:>6}   {:>8.0} ({least:.0}-{most:.0}) {:>12.2} {:>8.2}",
+            median.per_second, median.p50_ms, median.p99_ms
+        );
+    }
+    engine.stop().await;
+}

@@ -1,0 +1,76 @@
+//! What a commit needs to look at, named all at once.
+//!
+//! A commit may be widened only a few times before the answer is a definite no. So whichever row
+//! stopped the judge, the commit is queued again with every row that its command is known to want
+//! by then; nothing is decided here, and a row too many costs a read and no more.
+
+use super::{Judge, Stop};
+use crate::commit::{Command, Commit};
+use crate::port::{Place, Rows, Touch};
+use evenkeel_rules::ids::{HoldId, SkuId};
+use evenkeel_rules::stock::Move;
+
+impl Judge<'_> {
+    /// Every row that the command is known to want, as far as the view tells.
+    pub(super) fn needs(&self, commit: &Commit) -> Touch {
+        match &commit.command {
+            Command::PutSku { terms } => rows(vec![terms.sku.clone()], Vec::new()),
+            Command::ChangeStock { sku, location, .. } => {
+                let at = |location| (sku.clone(), location);
+                let mut balances = vec![at(location.clone())];
+                if let Some(Some(row)) = self.ledger.skus.get(sku) {
+                    balances.extend(row.locations.iter().cloned().map(at));
+                }
+                rows(vec![sku.clone()], balances)
+            }
+            Command::Place(place) => {
+                let skus = place.lines.iter().map(|line| line.sku.clone());
+                let at = place.lines.iter();
+                let balances = at.map(|line| (line.sku.clone(), line.location.clone()));
+                Touch {
+                    holds: vec![place.id.clone()],
+                    ..rows(skus.collect(), balances.collect())
+                }
+            }
+            Command::Confirm { id, .. }
+            | Command::Release { id }
+            | Command::Extend { id, .. }
+            | Command::Expire { id } => Touch {
+                holds: vec![id.clone()],
+                ..rows(Vec::new(), self.places_of(id))
+            },
+            Command::CreateToken { id, .. } | Command::RevokeToken { id } => Touch {
+                tokens: vec![id.clone()],
+                ..Touch::default()
+            },
+        }
+    }
+
+    fn places_of(&self, id: &HoldId) -> Vec<Place> {
+        let row = self.view.holds.get(id).and_then(Option::as_ref);
+        let lines = row.into_iter().flat_map(|row| &row.hold.lines);
+        lines
+            .map(|line| (line.sku.clone(), line.location.clone()))
+            .collect()
+    }
+
+    /// The same stop, with all places that the moves touch: a pull may end holds of many.
+    pub(super) fn with_places(&self, stop: Stop, moves: &[Move]) -> Stop {
+        let Stop::Widen(mut touch) = stop else {
+            return stop;
+        };
+        let places = moves
+            .iter()
+            .map(|entry| (entry.sku.clone(), entry.location.clone()));
+        let unknown = places.filter(|place| !self.ledger.balances.contains_key(place));
+        touch.rows.balances.extend(unknown);
+        Stop::Widen(touch)
+    }
+}
+
+fn rows(skus: Vec<SkuId>, balances: Vec<Place>) -> Touch {
+    Touch {
+        rows: Rows { skus, balances },
+        ..Touch::default()
+    }
+}

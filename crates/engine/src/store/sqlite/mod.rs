@@ -1,0 +1,352 @@
+//! The SQLite store: one file, one writer, many readers.
+//!
+//! The caller of `lock` and `finish` does SQLite's work on its own thread and may block there: the
+//! committer has a thread for that. Readers have read-only connections of their own and short
+//! transactions, run beside the runtime. The write-ahead log is synced at every COMMIT
+//! (`synchronous=FULL`) and kept small by a checkpoint thread.
+//!
+//! How names and timers are kept is this adapter's affair: see [`names`] and `timers`. It
+//! decides nothing about holds or stock. The process that writes takes `DIR/lock` itself; two
+//! adapters on one directory are allowed and stay correct, at the price of reading each other's
+//! rows.
+
+mod codec;
+mod fault;
+pub mod names;
+mod rows;
+mod schema;
+mod timers;
+mod wal;
+mod write;
+
+use crate::chain;
+use crate::commit::{Name, hold_name};
+use crate::port::{
+    At, BatchId, Fault, Head, HoldRow, Ids, KeyRow, Listed, Locked, LogRow, Map, Place, RefusalRow,
+    Store, TokenRow, Touch, View,
+};
+use crate::worker::blocking;
+use async_trait::async_trait;
+use evenkeel_rules::ids::{HoldId, SkuId};
+use evenkeel_rules::stock::Balances;
+use evenkeel_rules::time::LogTime;
+use fault::fault;
+use names::{NameFilter, Names, NamesOptions};
+use parking_lot::{Mutex, RwLock};
+use rusqlite::{Connection, params};
+pub use schema::FILE;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Marks an entry of the name index as a final refusal's number instead of a position.
+const REFUSAL: u64 = 1 << 63;
+/// Idle reading connections that are kept.
+const READERS_KEPT: usize = 8;
+/// Most rows of one read, so that no reader's transaction is long.
+const ROWS_MAX: usize = 10_000;
+
+/// The one writing connection and what it remembers.
+struct Writer {
+    conn: Connection,
+    /// Numbers of places, learnt as they are met.
+    places: Map<Place, i64>,
+    checkpoints: Option<wal::Checkpoints>,
+}
+
+struct Inner {
+    dir: PathBuf,
+    names: RwLock<Names>,
+    filter: NameFilter,
+    timers: Mutex<timers::Timers>,
+    known_to: AtomicU64,
+    readers: Mutex<Vec<Connection>>,
+}
+
+/// A store in the file `evenkeel.db` of a directory.
+pub struct SqliteStore {
+    inner: Arc<Inner>,
+    writer: Option<Arc<tokio::sync::Mutex<Writer>>>,
+}
+
+impl SqliteStore {
+    /// Opens the store of a directory for writing and reading; makes both if they are missing.
+    ///
+    /// # Errors
+    /// A [`Fault`]: the directory cannot be written, the file is not ours, or SQLite is too old.
+    pub fn open(dir: &Path, ids: &dyn Ids, options: NamesOptions) -> Result<Self, Fault> {
+        std::fs::create_dir_all(dir).map_err(|error| Fault::Unavailable(error.to_string()))?;
+        let mut conn = schema::open_writer(dir)?;
+        schema::migrate(&conn)?;
+        make_head(&conn, ids)?;
+        let inner = Inner::open(dir, &conn, options)?;
+        let checkpoints = wal::Checkpoints::watch(&mut conn, schema::open_writer(dir)?)?;
+        let checkpoints = Some(checkpoints);
+        let writer = Writer {
+            conn,
+            places: Map::default(),
+            checkpoints,
+        };
+        let writer = Arc::new(tokio::sync::Mutex::new(writer));
+        Ok(Self {
+            inner: Arc::new(inner),
+            writer: Some(writer),
+        })
+    }
+
+    /// Opens the store of a directory for reading beside its writer.
+    ///
+    /// # Errors
+    /// [`Fault::Unavailable`] if there is no store, or it has a newer or an older schema.
+    pub fn open_read_only(dir: &Path, options: NamesOptions) -> Result<Self, Fault> {
+        if !dir.join(FILE).exists() {
+            let what = format!("there is no store in {}", dir.display());
+            return Err(Fault::Unavailable(what));
+        }
+        let conn = schema::open_reader(dir)?;
+        let version = schema::user_version(&conn)?;
+        schema::check_version(version)?;
+        if version == 0 {
+            return Err(Fault::Unavailable(
+                "the store was never migrated".to_owned(),
+            ));
+        }
+        let inner = Inner::open(dir, &conn, options)?;
+        Ok(Self {
+            inner: Arc::new(inner),
+            writer: None,
+        })
+    }
+
+    /// Applies the migrations that are missing; how many were applied.
+    ///
+    /// # Errors
+    /// A [`Fault`]; nothing was applied.
+    pub fn migrate(dir: &Path, ids: &dyn Ids) -> Result<usize, Fault> {
+        std::fs::create_dir_all(dir).map_err(|error| Fault::Unavailable(error.to_string()))?;
+        let conn = schema::open_writer(dir)?;
+        let applied = schema::migrate(&conn)?;
+        make_head(&conn, ids)?;
+        Ok(applied)
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Inner, &Connection) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<At<T>, Fault> {
+        let inner = Arc::clone(&self.inner);
+        blocking(move || inner.read(read)).await
+    }
+}
+
+/// Writes the head row of an empty log, if there is none.
+fn make_head(conn: &Connection, ids: &dyn Ids) -> Result<(), Fault> {
+    const INSERT: &str = "INSERT OR IGNORE INTO head(id, log, salt, incarnation, position, hash,
+        time, format, refusals, batches) VALUES (1, 'main', ?1, 1, 0, ?2, 0, ?3, 0, x'')";
+    let salt = ids.random();
+    let origin = chain::origin("main", &salt);
+    let format = evenkeel_rules::event::FORMAT;
+    conn.execute(INSERT, params![&salt[..], &origin[..], format])
+        .map_err(fault)?;
+    Ok(())
+}
+
+impl Inner {
+    fn open(dir: &Path, conn: &Connection, options: NamesOptions) -> Result<Self, Fault> {
+        let names = Names::open(conn, options).map_err(fault)?;
+        let inner = Self {
+            dir: dir.to_owned(),
+            filter: names.filter(),
+            names: RwLock::new(names),
+            timers: Mutex::default(),
+            known_to: AtomicU64::new(0),
+            readers: Mutex::default(),
+        };
+        conn.execute_batch("BEGIN").map_err(fault)?;
+        let caught_up = inner.catch_up(&mut inner.names.write(), conn);
+        conn.execute_batch("ROLLBACK").map_err(fault)?;
+        caught_up?;
+        Ok(inner)
+    }
+
+    /// Reads from one snapshot on a connection of the pool.
+    fn read<T>(
+        &self,
+        read: impl FnOnce(&Self, &Connection) -> Result<T, Fault>,
+    ) -> Result<At<T>, Fault> {
+        let conn = self.readers.lock().pop();
+        let conn = match conn {
+            Some(conn) => conn,
+            None => schema::open_reader(&self.dir)?,
+        };
+        let snapshot = conn.unchecked_transaction().map_err(fault)?;
+        let (position, _) = rows::mark(&conn)?;
+        let rows = read(self, &conn);
+        snapshot.rollback().map_err(fault)?;
+        let mut readers = self.readers.lock();
+        if readers.len() < READERS_KEPT {
+            readers.push(conn);
+        }
+        Ok(At {
+            position,
+            rows: rows?,
+        })
+    }
+
+    /// Looks names up for a reader.
+    ///
+    /// The index is held while the snapshot begins: what it points to is then in the snapshot. An
+    /// absent name is believed only from an index that has all names of the snapshot.
+    fn with_names<T>(
+        &self,
+        look: impl Fn(&Names, &Connection) -> Result<Option<T>, Fault>,
+    ) -> Result<At<Option<T>>, Fault> {
+        {
+            let names = self.names.read();
+            let found = self.read(|_, conn| {
+                let known = names.known();
+                let (position, refusal) = rows::mark(conn)?;
+                let all = known.reaches(names::Mark { position, refusal });
+                Ok((look(&names, conn), all))
+            })?;
+            let At {
+                position,
+                rows: (found, all),
+            } = found;
+            match found {
+                Ok(None) if !all => {}
+                Ok(rows) => return Ok(At { position, rows }),
+                Err(_) if !all => {}
+                Err(fault) => return Err(fault),
+            }
+        }
+        let mut names = self.names.write();
+        self.read(|inner, conn| {
+            inner.catch_up(&mut names, conn)?;
+            look(&names, conn)
+        })
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn lock(&self, touch: &Touch) -> Result<(Box<dyn Locked>, View), Fault> {
+        let Some(writer) = &self.writer else {
+            return Err(Fault::Unavailable(
+                "the store was opened for reading".to_owned(),
+            ));
+        };
+        let writer = Arc::clone(writer).lock_owned().await;
+        let (lock, view) = write::lock(Arc::clone(&self.inner), writer, touch)?;
+        Ok((Box::new(lock), view))
+    }
+
+    async fn resolve(&self, batch: BatchId) -> Result<bool, Fault> {
+        let inner = Arc::clone(&self.inner);
+        blocking(move || {
+            let conn = schema::open_writer(&inner.dir)?;
+            conn.execute_batch("BEGIN IMMEDIATE").map_err(fault)?;
+            Ok(rows::head(&conn)?.batches.contains(&batch))
+        })
+        .await
+    }
+
+    async fn head(&self) -> Result<Head, Fault> {
+        Ok(self.read(|_, conn| rows::head(conn)).await?.rows)
+    }
+
+    async fn log(&self, from: u64, limit: usize) -> Result<At<Vec<LogRow>>, Fault> {
+        self.read(move |_, conn| rows::log(conn, from, limit.min(ROWS_MAX)))
+            .await
+    }
+
+    async fn hold(&self, id: &HoldId) -> Result<At<Option<HoldRow>>, Fault> {
+        let (inner, id) = (Arc::clone(&self.inner), id.clone());
+        let name = hold_name(&id);
+        blocking(move || {
+            inner.with_names(|names, conn| {
+                write::hold_of(conn, &id, names.get(conn, &name).map_err(fault)?)
+            })
+        })
+        .await
+    }
+
+    async fn holds(&self, before: u64, limit: usize) -> Result<At<Vec<HoldRow>>, Fault> {
+        self.read(move |_, conn| rows::holds(conn, before, limit.min(ROWS_MAX)))
+            .await
+    }
+
+    async fn sku(&self, id: &SkuId) -> Result<At<Option<Listed>>, Fault> {
+        let id = id.clone();
+        self.read(move |_, conn| {
+            rows::sku(conn, &id)?
+                .map(|row| rows::listed(conn, row))
+                .transpose()
+        })
+        .await
+    }
+
+    async fn skus(&self, before: u64, limit: usize) -> Result<At<Vec<Listed>>, Fault> {
+        self.read(move |_, conn| rows::skus(conn, before, limit.min(ROWS_MAX)))
+            .await
+    }
+
+    async fn tokens(&self, before: u64, limit: usize) -> Result<At<Vec<TokenRow>>, Fault> {
+        self.read(move |_, conn| rows::tokens(conn, before, limit.min(ROWS_MAX)))
+            .await
+    }
+
+    async fn token(&self, secret: &[u8; 32]) -> Result<Option<TokenRow>, Fault> {
+        let secret = *secret;
+        Ok(self
+            .read(move |_, conn| rows::token_by_secret(conn, &secret))
+            .await?
+            .rows)
+    }
+
+    async fn due(&self, until: LogTime, limit: usize) -> Result<At<Vec<HoldRow>>, Fault> {
+        let inner = Arc::clone(&self.inner);
+        blocking(move || {
+            // Locked before the snapshot begins: see the invariant of the timers.
+            let mut timers = inner.timers.lock();
+            inner.read(|_, conn| {
+                let until = until.max(rows::head(conn)?.time);
+                timers.due(conn, until, limit.min(ROWS_MAX))
+            })
+        })
+        .await
+    }
+
+    async fn names(&self, names: &[Name]) -> Result<At<Vec<Option<KeyRow>>>, Fault> {
+        let (inner, wanted) = (Arc::clone(&self.inner), names.to_vec());
+        blocking(move || {
+            let mut index = inner.names.write();
+            inner.read(|inner, conn| {
+                inner.catch_up(&mut index, conn)?;
+                let entry = |name| index.get(conn, name).map_err(fault);
+                wanted
+                    .iter()
+                    .map(|name| write::key_row(conn, entry(name)?))
+                    .collect()
+            })
+        })
+        .await
+    }
+
+    async fn refusals(&self, from: u64, limit: usize) -> Result<At<Vec<RefusalRow>>, Fault> {
+        self.read(move |_, conn| rows::refusals(conn, from, limit.min(ROWS_MAX)))
+            .await
+    }
+
+    async fn stray_balances(&self) -> Result<At<Vec<(Place, Balances)>>, Fault> {
+        self.read(|_, conn| rows::stray_balances(conn)).await
+    }
+
+    fn may_know(&self, name: &Name) -> bool {
+        self.inner.filter.may_know(name)
+    }
+
+    fn known_to(&self) -> u64 {
+        self.inner.known_to.load(Ordering::Acquire)
+    }
+}

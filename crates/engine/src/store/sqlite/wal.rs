@@ -1,0 +1,89 @@
+//! Keeping the write-ahead log small.
+//!
+//! A second connection, on a thread of its own, copies the log into the database whenever it has
+//! grown past a limit, beside the writer. A writer that never pauses always leaves frames behind
+//! it, so the last step is the writer's own, once, between two batches; then SQLite starts the log
+//! again from its beginning. Checkpoints are PASSIVE: they wait for nobody and block nobody.
+
+use super::fault::fault;
+use crate::port::Fault;
+use rusqlite::Connection;
+use rusqlite::hooks::Wal;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+
+/// Frames of 4 KiB after which the log is copied: 8 MiB.
+pub(super) const FRAMES_MAX: u32 = 2_048;
+/// How often the second connection tries before it leaves the rest to the writer.
+const PASSES: u32 = 3;
+
+/// The watch over the log's size.
+pub(super) struct Checkpoints {
+    frames: Arc<AtomicU32>,
+    /// The second connection has done what it can; the writer's turn.
+    ripe: Arc<AtomicBool>,
+    wake: SyncSender<()>,
+}
+
+impl Checkpoints {
+    /// Begins to watch what `writer` writes; `second` does the copying.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the thread that SQLite's checkpoints block"
+    )]
+    pub(super) fn watch(writer: &mut Connection, second: Connection) -> Result<Self, Fault> {
+        let (frames, ripe) = (
+            Arc::new(AtomicU32::new(0)),
+            Arc::new(AtomicBool::new(false)),
+        );
+        let (wake, woken) = sync_channel::<()>(1);
+        let seen = Arc::clone(&frames);
+        let count = move |_: &mut Wal, pages: std::ffi::c_int| {
+            seen.store(u32::try_from(pages).unwrap_or(0), Ordering::Relaxed);
+            Ok(())
+        };
+        writer.wal_hook(Some(count)).map_err(fault)?;
+        let done = Arc::clone(&ripe);
+        let work = move || {
+            while woken.recv().is_ok() {
+                for _ in 0..PASSES {
+                    if !matches!(passive(&second), Ok(false)) {
+                        break;
+                    }
+                }
+                done.store(true, Ordering::Release);
+            }
+        };
+        let thread = std::thread::Builder::new().name("checkpoint".to_owned());
+        let started = thread.spawn(work);
+        started.map_err(|error| Fault::Unavailable(error.to_string()))?;
+        Ok(Self { frames, ripe, wake })
+    }
+
+    /// Called between two batches, with no transaction open.
+    pub(super) fn between_batches(&self, writer: &Connection) -> Result<(), Fault> {
+        if self.ripe.swap(false, Ordering::AcqRel) {
+            passive(writer)?;
+            return Ok(());
+        }
+        if self.frames.load(Ordering::Relaxed) < FRAMES_MAX {
+            return Ok(());
+        }
+        match self.wake.try_send(()) {
+            Ok(()) | Err(TrySendError::Full(())) => Ok(()),
+            Err(TrySendError::Disconnected(())) => Err(Fault::Unavailable(
+                "the checkpoint thread has ended".to_owned(),
+            )),
+        }
+    }
+}
+
+/// One PASSIVE checkpoint; whether all of the log is copied now.
+fn passive(conn: &Connection) -> Result<bool, Fault> {
+    let counts = conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
+        Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
+    });
+    let (frames, copied) = counts.map_err(fault)?;
+    Ok(frames == copied)
+}

@@ -1,0 +1,474 @@
+//! Writing a batch: the locked writer's half of the store.
+
+use super::fault::fault;
+use super::names::{self, Names};
+use super::rows::{self, sql};
+use super::{Inner, REFUSAL, Writer, codec, timers};
+use crate::commit::Rejection;
+use crate::port::{
+    BalanceWrite, FRONT_MAX, Fault, HoldWrite, KeyRow, Locked, Mark, SkuWrite, TokenWrite, Touch,
+    View, Writes,
+};
+use async_trait::async_trait;
+use evenkeel_rules::ids::HoldId;
+use rusqlite::{Connection, params};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use tokio::sync::OwnedMutexGuard;
+
+/// The locked store. Dropped, it rolls back.
+pub(super) struct SqliteLock {
+    inner: Arc<Inner>,
+    writer: OwnedMutexGuard<Writer>,
+    open: bool,
+}
+
+impl Drop for SqliteLock {
+    fn drop(&mut self) {
+        if self.open
+            && let Err(error) = self.writer.conn.execute_batch("ROLLBACK")
+        {
+            tracing::warn!(%error, "a batch could not be rolled back");
+        }
+    }
+}
+
+/// Locks the head, brings names up to it, and reads what the batch touches.
+pub(super) fn lock(
+    inner: Arc<Inner>,
+    writer: OwnedMutexGuard<Writer>,
+    touch: &Touch,
+) -> Result<(SqliteLock, View), Fault> {
+    if let Some(checkpoints) = &writer.checkpoints {
+        checkpoints.between_batches(&writer.conn)?;
+    }
+    writer
+        .conn
+        .execute_batch("BEGIN IMMEDIATE")
+        .map_err(fault)?;
+    let mut lock = SqliteLock {
+        inner,
+        writer,
+        open: true,
+    };
+    let view = lock.view(touch)?;
+    Ok((lock, view))
+}
+
+/// What the name index says of a key.
+pub(super) fn key_row(
+    conn: &Connection,
+    entry: Option<names::Entry>,
+) -> Result<Option<KeyRow>, Fault> {
+    let Some(names::Entry { at, fingerprint }) = entry else {
+        return Ok(None);
+    };
+    if at & REFUSAL == 0 {
+        return Ok(Some(KeyRow {
+            mark: Mark::Position(at),
+            fingerprint,
+        }));
+    }
+    let number = at & !REFUSAL;
+    let row = rows::refusals(conn, number, 1)?
+        .into_iter()
+        .find(|row| row.number == number);
+    let row = row.ok_or_else(|| Fault::Corrupt(format!("refusal {number} is gone")))?;
+    let said: Rejection = serde_json::from_str(&row.text)
+        .map_err(|error| Fault::Corrupt(format!("refusal {number}: {error}")))?;
+    Ok(Some(KeyRow {
+        mark: Mark::Refusal(number, said),
+        fingerprint,
+    }))
+}
+
+/// The row of a hold found by name; a name whose row is another hold's is damage, not absence.
+pub(super) fn hold_of(
+    conn: &Connection,
+    id: &HoldId,
+    entry: Option<names::Entry>,
+) -> Result<Option<crate::port::HoldRow>, Fault> {
+    let Some(entry) = entry else {
+        return Ok(None);
+    };
+    match rows::hold(conn, entry.at)? {
+        Some(row) if row.hold.id == *id => Ok(Some(row)),
+        Some(_) | None => Err(Fault::Corrupt(format!("the row of hold {id} is gone"))),
+    }
+}
+
+impl SqliteLock {
+    fn view(&mut self, touch: &Touch) -> Result<View, Fault> {
+        let Writer { conn, places, .. } = &mut *self.writer;
+        let mut view = View::new(rows::head(conn)?);
+        let mut names = self.inner.names.write();
+        self.inner.catch_up(&mut names, conn)?;
+        for name in &touch.keys {
+            let entry = names.get(conn, name).map_err(fault)?;
+            view.keys.insert(*name, key_row(conn, entry)?);
+        }
+        for id in &touch.holds {
+            let entry = names
+                .get(conn, &crate::commit::hold_name(id))
+                .map_err(fault)?;
+            view.holds.insert(id.clone(), hold_of(conn, id, entry)?);
+        }
+        drop(names);
+        for id in &touch.tokens {
+            view.tokens.insert(id.clone(), rows::token(conn, id)?);
+        }
+        let moved = !view.confirms(touch.exact_at);
+        for wanted in [Some(&touch.rows), moved.then_some(&touch.cached)]
+            .into_iter()
+            .flatten()
+        {
+            for id in &wanted.skus {
+                view.skus.insert(id.clone(), rows::sku(conn, id)?);
+            }
+            for place in &wanted.balances {
+                let balances = match places.get(place) {
+                    Some(number) => rows::balances_at(conn, *number)?,
+                    None => rows::balances(conn, place)?.map(|(number, balances)| {
+                        places.insert(place.clone(), number);
+                        balances
+                    }),
+                };
+                view.balances.insert(place.clone(), balances);
+            }
+        }
+        if let Some(until) = touch.front {
+            let until = until.max(view.head.time);
+            view.front = Some(self.inner.timers.lock().due(conn, until, FRONT_MAX)?);
+        }
+        Ok(view)
+    }
+
+    fn write(&mut self, writes: &Writes) -> Result<Vec<i64>, Fault> {
+        let writer = &mut *self.writer;
+        let conn = &writer.conn;
+        {
+            const INSERT: &str = "INSERT INTO log(position, hash, text) VALUES (?1, ?2, ?3)";
+            let mut insert = conn.prepare_cached(INSERT).map_err(fault)?;
+            for row in &writes.log {
+                let written = params![sql(row.position), &row.hash[..], &row.text[..]];
+                insert.execute(written).map_err(fault)?;
+            }
+        }
+        write_holds(conn, &writes.holds)?;
+        write_skus(conn, &writes.skus)?;
+        write_tokens(conn, &writes.tokens)?;
+        {
+            const INSERT: &str = "INSERT INTO refusal(number, name, fingerprint, text)
+                VALUES (?1, ?2, ?3, ?4)";
+            let mut insert = conn.prepare_cached(INSERT).map_err(fault)?;
+            for row in &writes.refusals {
+                let (name, fingerprint) = (&row.name[..], &row.fingerprint[..]);
+                let written = params![sql(row.number), name, fingerprint, row.text];
+                insert.execute(written).map_err(fault)?;
+            }
+        }
+        timers::write(conn, writes.was + 1, &writes.timers)?;
+        let ended = self.inner.timers.lock().ended(writes.head.time);
+        timers::delete(conn, &ended)?;
+        write_balances(writer, &writes.balances)?;
+        let conn = &self.writer.conn;
+        write_head(conn, writes)?;
+        let budget = (writes.log.len() / 10).max(8);
+        self.inner
+            .names
+            .write()
+            .write_some(conn, budget)
+            .map_err(fault)?;
+        Ok(ended)
+    }
+
+    /// What is done in memory once the batch is on disk.
+    fn committed(&self, writes: &Writes, ended: &[i64]) -> Result<(), Fault> {
+        let mut names = self.inner.names.write();
+        names.committed();
+        let position = writes.head.position;
+        let (was, now) = marks(writes);
+        if names.known() == was {
+            names.insert(new_names(writes), now);
+        } else if !names.known().reaches(now) {
+            self.inner.catch_up(&mut names, &self.writer.conn)?;
+        }
+        drop(names);
+        self.inner.known_to.fetch_max(position, Ordering::Release);
+        let mut timers = self.inner.timers.lock();
+        timers.committed(writes.was, position, &writes.timers);
+        timers.deleted(ended);
+        Ok(())
+    }
+}
+
+fn marks(writes: &Writes) -> (names::Mark, names::Mark) {
+    let refused = writes.refusals.len() as u64;
+    let refusal = writes.head.refusals;
+    let was = names::Mark {
+        position: writes.was,
+        refusal: refusal - refused,
+    };
+    (
+        was,
+        names::Mark {
+            position: writes.head.position,
+            refusal,
+        },
+    )
+}
+
+fn new_names(writes: &Writes) -> impl Iterator<Item = (names::Name, names::Entry)> {
+    let of_log = writes.names.iter().map(|write| {
+        let (at, fingerprint) = (write.position, write.fingerprint);
+        (write.name, names::Entry { at, fingerprint })
+    });
+    let of_refusals = writes.refusals.iter().map(|row| {
+        let (at, fingerprint) = (row.number | REFUSAL, row.fingerprint);
+        (row.name, names::Entry { at, fingerprint })
+    });
+    of_log.chain(of_refusals)
+}
+
+/// One row must have changed: another count means that the row is not as it was read.
+fn one(count: usize, what: impl FnOnce() -> String) -> Result<(), Fault> {
+    if count == 1 {
+        Ok(())
+    } else {
+        Err(Fault::Corrupt(what()))
+    }
+}
+
+fn write_holds(conn: &Connection, holds: &[HoldWrite]) -> Result<(), Fault> {
+    const INSERT: &str = "INSERT INTO hold(created, last, version, body) VALUES (?1, ?2, ?3, ?4)";
+    const UPDATE: &str = "UPDATE hold SET last = ?2, version = ?3, body = ?4
+        WHERE created = ?1 AND version = ?5";
+    let mut insert = conn.prepare_cached(INSERT).map_err(fault)?;
+    let mut update = conn.prepare_cached(UPDATE).map_err(fault)?;
+    for HoldWrite { row, body, was } in holds {
+        let (created, last, version) = (sql(row.created), sql(row.last), sql(row.version));
+        let count = match was {
+            None => insert.execute(params![created, last, version, &body[..]]),
+            Some(was) => update.execute(params![created, last, version, &body[..], sql(*was)]),
+        };
+        let what = || format!("hold {} has another version", row.hold.id);
+        one(count.map_err(fault)?, what)?;
+    }
+    Ok(())
+}
+
+fn write_balances(writer: &mut Writer, balances: &[BalanceWrite]) -> Result<(), Fault> {
+    const PLACE: &str = "INSERT INTO place(sku, location) VALUES (?1, ?2)";
+    const INSERT: &str = "INSERT INTO balance(place, accounts) VALUES (?1, ?2)";
+    const UPDATE: &str = "UPDATE balance SET accounts = ?2 WHERE place = ?1 AND accounts = ?3";
+    let Writer { conn, places, .. } = writer;
+    let mut update = conn.prepare_cached(UPDATE).map_err(fault)?;
+    for BalanceWrite { place, was, now } in balances {
+        let now = codec::balances(*now);
+        let Some(was) = was else {
+            let (sku, location) = (place.0.as_str(), place.1.as_str());
+            let insert = conn
+                .prepare_cached(PLACE)
+                .map_err(fault)?
+                .insert([sku, location]);
+            let number = insert.map_err(fault)?;
+            let mut balance = conn.prepare_cached(INSERT).map_err(fault)?;
+            balance.execute(params![number, now]).map_err(fault)?;
+            continue;
+        };
+        let number = match places.get(place) {
+            Some(number) => *number,
+            None => {
+                let stands = rows::balances(conn, place)?;
+                let gone = || Fault::Corrupt(format!("the balances of {} are gone", place.0));
+                let (number, _) = stands.ok_or_else(gone)?;
+                places.insert(place.clone(), number);
+                number
+            }
+        };
+        let count = update
+            .execute(params![number, now, codec::balances(*was)])
+            .map_err(fault)?;
+        one(count, || {
+            format!("{} at {} has other balances", place.0, place.1)
+        })?;
+    }
+    Ok(())
+}
+
+fn write_skus(conn: &Connection, skus: &[SkuWrite]) -> Result<(), Fault> {
+    const INSERT: &str = "INSERT INTO sku(created, id, last, version, stock_last, stock_version,
+        locations, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    const UPDATE: &str = "UPDATE sku SET last = ?3, version = ?4, stock_last = ?5,
+        stock_version = ?6, locations = ?7, body = ?8
+        WHERE created = ?1 AND id = ?2 AND version = ?9 AND stock_version = ?10";
+    for SkuWrite { row, was } in skus {
+        let id = row.sku.terms.sku.as_str();
+        let locations = serde_json::to_string(&row.locations).expect("ids are plain JSON");
+        let body = serde_json::to_vec(&row.sku).expect("an entry is plain JSON");
+        let (created, last, version) = (sql(row.created), sql(row.last), sql(row.version));
+        let (stock_last, stock_version) = (sql(row.stock_last), sql(row.stock_version));
+        let count = match was {
+            None => conn.prepare_cached(INSERT).map_err(fault)?.execute(params![
+                created,
+                id,
+                last,
+                version,
+                stock_last,
+                stock_version,
+                locations,
+                body
+            ]),
+            Some((was, stock_was)) => conn.prepare_cached(UPDATE).map_err(fault)?.execute(params![
+                created,
+                id,
+                last,
+                version,
+                stock_last,
+                stock_version,
+                locations,
+                body,
+                sql(*was),
+                sql(*stock_was)
+            ]),
+        };
+        one(count.map_err(fault)?, || {
+            format!("{id} has another version")
+        })?;
+    }
+    Ok(())
+}
+
+fn write_tokens(conn: &Connection, tokens: &[TokenWrite]) -> Result<(), Fault> {
+    const INSERT: &str = "INSERT INTO token(created, id, secret, last, version, body)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    const UPDATE: &str = "UPDATE token SET last = ?2, version = ?3, body = ?4
+        WHERE created = ?1 AND version = ?5";
+    for TokenWrite { row, was } in tokens {
+        let body = serde_json::to_vec(&row.token).expect("a token is plain JSON");
+        let (created, last, version) = (sql(row.created), sql(row.last), sql(row.version));
+        let count = match was {
+            None => {
+                let (id, secret) = (row.token.id.as_str(), &row.secret[..]);
+                let mut insert = conn.prepare_cached(INSERT).map_err(fault)?;
+                insert.execute(params![created, id, secret, last, version, body])
+            }
+            Some(was) => {
+                let mut update = conn.prepare_cached(UPDATE).map_err(fault)?;
+                update.execute(params![created, last, version, body, sql(*was)])
+            }
+        };
+        let what = || format!("token {} has another version", row.token.id);
+        one(count.map_err(fault)?, what)?;
+    }
+    Ok(())
+}
+
+fn write_head(conn: &Connection, writes: &Writes) -> Result<(), Fault> {
+    const UPDATE: &str = "UPDATE head SET position = ?1, hash = ?2, time = ?3, refusals = ?4,
+        batches = ?5 WHERE id = 1 AND position = ?6";
+    let head = &writes.head;
+    let mut update = conn.prepare_cached(UPDATE).map_err(fault)?;
+    let count = update
+        .execute(params![
+            sql(head.position),
+            &head.hash[..],
+            head.time.micros(),
+            sql(head.refusals),
+            codec::batches(&head.batches),
+            sql(writes.was)
+        ])
+        .map_err(fault)?;
+    one(count, || {
+        format!("the head does not stand at {}", writes.was)
+    })
+}
+
+#[async_trait]
+impl Locked for SqliteLock {
+    async fn finish(mut self: Box<Self>, writes: &Writes) -> Result<(), Fault> {
+        let ended = match self.write(writes) {
+            Ok(ended) => ended,
+            Err(fault) => {
+                self.inner.names.write().rolled_back();
+                return Err(fault);
+            }
+        };
+        if let Err(error) = self.writer.conn.execute_batch("COMMIT") {
+            self.inner.names.write().rolled_back();
+            return Err(fault(error));
+        }
+        self.open = false;
+        // The batch is durable: what fails from here on is not the batch's failure.
+        if let Err(fault) = self.committed(writes, &ended) {
+            tracing::error!(%fault, "a durable batch could not be noted in memory");
+        }
+        Ok(())
+    }
+}
+
+/// Names that one row of the log made, for those who read it back.
+pub(super) fn names_of(
+    entry: &crate::chain::Entry,
+) -> Result<Vec<(names::Name, names::Entry)>, Fault> {
+    let at = entry.position;
+    let key = entry
+        .key()
+        .map(|(name, fingerprint)| (name, names::Entry { at, fingerprint }));
+    let mut made: Vec<_> = key.into_iter().collect();
+    for event in &entry.events {
+        if event.kind == evenkeel_rules::event::Kind::Held {
+            let id = HoldId::new(event.id()).map_err(|error| Fault::Corrupt(error.to_string()))?;
+            let entry = names::Entry {
+                at,
+                fingerprint: [0; 16],
+            };
+            made.push((crate::commit::hold_name(&id), entry));
+        }
+    }
+    Ok(made)
+}
+
+impl Inner {
+    /// Feeds the index with what the log has beyond it. `conn` is in a transaction.
+    pub(super) fn catch_up(&self, names: &mut Names, conn: &Connection) -> Result<(), Fault> {
+        const ROWS: usize = 4_096;
+        names.refresh(conn).map_err(fault)?;
+        let (position, refusal) = rows::mark(conn)?;
+        while names.known().position < position {
+            let from = names.known().position + 1;
+            let rows = rows::log(conn, from, ROWS)?;
+            let Some(last) = rows.last().map(|row| row.position) else {
+                return Err(Fault::Corrupt(format!("log row {from} is gone")));
+            };
+            let mut made = Vec::new();
+            for row in &rows {
+                let entry = crate::chain::Entry::read(&row.text).map_err(Fault::Corrupt)?;
+                made.extend(names_of(&entry)?);
+            }
+            let upto = names::Mark {
+                position: last,
+                refusal: names.known().refusal,
+            };
+            names.insert(made.into_iter(), upto);
+        }
+        while names.known().refusal < refusal {
+            let from = names.known().refusal + 1;
+            let rows = rows::refusals(conn, from, ROWS)?;
+            let Some(last) = rows.last().map(|row| row.number) else {
+                return Err(Fault::Corrupt(format!("refusal {from} is gone")));
+            };
+            let upto = names::Mark {
+                position: names.known().position,
+                refusal: last,
+            };
+            let made = rows.into_iter().map(|row| {
+                let (at, fingerprint) = (row.number | REFUSAL, row.fingerprint);
+                (row.name, names::Entry { at, fingerprint })
+            });
+            names.insert(made, upto);
+        }
+        self.known_to.fetch_max(position, Ordering::Release);
+        Ok(())
+    }
+}
