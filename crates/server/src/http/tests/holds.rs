@@ -59,7 +59,8 @@ async fn a_hold_is_placed_shown_and_confirmed() {
         (again.status, again.json()["version"].as_u64()),
         (200, Some(2))
     );
-    let other = server.post(Role::Shop, path, "{}").await;
+    let whole = "{\"lines\":[{\"sku\":\"lamp\",\"quantity\":2}]}";
+    let other = server.post(Role::Shop, path, whole).await;
     assert_eq!(
         (other.status, other.problem().as_str()),
         (409, "hold.confirmed")
