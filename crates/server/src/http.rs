@@ -131,3 +131,6 @@ impl Api {
             .ok_or_else(unknown)
     }
 }
+
+#[cfg(test)]
+mod tests;

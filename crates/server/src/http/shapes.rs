@@ -374,8 +374,8 @@ pub(crate) struct Token {
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(crate) struct Ready {
     pub(crate) ready: bool,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) failing: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) failing: Option<Vec<String>>,
 }
 
 /// How a loop is.

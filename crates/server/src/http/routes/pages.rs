@@ -89,8 +89,9 @@ fn readyz<'a>(api: &'a Api, _: Call<'a>) -> Result<Act<'a>, Problem> {
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
+    let failing = Some(failing).filter(|failing| !failing.is_empty());
     let body = shapes::Ready {
-        ready: failing.is_empty(),
+        ready: failing.is_none(),
         failing,
     };
     ready(Ok(Answer::json(&body).status(status)))

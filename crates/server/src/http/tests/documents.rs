@@ -1,0 +1,395 @@
+//! The API document against the answers, and the pages.
+
+use super::harness::{Ask, LAMP, Reply, Server};
+use crate::http::problem::Code;
+use crate::http::routes;
+use evenkeel_rules::token::Role;
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// Says where a value does not fit a schema; knows the words that the document uses.
+fn misfits(document: &Value, schema: &Value, value: &Value, at: &str, out: &mut Vec<String>) {
+    if let Some(reference) = schema["$ref"].as_str() {
+        let target = document.pointer(reference.trim_start_matches('#'));
+        let target = target.unwrap_or_else(|| panic!("{reference} leads nowhere"));
+        misfits(document, target, value, at, out);
+    }
+    let kinds: Vec<&str> = match &schema["type"] {
+        Value::String(kind) => vec![kind],
+        Value::Array(kinds) => kinds.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    };
+    if !kinds.is_empty() && !kinds.iter().any(|kind| is(kind, value)) {
+        out.push(format!("{at}: {value} is not {kinds:?}"));
+    }
+    if let Some(known) = schema["enum"].as_array()
+        && !known.contains(value)
+    {
+        out.push(format!("{at}: {value} is none of {known:?}"));
+    }
+    for word in ["anyOf", "oneOf"] {
+        if let Some(choices) = schema[word].as_array() {
+            let fits = choices.iter().any(|choice| {
+                let mut inner = Vec::new();
+                misfits(document, choice, value, at, &mut inner);
+                inner.is_empty()
+            });
+            if !fits {
+                out.push(format!("{at}: {value} fits none of {choices:?}"));
+            }
+        }
+    }
+    if let (Some(items), Some(list)) = (schema.get("items"), value.as_array()) {
+        for (index, item) in list.iter().enumerate() {
+            misfits(document, items, item, &format!("{at}/{index}"), out);
+        }
+    }
+    if let (Some(properties), Some(members)) = (schema["properties"].as_object(), value.as_object())
+    {
+        for name in schema["required"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+        {
+            if !members.contains_key(name) {
+                out.push(format!("{at}/{name} is missing"));
+            }
+        }
+        for (name, member) in members {
+            match properties.get(name) {
+                Some(schema) => misfits(document, schema, member, &format!("{at}/{name}"), out),
+                None => out.push(format!("{at}/{name} is not in the document")),
+            }
+        }
+    }
+}
+
+fn is(kind: &str, value: &Value) -> bool {
+    match kind {
+        "object" => value.is_object(),
+        "array" => value.is_array(),
+        "string" => value.is_string(),
+        "integer" => value.is_u64() || value.is_i64(),
+        "boolean" => value.is_boolean(),
+        "null" => value.is_null(),
+        other => panic!("the document uses the type {other}"),
+    }
+}
+
+/// Holds an answer against what the document says of its route and status.
+fn check(document: &Value, (method, pattern): (&str, &str), reply: &Reply) {
+    let operation = &document["paths"][pattern][method.to_ascii_lowercase()];
+    let response = &operation["responses"][reply.status.to_string()];
+    assert!(
+        response.is_object(),
+        "{method} {pattern} answers {reply:?} against the document"
+    );
+    let kind = reply
+        .header("content-type")
+        .expect("every answer has a type");
+    let schema = &response["content"][kind]["schema"];
+    assert!(
+        schema.is_object(),
+        "{method} {pattern} {}: no schema for {kind}",
+        reply.status
+    );
+    let mut out = Vec::new();
+    misfits(document, schema, &reply.json(), "", &mut out);
+    assert!(
+        out.is_empty(),
+        "{method} {pattern} {}: {out:#?}",
+        reply.status
+    );
+    if kind == "application/problem+json" {
+        let code = reply.problem();
+        let listed = response["description"].as_str().unwrap_or_default();
+        assert!(
+            listed.split(", ").any(|known| known == code),
+            "{method} {pattern}: {code}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn answers_are_what_the_document_says() {
+    let server = Server::start().await;
+    let document = server.send(&Ask::new("GET", "/openapi.json")).await.json();
+    assert_eq!(document["openapi"], "3.1.0");
+    server.stock("lamp", 20).await;
+    let id = server.hold("lamp", 2).await;
+    let hold = |verb: &str| format!("/v1/holds/{id}{verb}");
+    let (show, extend, confirm, release) = (
+        hold(""),
+        hold("/extend"),
+        hold("/confirm"),
+        hold("/release"),
+    );
+    let line = "{\"lines\":[{\"sku\":\"lamp\",\"quantity\":1}]}";
+    let far = "{\"lines\":[{\"sku\":\"lamp\",\"quantity\":99}]}";
+    let entry = "{\"name\":\"Desk\",\"price\":{\"amount\":1,\"currency\":\"EUR\"},\
+        \"max_per_order\":1,\"max_per_customer\":1,\"sale\":{\"opens_at\":\"2999-01-01T00:00:00Z\"}}";
+    let table: Vec<(&str, &str, &str, Role, Option<&str>)> = vec![
+        (
+            "PUT",
+            "/v1/skus/{sku}",
+            "/v1/skus/desk",
+            Role::Staff,
+            Some(entry),
+        ),
+        (
+            "PUT",
+            "/v1/skus/{sku}",
+            "/v1/skus/desk",
+            Role::Staff,
+            Some(LAMP),
+        ),
+        (
+            "PUT",
+            "/v1/skus/{sku}",
+            "/v1/skus/-",
+            Role::Staff,
+            Some(LAMP),
+        ),
+        (
+            "PUT",
+            "/v1/skus/{sku}",
+            "/v1/skus/desk",
+            Role::Buyer,
+            Some(LAMP),
+        ),
+        ("GET", "/v1/skus/{sku}", "/v1/skus/lamp", Role::Staff, None),
+        ("GET", "/v1/skus/{sku}", "/v1/skus/none", Role::Buyer, None),
+        ("GET", "/v1/skus", "/v1/skus?limit=1", Role::Buyer, None),
+        ("GET", "/v1/skus", "/v1/skus?cursor=x", Role::Buyer, None),
+        (
+            "POST",
+            "/v1/skus/{sku}/receive",
+            "/v1/skus/lamp/receive",
+            Role::Staff,
+            Some("{\"quantity\":1,\"reference\":\"po-1\"}"),
+        ),
+        (
+            "POST",
+            "/v1/skus/{sku}/receive",
+            "/v1/skus/lamp/receive",
+            Role::Staff,
+            Some("{\"quantity\":9007199254740991,\"reference\":\"po-1\"}"),
+        ),
+        (
+            "POST",
+            "/v1/skus/{sku}/adjust",
+            "/v1/skus/lamp/adjust",
+            Role::Staff,
+            Some("{\"quantity\":-1,\"reason\":\"damaged\"}"),
+        ),
+        (
+            "POST",
+            "/v1/skus/{sku}/adjust",
+            "/v1/skus/lamp/adjust",
+            Role::Staff,
+            Some("{\"quantity\":-999,\"reason\":\"damaged\"}"),
+        ),
+        ("POST", "/v1/holds", "/v1/holds", Role::Buyer, Some(line)),
+        ("POST", "/v1/holds", "/v1/holds", Role::Buyer, Some(far)),
+        ("POST", "/v1/holds", "/v1/holds", Role::Buyer, Some("{")),
+        ("GET", "/v1/holds", "/v1/holds?limit=1", Role::Auditor, None),
+        ("GET", "/v1/holds/{id}", &show, Role::Buyer, None),
+        (
+            "POST",
+            "/v1/holds/{id}/extend",
+            &extend,
+            Role::Buyer,
+            Some("{\"ttl_ms\":1000}"),
+        ),
+        (
+            "POST",
+            "/v1/holds/{id}/confirm",
+            &confirm,
+            Role::Shop,
+            Some(line),
+        ),
+        (
+            "POST",
+            "/v1/holds/{id}/release",
+            &release,
+            Role::Buyer,
+            Some("{}"),
+        ),
+        ("GET", "/v1/audit", "/v1/audit?limit=2", Role::Auditor, None),
+        ("GET", "/v1/log", "/v1/log?limit=200", Role::Auditor, None),
+        ("GET", "/v1/status", "/v1/status", Role::Operator, None),
+        ("GET", "/v1/tokens", "/v1/tokens?limit=2", Role::Admin, None),
+        (
+            "POST",
+            "/v1/tokens",
+            "/v1/tokens",
+            Role::Admin,
+            Some("{\"role\":\"shop\"}"),
+        ),
+        (
+            "DELETE",
+            "/v1/tokens/{id}",
+            "/v1/tokens/ek-other",
+            Role::Admin,
+            None,
+        ),
+        (
+            "DELETE",
+            "/v1/tokens/{id}",
+            "/v1/tokens/none",
+            Role::Admin,
+            None,
+        ),
+        ("GET", "/readyz", "/readyz", Role::Admin, None),
+    ];
+    let mut seen = BTreeSet::new();
+    for (method, pattern, path, role, body) in table {
+        let mut ask = Ask::new(method, path).role(role);
+        ask.body = body.map(str::as_bytes);
+        check(&document, (method, pattern), &server.send(&ask).await);
+        seen.insert((method.to_owned(), pattern.to_owned()));
+    }
+    for route in routes::all().filter(|route| route.is_api()) {
+        let route = (route.method.to_string(), route.pattern.to_owned());
+        assert!(seen.contains(&route), "{route:?} was not tried");
+    }
+}
+
+#[test]
+fn the_document_has_every_route_and_leads_nowhere_wrong() {
+    let document = crate::http::openapi_document();
+    for route in routes::all() {
+        let operation = &document["paths"][route.pattern][route.method.as_str().to_lowercase()];
+        assert!(operation.is_object(), "{} {}", route.method, route.pattern);
+        assert!(
+            operation["responses"]
+                .as_object()
+                .is_some_and(|all| !all.is_empty())
+        );
+        assert_eq!(operation.get("requestBody").is_some(), route.has_body());
+    }
+    let text = document.to_string();
+    for part in text.split("\"$ref\":\"").skip(1) {
+        let reference = part.split('"').next().unwrap_or_default();
+        assert!(
+            document
+                .pointer(reference.trim_start_matches('#'))
+                .is_some(),
+            "{reference}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn bodies_take_just_the_members_of_the_document() {
+    let server = Server::start().await;
+    let document = crate::http::openapi_document();
+    server.stock("lamp", 9).await;
+    let id = server.hold("lamp", 1).await;
+    for route in routes::all().filter(|route| route.has_body()) {
+        let operation = &document["paths"][route.pattern][route.method.as_str().to_lowercase()];
+        let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
+        let schema = match schema["$ref"].as_str() {
+            Some(reference) => document
+                .pointer(&reference[1..])
+                .expect("it leads somewhere"),
+            None => schema,
+        };
+        let none = serde_json::Map::new();
+        let properties = schema["properties"].as_object().unwrap_or(&none);
+        // A member of an impossible type is known and does not fit; any other is unknown.
+        let members: Vec<_> = properties
+            .keys()
+            .map(String::as_str)
+            .chain(["status", "version", "user_id"])
+            .collect();
+        let wrong: Vec<_> = members
+            .iter()
+            .map(|name| format!("\"{name}\":{{\"?\":[]}}"))
+            .collect();
+        let path = route.pattern.replace("{sku}", "lamp").replace("{id}", &id);
+        let body = format!("{{{}}}", wrong.join(","));
+        let ask = Ask::new(route.method.as_str(), &path)
+            .role(Role::Admin)
+            .body(&body);
+        let reply = server.send(&ask).await;
+        assert_eq!(
+            (reply.status, reply.problem().as_str()),
+            (422, "unknown_member")
+        );
+        let document = reply.json();
+        let violations = document["violations"].as_array().expect("violations");
+        let unknown: BTreeSet<_> = violations
+            .iter()
+            .filter(|one| one["code"] == "unknown_member")
+            .filter_map(|one| one["pointer"].as_str())
+            .filter(|pointer| pointer.matches('/').count() == 1)
+            .collect();
+        assert_eq!(
+            unknown,
+            BTreeSet::from(["/status", "/version", "/user_id"]),
+            "{path}"
+        );
+        let required = schema["required"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str);
+        let empty = Ask::new(route.method.as_str(), &path)
+            .role(Role::Admin)
+            .body("{}");
+        let missing = server.send(&empty).await;
+        for name in required {
+            let pointer = format!("/{name}");
+            let named = missing.json()["violations"].as_array().is_some_and(|all| {
+                all.iter()
+                    .any(|one| one["pointer"] == pointer && one["code"] == "required")
+            });
+            assert!(named, "{path} does not ask for {name}: {missing:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_pages_list_every_route_and_every_problem_has_one() {
+    let server = Server::start().await;
+    let index = server.send(&Ask::new("GET", "/docs")).await;
+    assert_eq!(
+        index.header("content-type"),
+        Some("text/html; charset=utf-8")
+    );
+    let text = String::from_utf8(index.body).expect("a page is UTF-8");
+    for route in routes::all() {
+        assert!(
+            text.contains(&format!("{} {}<", route.method, route.pattern)),
+            "{}",
+            route.pattern
+        );
+    }
+    assert!(
+        !text.contains("http://") && !text.contains("https://"),
+        "nothing is loaded"
+    );
+    for code in Code::ALL {
+        let page = server
+            .send(&Ask::new(
+                "GET",
+                &format!("/docs/errors/{}", code.meaning().code),
+            ))
+            .await;
+        assert_eq!(page.status, 200);
+    }
+    assert_eq!(
+        server
+            .send(&Ask::new("GET", "/docs/errors/none"))
+            .await
+            .status,
+        404
+    );
+    let refused = server.send(&Ask::new("POST", "/docs").body("{}")).await;
+    assert_eq!(
+        (refused.status, refused.header("allow")),
+        (405, Some("GET, HEAD"))
+    );
+}
