@@ -1,3 +1,17 @@
-//! The binary.
+//! The binary: nothing but the list of its parts.
+//!
+//! `cli` reads the command line and starts the rest; `config` is what a command runs with; `lock`
+//! says which process writes a data directory; `http` is the API, `client` speaks to it from
+//! outside, and `load` drives it. Main holds no logic: whatever could be wrong is where a test can
+//! reach it.
+
+mod cli;
+mod client;
+mod config;
 mod http;
-fn main() {}
+mod load;
+mod lock;
+
+fn main() -> std::process::ExitCode {
+    cli::run()
+}

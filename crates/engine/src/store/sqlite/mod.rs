@@ -31,8 +31,8 @@ use evenkeel_rules::ids::{HoldId, SkuId};
 use evenkeel_rules::stock::Balances;
 use evenkeel_rules::time::LogTime;
 use fault::fault;
-use names::{NameFilter, Names, NamesOptions};
-use parking_lot::{Mutex, RwLock};
+use names::{NameFilter, NameReader, Names, NamesOptions};
+use parking_lot::Mutex;
 use rusqlite::{Connection, params};
 pub use schema::FILE;
 use std::path::{Path, PathBuf};
@@ -56,7 +56,7 @@ struct Writer {
 
 struct Inner {
     dir: PathBuf,
-    names: RwLock<Names>,
+    names: Mutex<Names>,
     filter: NameFilter,
     timers: Mutex<timers::Timers>,
     known_to: AtomicU64,
@@ -157,13 +157,13 @@ impl Inner {
         let inner = Self {
             dir: dir.to_owned(),
             filter: names.filter(),
-            names: RwLock::new(names),
+            names: Mutex::new(names),
             timers: Mutex::default(),
             known_to: AtomicU64::new(0),
             readers: Mutex::default(),
         };
         conn.execute_batch("BEGIN").map_err(fault)?;
-        let caught_up = inner.catch_up(&mut inner.names.write(), conn);
+        let caught_up = inner.catch_up(&mut inner.names.lock(), conn);
         conn.execute_batch("ROLLBACK").map_err(fault)?;
         caught_up?;
         Ok(inner)
@@ -174,57 +174,63 @@ impl Inner {
         &self,
         read: impl FnOnce(&Self, &Connection) -> Result<T, Fault>,
     ) -> Result<At<T>, Fault> {
-        let conn = self.readers.lock().pop();
-        let conn = match conn {
-            Some(conn) => conn,
-            None => schema::open_reader(&self.dir)?,
-        };
+        let conn = self.reader()?;
         let snapshot = conn.unchecked_transaction().map_err(fault)?;
         let (position, _) = rows::mark(&conn)?;
         let rows = read(self, &conn);
         snapshot.rollback().map_err(fault)?;
-        let mut readers = self.readers.lock();
-        if readers.len() < READERS_KEPT {
-            readers.push(conn);
-        }
+        self.give_back(conn);
         Ok(At {
             position,
             rows: rows?,
         })
     }
 
-    /// Looks names up for a reader.
+    /// Looks names up for a reader, without waiting for the writer.
     ///
-    /// The index is held while the snapshot begins: what it points to is then in the snapshot. An
-    /// absent name is believed only from an index that has all names of the snapshot.
+    /// An absent name is believed only when all names of the snapshot are known; otherwise the
+    /// index is brought up to the snapshot first.
     fn with_names<T>(
         &self,
-        look: impl Fn(&Names, &Connection) -> Result<Option<T>, Fault>,
+        look: impl Fn(&NameReader<'_>, u64) -> Result<Option<T>, Fault>,
     ) -> Result<At<Option<T>>, Fault> {
-        {
-            let names = self.names.read();
-            let found = self.read(|_, conn| {
-                let known = names.known();
-                let (position, refusal) = rows::mark(conn)?;
-                let all = known.reaches(names::Mark { position, refusal });
-                Ok((look(&names, conn), all))
-            })?;
-            let At {
-                position,
-                rows: (found, all),
-            } = found;
-            match found {
-                Ok(None) if !all => {}
-                Ok(rows) => return Ok(At { position, rows }),
-                Err(_) if !all => {}
-                Err(fault) => return Err(fault),
+        let conn = self.reader()?;
+        let found = self.look(&conn, &look)?;
+        let found = match found {
+            Some(found) => found,
+            None => {
+                self.read(|inner, conn| inner.catch_up(&mut inner.names.lock(), conn))?;
+                let behind = || Fault::Unavailable("the name index is behind".to_owned());
+                self.look(&conn, &look)?.ok_or_else(behind)?
             }
+        };
+        self.give_back(conn);
+        Ok(found)
+    }
+
+    /// One look; nothing if a name seemed absent to an index that does not know all names.
+    fn look<T>(
+        &self,
+        conn: &Connection,
+        look: &impl Fn(&NameReader<'_>, u64) -> Result<Option<T>, Fault>,
+    ) -> Result<Option<At<Option<T>>>, Fault> {
+        let reader = self.filter.read(conn).map_err(fault)?;
+        let (position, refusal) = rows::mark(reader.tx())?;
+        let all = reader.known().reaches(names::Mark { position, refusal });
+        let rows = look(&reader, position)?;
+        Ok((all || rows.is_some()).then_some(At { position, rows }))
+    }
+
+    fn reader(&self) -> Result<Connection, Fault> {
+        let idle = self.readers.lock().pop();
+        idle.map_or_else(|| schema::open_reader(&self.dir), Ok)
+    }
+
+    fn give_back(&self, conn: Connection) {
+        let mut readers = self.readers.lock();
+        if readers.len() < READERS_KEPT {
+            readers.push(conn);
         }
-        let mut names = self.names.write();
-        self.read(|inner, conn| {
-            inner.catch_up(&mut names, conn)?;
-            look(&names, conn)
-        })
     }
 }
 
@@ -264,8 +270,11 @@ impl Store for SqliteStore {
         let (inner, id) = (Arc::clone(&self.inner), id.clone());
         let name = hold_name(&id);
         blocking(move || {
-            inner.with_names(|names, conn| {
-                write::hold_of(conn, &id, names.get(conn, &name).map_err(fault)?)
+            inner.with_names(|names, position| {
+                let entry = names.get(&name).map_err(fault)?;
+                // What the writer committed after this snapshot began is not in it.
+                let entry = entry.filter(|entry| entry.at <= position);
+                write::hold_of(names.tx(), &id, entry)
             })
         })
         .await
@@ -320,7 +329,7 @@ impl Store for SqliteStore {
     async fn names(&self, names: &[Name]) -> Result<At<Vec<Option<KeyRow>>>, Fault> {
         let (inner, wanted) = (Arc::clone(&self.inner), names.to_vec());
         blocking(move || {
-            let mut index = inner.names.write();
+            let mut index = inner.names.lock();
             inner.read(|inner, conn| {
                 inner.catch_up(&mut index, conn)?;
                 let entry = |name| index.get(conn, name).map_err(fault);

@@ -19,6 +19,7 @@ mod check;
 mod keep;
 mod merge;
 mod part;
+mod read;
 mod sql;
 mod view;
 mod worker;
@@ -26,11 +27,10 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
-pub use view::NameFilter;
+pub use read::{NameFilter, NameReader};
 
 use keep::{Keeper, Staged};
 use rusqlite::{Connection, Error, ffi};
-use std::sync::Arc;
 use view::Views;
 use worker::Worker;
 
@@ -121,10 +121,7 @@ impl Default for NamesOptions {
 pub struct Names {
     options: NamesOptions,
     views: Views,
-    /// Of the list of runs that the view has.
-    version: i64,
     covered: Mark,
-    known: Mark,
     /// What the newest map holds.
     newest: Span,
     /// The keeper's token as last read.
@@ -153,9 +150,7 @@ impl Names {
         let mut names = Names {
             options,
             views: Views::new(options.run_names),
-            version: -1,
             covered: Mark::default(),
-            known: Mark::default(),
             newest: Span::default(),
             token: 0,
             quiet: Span::default(),
@@ -176,7 +171,7 @@ impl Names {
     /// The mark up to which `get` finds every name: the caller feeds the rows after it.
     #[must_use]
     pub fn known(&self) -> Mark {
-        self.known
+        self.views.known()
     }
 
     /// How many runs each level has, lowest level first; for metrics.
@@ -199,28 +194,17 @@ impl Names {
     /// # Errors
     /// `DatabaseCorrupt` when a block is not as it was written; else as the database says.
     pub fn get(&self, conn: &Connection, name: &Name) -> rusqlite::Result<Option<Entry>> {
-        let view = self.views.view();
-        if let Some(entry) = view.in_memory(name) {
-            return Ok(Some(entry));
-        }
-        for (level, id) in view.blocks_of(name) {
-            let found = sql::block(conn, level, id, |bytes| block::find(id, bytes, name))?;
-            if found.is_some() {
-                return Ok(found);
-            }
-        }
-        Ok(None)
+        self.views.view().get(conn, name)
     }
 
     /// Adds the names of a batch that is committed, or of rows that the log was found to have beyond
     /// `known`. Afterwards everything up to `upto` is known. A name is inserted once.
     pub fn insert(&mut self, batch: impl Iterator<Item = (Name, Entry)>, upto: Mark) {
         assert!(
-            upto.reaches(self.known),
+            upto.reaches(self.known()),
             "names are inserted in the order of the log"
         );
         let inserted = self.views.insert(batch);
-        self.known = upto;
         self.quiet.names += inserted;
         self.newest.names += inserted;
         if self.newest.fills(1, upto, self.options.run_names) {
@@ -230,12 +214,15 @@ impl Names {
                 from: upto,
             };
         }
+        self.views.know(upto);
     }
 
-    /// A view for other threads, which says which names are certainly new.
+    /// The names for other threads.
     #[must_use]
     pub fn filter(&self) -> NameFilter {
-        self.views.filter()
+        NameFilter {
+            shared: self.views.shared(),
+        }
     }
 
     /// Takes notice of what other adapters wrote to the same database; one point read when they wrote
@@ -263,15 +250,15 @@ impl Names {
         {
             self.stop_keeping();
         }
-        let sign = (state.keeper, state.version) != (self.token, self.version);
-        if state.version != self.version {
+        let sign = (state.keeper, state.version) != (self.token, self.views.view().version);
+        if state.version != self.views.view().version {
             self.reload(conn, state)?;
         }
         if sign {
             self.token = state.keeper;
             self.quiet = Span {
                 names: 0,
-                from: self.known,
+                from: self.known(),
             };
         }
         drop(reading);
@@ -279,28 +266,21 @@ impl Names {
     }
 
     fn reload(&mut self, conn: &Connection, state: sql::State) -> rusqlite::Result<()> {
-        let mut runs = Vec::new();
-        for (id, level, names) in sql::runs(conn)? {
-            let loaded = self.views.view().runs.iter().find(|run| run.id == id);
-            runs.push(match loaded {
-                Some(run) => Arc::clone(run),
-                None => Arc::new(sql::load_run(conn, id, level, names)?),
-            });
-        }
+        let runs = sql::load_runs(conn, &self.views.view().runs)?;
         let covered = state.covered;
         self.views.replace(|view| {
             view.runs = runs;
+            view.version = state.version;
             view.frozen.retain(|frozen| !covered.reaches(frozen.upto));
         });
-        if covered.reaches(self.known) {
+        if covered.reaches(self.known()) {
             self.views.clear_newest();
-            self.known = covered;
+            self.views.know(covered);
             self.newest = Span {
                 names: 0,
                 from: covered,
             };
         }
-        self.version = state.version;
         self.covered = covered;
         Ok(())
     }

@@ -101,7 +101,7 @@ impl SqliteLock {
     fn view(&mut self, touch: &Touch) -> Result<View, Fault> {
         let Writer { conn, places, .. } = &mut *self.writer;
         let mut view = View::new(rows::head(conn)?);
-        let mut names = self.inner.names.write();
+        let mut names = self.inner.names.lock();
         self.inner.catch_up(&mut names, conn)?;
         for name in &touch.keys {
             let entry = names.get(conn, name).map_err(fault)?;
@@ -176,7 +176,7 @@ impl SqliteLock {
         let budget = (writes.log.len() / 10).max(8);
         self.inner
             .names
-            .write()
+            .lock()
             .write_some(conn, budget)
             .map_err(fault)?;
         Ok(ended)
@@ -184,7 +184,7 @@ impl SqliteLock {
 
     /// What is done in memory once the batch is on disk.
     fn committed(&self, writes: &Writes, ended: &[i64]) -> Result<(), Fault> {
-        let mut names = self.inner.names.write();
+        let mut names = self.inner.names.lock();
         names.committed();
         let position = writes.head.position;
         let (was, now) = marks(writes);
@@ -390,12 +390,12 @@ impl Locked for SqliteLock {
         let ended = match self.write(writes) {
             Ok(ended) => ended,
             Err(fault) => {
-                self.inner.names.write().rolled_back();
+                self.inner.names.lock().rolled_back();
                 return Err(fault);
             }
         };
         if let Err(error) = self.writer.conn.execute_batch("COMMIT") {
-            self.inner.names.write().rolled_back();
+            self.inner.names.lock().rolled_back();
             return Err(fault(error));
         }
         self.open = false;

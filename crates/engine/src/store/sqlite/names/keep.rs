@@ -134,8 +134,9 @@ impl Names {
         }
         keeper.works.extend(staged.begun);
         keeper.works.sort_by_key(|work| work.task.level());
-        self.version = staged.version.unwrap_or(self.version);
-        done.into_iter().for_each(|work| self.finish(work));
+        if let Some(version) = staged.version {
+            self.finish(done, version);
+        }
     }
 
     /// The transaction that `write_some` took part in did not happen.
@@ -157,7 +158,7 @@ impl Names {
     fn is_left_alone(&self) -> bool {
         let over = self
             .quiet
-            .fills(PATIENCE, self.known, self.options.run_names);
+            .fills(PATIENCE, self.known(), self.options.run_names);
         over && !self.views.view().frozen.is_empty()
     }
 
@@ -301,32 +302,36 @@ impl Names {
         Ok(())
     }
 
-    /// Makes the view what the database is since a run was listed.
-    fn finish(&mut self, work: Work) {
-        let run = work.new_run(work.parts.clone());
-        let listed = (run.names > 0).then(|| Arc::new(run));
-        match work.task {
-            Task::Flush(frozen) => {
-                self.covered = frozen.upto;
-                self.views.replace(|view| {
-                    view.frozen
-                        .retain(|other| !Arc::ptr_eq(&other.map, &frozen.map));
-                    view.runs.extend(listed);
-                });
+    /// Makes the view what the database is since these runs were listed.
+    fn finish(&mut self, works: Vec<Work>, version: i64) {
+        self.views.replace(|view| {
+            for work in &works {
+                match &work.task {
+                    Task::Flush(flushed) => {
+                        let map = &flushed.map;
+                        view.frozen.retain(|other| !Arc::ptr_eq(&other.map, map));
+                    }
+                    Task::Merge(merged) => {
+                        let left = |id| merged.iter().all(|run| run.id != id);
+                        view.runs.retain(|run| left(run.id));
+                    }
+                }
+                let run = work.new_run(work.parts.clone());
+                view.runs.extend((run.names > 0).then(|| Arc::new(run)));
             }
-            Task::Merge(merged) => {
-                self.views.replace(|view| {
-                    view.runs
-                        .retain(|run| merged.iter().all(|other| other.id != run.id));
-                    view.runs.extend(listed);
-                });
-                let waste = merged.iter().map(|run| (run.level, run.id));
-                self.keeper
-                    .iter_mut()
-                    .for_each(|keeper| keeper.waste.extend(waste.clone()));
+            view.version = version;
+        });
+        for work in works {
+            self.worker.drop_run(work.run);
+            match (work.task, &mut self.keeper) {
+                (Task::Flush(flushed), _) => self.covered = flushed.upto,
+                (Task::Merge(merged), Some(keeper)) => {
+                    let waste = merged.iter().map(|run| (run.level, run.id));
+                    keeper.waste.extend(waste);
+                }
+                (Task::Merge(_), None) => {}
             }
         }
-        self.worker.drop_run(work.run);
     }
 }
 

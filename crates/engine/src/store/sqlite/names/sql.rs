@@ -107,6 +107,18 @@ pub(super) fn runs(conn: &Connection) -> rusqlite::Result<Vec<(i64, usize, u64)>
     rows.collect()
 }
 
+/// All complete runs; those that are loaded already are not read again.
+///
+/// # Errors
+/// `DatabaseCorrupt` when one of them is not as it was written.
+pub(super) fn load_runs(conn: &Connection, loaded: &[Arc<Run>]) -> rusqlite::Result<Vec<Arc<Run>>> {
+    let load = |(id, level, names)| match loaded.iter().find(|run| run.id == id) {
+        Some(run) => Ok(Arc::clone(run)),
+        None => load_run(conn, id, level, names).map(Arc::new),
+    };
+    runs(conn)?.into_iter().map(load).collect()
+}
+
 /// Reads what memory keeps of a run.
 ///
 /// # Errors

@@ -3,6 +3,7 @@
 mod damage;
 mod keeping;
 mod model;
+mod reading;
 
 use super::{Entry, Mark, Name, Names, NamesOptions, sql};
 use fastrand::Rng;
@@ -18,6 +19,12 @@ const SMALL: NamesOptions = NamesOptions {
     run_names: 64,
     tier: 3,
     background: false,
+};
+
+/// The same with a thread that sorts and merges.
+const BESIDE: NamesOptions = NamesOptions {
+    background: true,
+    ..SMALL
 };
 
 /// A directory with the database that adapters share, and what they should know of it.
@@ -166,6 +173,11 @@ impl Adapter {
             names.rolled_back();
         }
         entries
+    }
+
+    /// Whether its view has a run that was made of others.
+    fn has_merged(&self) -> bool {
+        self.names.runs()[1..].iter().any(|runs| *runs > 0)
     }
 
     /// How many names the database holds in complete runs.

@@ -6,9 +6,10 @@
 //! for them when it replaces the view, and inserts into the map in short turns.
 
 use super::part::Run;
-use super::{Entry, Mark, Name};
+use super::{Entry, Mark, Name, block, sql};
 use foldhash::fast::FixedState;
 use parking_lot::RwLock;
+use rusqlite::Connection;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -83,28 +84,61 @@ pub(super) struct View {
     pub(super) frozen: Vec<Frozen>,
     /// Lower levels first, and the newest first of one level.
     pub(super) runs: Vec<Arc<Run>>,
+    /// The version that the database gives this list of runs.
+    pub(super) version: i64,
 }
 
 impl View {
-    /// The entry of a name that is still in memory.
-    pub(super) fn in_memory(&self, name: &Name) -> Option<Entry> {
+    /// The entry of a name; `conn` sees the list of runs in the version that the view has.
+    pub(super) fn get(&self, conn: &Connection, name: &Name) -> rusqlite::Result<Option<Entry>> {
+        if let Some(entry) = self.in_memory(name) {
+            return Ok(Some(entry));
+        }
+        for (level, id) in self.blocks_of(name) {
+            let found = sql::block(conn, level, id, |bytes| block::find(id, bytes, name))?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    /// False when the name is certainly in none of the places.
+    pub(super) fn may_know(&self, name: &Name) -> bool {
+        self.in_memory(name).is_some() || self.blocks_of(name).next().is_some()
+    }
+
+    fn in_memory(&self, name: &Name) -> Option<Entry> {
         let frozen = self.frozen.iter().rev().map(|frozen| &frozen.map);
         std::iter::once(&self.newest)
             .chain(frozen)
             .find_map(|map| map.get(name))
     }
 
-    /// The blocks to look in for a name that is not in memory: table and block id.
-    pub(super) fn blocks_of(&self, name: &Name) -> impl Iterator<Item = (usize, i64)> {
+    /// The blocks that can hold a name: level and id.
+    fn blocks_of(&self, name: &Name) -> impl Iterator<Item = (usize, i64)> {
         self.runs
             .iter()
             .filter_map(|run| Some((run.level, run.block_of(name)?)))
     }
 }
 
-/// The view of a moment, shared by the writer with who only asks.
+/// What the writer shares with who only reads.
 pub(super) struct Shared {
-    current: RwLock<Arc<View>>,
+    view: RwLock<Arc<View>>,
+    known: RwLock<Mark>,
+}
+
+impl Shared {
+    /// Asks the view as it is.
+    pub(super) fn ask<T>(&self, question: impl FnOnce(&Arc<View>) -> T) -> T {
+        question(&self.view.read())
+    }
+
+    /// The mark up to which any view read from now on has every name.
+    pub(super) fn known(&self) -> Mark {
+        *self.known.read()
+    }
 }
 
 /// The writer's side of the view.
@@ -112,25 +146,29 @@ pub(super) struct Views {
     shared: Arc<Shared>,
     /// What `shared` holds, without its lock.
     view: Arc<View>,
+    known: Mark,
     /// Room that a new map is given.
     names: usize,
 }
 
 impl Views {
-    /// A view without names; maps are given room for `names`.
+    /// A view without names, of no version; maps are given room for `names`.
     pub(super) fn new(names: usize) -> Views {
-        let newest = Arc::new(Map::new(names));
         let view = Arc::new(View {
-            newest,
+            newest: Arc::new(Map::new(names)),
             frozen: Vec::new(),
             runs: Vec::new(),
+            version: -1,
         });
+        let known = Mark::default();
         let shared = Arc::new(Shared {
-            current: RwLock::new(Arc::clone(&view)),
+            view: RwLock::new(Arc::clone(&view)),
+            known: RwLock::new(known),
         });
         Views {
             shared,
             view,
+            known,
             names,
         }
     }
@@ -140,11 +178,20 @@ impl Views {
         &self.view
     }
 
-    /// The side for who only asks.
-    pub(super) fn filter(&self) -> NameFilter {
-        NameFilter {
-            shared: Arc::clone(&self.shared),
-        }
+    /// What is shared with who only reads.
+    pub(super) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.shared)
+    }
+
+    /// The mark up to which the view has every name.
+    pub(super) fn known(&self) -> Mark {
+        self.known
+    }
+
+    /// Says that the view has every name up to this mark.
+    pub(super) fn know(&mut self, mark: Mark) {
+        self.known = mark;
+        *self.shared.known.write() = mark;
     }
 
     /// Adds names that are in no map and no run; answers how many.
@@ -175,26 +222,8 @@ impl Views {
             .sort_by_key(|run| (run.level, std::cmp::Reverse(run.id)));
         self.view = Arc::new(view);
         let current = Arc::clone(&self.view);
-        let former = std::mem::replace(&mut *self.shared.current.write(), current);
+        let former = std::mem::replace(&mut *self.shared.view.write(), current);
         // Freeing what only the former view held takes longer than readers should wait.
         drop(former);
-    }
-}
-
-/// A view of the names for other threads: says which ones are certainly new.
-///
-/// Cheap to clone. It never denies a name whose `insert` returned before the question was asked, and
-/// takes about one name in a hundred for known that is not; the exact answer is `Names::get`.
-#[derive(Clone)]
-pub struct NameFilter {
-    shared: Arc<Shared>,
-}
-
-impl NameFilter {
-    /// False when the name was certainly never inserted.
-    #[must_use]
-    pub fn may_know(&self, name: &Name) -> bool {
-        let view = self.shared.current.read();
-        view.in_memory(name).is_some() || view.blocks_of(name).next().is_some()
     }
 }

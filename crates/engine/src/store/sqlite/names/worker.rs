@@ -6,7 +6,6 @@
 //! what happens then depends on the calls alone.
 
 use super::merge::{Piece, Producer, Task};
-use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -119,8 +118,7 @@ pub(super) struct Beside {
 
 struct Thread {
     orders: Option<Sender<(i64, Order)>>,
-    /// Locked only so that the index may be shared; nobody waits for it.
-    answers: Mutex<Receiver<Answer>>,
+    answers: Receiver<Answer>,
     handle: Option<JoinHandle<()>>,
 }
 
@@ -144,7 +142,7 @@ impl Beside {
         };
         let mut answers = Vec::new();
         loop {
-            match thread.answers.lock().try_recv() {
+            match thread.answers.try_recv() {
                 Ok(answer) => answers.push(answer),
                 Err(TryRecvError::Empty) => return answers,
                 Err(TryRecvError::Disconnected) => panic!("the thread that merges runs has died"),
@@ -167,7 +165,7 @@ impl Thread {
             .expect("a process that runs the store can start one more thread");
         Thread {
             orders: Some(orders),
-            answers: Mutex::new(answers),
+            answers,
             handle: Some(handle),
         }
     }

@@ -2,6 +2,8 @@
 
 use super::{Adapter, SMALL, Site};
 use crate::store::sqlite::names::block::BLOCK_NAMES;
+use crate::store::sqlite::names::check::{CHECK_LEN, Kind, seal};
+use crate::store::sqlite::names::part::Part;
 use crate::store::sqlite::names::{Entry, Mark, Name, Names, NamesOptions};
 use rusqlite::{Connection, ErrorCode};
 
@@ -156,6 +158,30 @@ fn a_changed_part_is_an_error_when_the_index_is_opened() {
             .execute(&sql, (id, data))
             .expect("the part is there");
         assert_eq!(open_error(&adapter.conn), None);
+    }
+}
+
+#[test]
+fn a_filter_whose_measures_reach_outside_of_it_is_an_error() {
+    let names: Vec<u128> = (0..1000u128).map(|high| high << 64).collect();
+    let part = Part::build(5, &names, vec![0]).expect("the names are distinct");
+    let (keys, filter) = part.blobs();
+    assert!(Part::load(5, 1000, &keys, &filter).is_ok());
+    let content = &filter[..filter.len() - CHECK_LEN];
+    // The lengths of a segment, of its mask, of all segments; and an end that is too near.
+    for damaged in [
+        (16, content.len()),
+        (20, content.len()),
+        (24, content.len()),
+        (0, content.len() - 1),
+        (0, 27),
+    ] {
+        let mut bytes = content[..damaged.1].to_vec();
+        bytes[damaged.0] ^= 1;
+        seal(Kind::Filter, 5, &mut bytes);
+        let error = Part::load(5, 1000, &keys, &bytes).err();
+        let code = error.and_then(|error| error.sqlite_error_code());
+        assert_eq!(code, Some(ErrorCode::DatabaseCorrupt), "{damaged:?}");
     }
 }
 

@@ -1,0 +1,123 @@
+//! The commands: what a user types, and what each one starts.
+//!
+//! Each command is a file below; here is the list of them, and the one place where an outcome
+//! becomes an exit code: 0 done and true, 1 done and false, 2 wrong usage or configuration, 3 a
+//! back end is unreachable or the data directory is held by another process.
+//!
+//! A command never prints but through `output`, never decides anything that a rule decides, and
+//! reaches stores through the HTTP API only, be it over the network or called in process.
+
+mod config;
+mod door;
+mod failure;
+mod log;
+mod migrate;
+mod operate;
+mod output;
+mod process;
+mod serve;
+mod start;
+mod status;
+mod stock;
+mod stores;
+mod token;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use failure::Failure;
+
+/// Sells exactly the stock there is: holds, durable before they are answered, and provable.
+#[derive(Debug, Parser)]
+#[command(
+    name = "evenkeel",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true
+)]
+#[command(after_help = "Example: evenkeel serve")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the HTTP API until SIGTERM or SIGINT
+    #[command(after_help = "Example: evenkeel serve --data evenkeel-data")]
+    Serve(serve::Serve),
+    /// Drive a server with buyers, measure it, and check that no more was sold than there was
+    Load(crate::load::LoadArgs),
+    /// Show stock and change it by hand
+    #[command(subcommand)]
+    Stock(stock::Command),
+    /// Read the log
+    #[command(subcommand)]
+    Log(log::Command),
+    /// Make, list and revoke access tokens
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Show how the engine is: head, loops and how far they are behind
+    #[command(after_help = "Example: evenkeel status")]
+    Status(status::Status),
+    /// Check every invariant against the stores; exit code 1 if one is violated
+    #[command(after_help = "Example: evenkeel verify --data evenkeel-data")]
+    Verify(status::Verify),
+    /// Check the configuration, or show it with where each value came from
+    #[command(subcommand)]
+    Config(config::Command),
+    /// Bring the stores to this build's schema; `serve` does it too
+    #[command(after_help = "Example: evenkeel migrate --data evenkeel-data")]
+    Migrate(migrate::Migrate),
+    /// Print the OpenAPI document of this build's API
+    #[command(after_help = "Example: evenkeel openapi > openapi.json")]
+    Openapi,
+    /// Print a script that completes commands in a shell
+    #[command(after_help = "Example: evenkeel completions bash > evenkeel.bash")]
+    Completions {
+        /// The shell that reads the script
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Reads the command line, runs the command, and ends with its exit code.
+pub(crate) fn run() -> ExitCode {
+    Cli::parse().command.run().unwrap_or_else(|failure| {
+        failure.tell();
+        failure.exit_code()
+    })
+}
+
+/// A command that makes its own report and knows its own exit code.
+fn reporting(command: impl Future<Output = anyhow::Result<ExitCode>>) -> Result<ExitCode, Failure> {
+    let ended = start::runtime()?.block_on(command);
+    ended.map_err(|error| Failure::Refused(format!("{error:#}")))
+}
+
+impl Command {
+    fn run(self) -> Result<ExitCode, Failure> {
+        let verdict = match self {
+            Self::Load(args) => return reporting(crate::load::run(args)),
+            Self::Serve(command) => serve::run(&command),
+            Self::Stock(command) => operate::run(&command),
+            Self::Log(command) => log::run(&command),
+            Self::Token(command) => operate::run(&command),
+            Self::Status(command) => operate::run(&command),
+            Self::Verify(command) => operate::run(&command),
+            Self::Config(command) => config::run(&command),
+            Self::Migrate(command) => migrate::run(&command),
+            Self::Openapi => output::line(&crate::http::openapi_document().to_string()),
+            Self::Completions { shell } => {
+                let mut script = Vec::new();
+                let name = "evenkeel";
+                clap_complete::generate(shell, &mut Cli::command(), name, &mut script);
+                output::raw(&script)
+            }
+        };
+        Ok(verdict?.exit_code())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,305 @@
+//! `log`: the record of everything that happened, read from its end, at one place, or whole.
+//!
+//! `tail` and `show` are for people; `export` writes one JSON line an entry, as the server answers
+//! them, so that another program can check the chain of hashes for itself.
+
+use std::fs::File;
+use std::io::{BufWriter, IsTerminal, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Subcommand, value_parser};
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::door::{Call, Door};
+use super::failure::{Failure, Verdict, tell};
+use super::operate::{Common, cell, good};
+use super::output::{self, Column};
+use super::start;
+use crate::client::outside;
+
+/// Entries that are asked for at once.
+const PAGE: u64 = 200;
+/// How often `tail --follow` looks again.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Print the last entries, and with --follow those that come
+    #[command(after_help = "Example: evenkeel log tail --lines 20 --follow")]
+    Tail {
+        /// How many entries
+        #[arg(long, short = 'n', default_value_t = 10)]
+        #[arg(value_parser = value_parser!(u64).range(..=200))]
+        lines: u64,
+        /// Go on until interrupted
+        #[arg(long, short)]
+        follow: bool,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Print one entry whole; exit code 1 if there is none at this position
+    #[command(after_help = "Example: evenkeel log show 812")]
+    Show {
+        /// Its position
+        position: u64,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Write every entry as a line of JSON
+    #[command(after_help = "Example: evenkeel log export --from 1 --out log.jsonl")]
+    Export {
+        /// The first position
+        #[arg(long, default_value_t = 1)]
+        from: u64,
+        /// The file to write [default: standard output]
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        #[command(flatten)]
+        common: Common,
+    },
+}
+
+pub(super) fn run(command: &Command) -> Result<Verdict, Failure> {
+    start::runtime()?.block_on(async {
+        let common = match command {
+            Command::Tail { common, .. }
+            | Command::Show { common, .. }
+            | Command::Export { common, .. } => common,
+        };
+        let door = Door::open(&common.place, &Call::get("/v1/log")).await?;
+        let reader = Reader {
+            door,
+            json: common.json,
+        };
+        let read = match command {
+            Command::Tail { lines, follow, .. } => tail(&reader, *lines, *follow).await,
+            Command::Show { position, .. } => show(&reader, *position).await,
+            Command::Export { from, out, .. } => export(&reader, *from, out.as_ref()).await,
+        };
+        reader.door.close().await;
+        read
+    })
+}
+
+/// Reads the log page by page.
+struct Reader {
+    door: Door,
+    json: bool,
+}
+
+/// A page of the log: its entries as they came, and the head's position when it was read.
+struct Page {
+    items: Vec<Item>,
+    head: u64,
+}
+
+/// An entry: the server's own text, and its meaning.
+struct Item {
+    text: String,
+    entry: Entry,
+}
+
+#[derive(Deserialize)]
+struct Listed {
+    head: String,
+    items: Vec<Box<RawValue>>,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    position: u64,
+    at: String,
+    hash: String,
+    actor: String,
+    cause: Cause,
+    events: Vec<Event>,
+    moves: Vec<Value>,
+}
+
+#[derive(Deserialize)]
+struct Cause {
+    kind: String,
+    id: String,
+}
+
+#[derive(Deserialize)]
+struct Event {
+    stream: String,
+    version: u64,
+    #[serde(rename = "type")]
+    kind: String,
+    data: Box<RawValue>,
+}
+
+impl Reader {
+    async fn page(&self, from: u64, limit: u64) -> Result<Page, Failure> {
+        let call = Call::get(format!("/v1/log?from={from}&limit={limit}"));
+        let text = good(self.door.ask(&call).await?, self.json)?;
+        let strange = |_| Failure::Unreachable("the answer is not a log".to_owned());
+        let listed: Listed = serde_json::from_str(&text).map_err(strange)?;
+        // The position is what follows the last colon of the head's token.
+        let head = listed
+            .head
+            .rsplit(':')
+            .next()
+            .and_then(|text| text.parse().ok());
+        let items = listed.items.iter().map(|item| {
+            let entry = serde_json::from_str(item.get()).map_err(strange)?;
+            Ok(Item {
+                text: item.get().to_owned(),
+                entry,
+            })
+        });
+        Ok(Page {
+            items: items.collect::<Result<_, Failure>>()?,
+            head: head.unwrap_or_default(),
+        })
+    }
+}
+
+async fn tail(reader: &Reader, lines: u64, follow: bool) -> Result<Verdict, Failure> {
+    let head = reader.page(1, 1).await?.head;
+    let mut from = (head + 1).saturating_sub(lines).max(1);
+    loop {
+        let page = reader.page(from, PAGE).await?;
+        if let Some(last) = page.items.last() {
+            from = last.entry.position + 1;
+            print(reader, &page.items)?;
+        } else if follow {
+            outside::pause(LOOK_AGAIN).await;
+        }
+        if !follow && (page.items.is_empty() || from > head) {
+            return Ok(Verdict::True);
+        }
+    }
+}
+
+fn print(reader: &Reader, items: &[Item]) -> Result<Verdict, Failure> {
+    if reader.json {
+        let lines: Vec<&str> = items.iter().map(|item| item.text.as_str()).collect();
+        return output::line(&lines.join("\n"));
+    }
+    let columns = [
+        Column::Number("position"),
+        Column::Word("at"),
+        Column::Word("what"),
+        Column::Text("stream"),
+        Column::Text("moves"),
+    ];
+    let rows = items.iter().map(|item| row(&item.entry));
+    output::line(&output::table(&columns, rows.collect()))
+}
+
+/// An entry as one row: each event and each move on a line of its cell.
+fn row(entry: &Entry) -> Vec<String> {
+    let kinds: Vec<&str> = entry
+        .events
+        .iter()
+        .map(|event| event.kind.as_str())
+        .collect();
+    let streams: Vec<&str> = entry
+        .events
+        .iter()
+        .map(|event| event.stream.as_str())
+        .collect();
+    let moves: Vec<String> = entry.moves.iter().map(one_move).collect();
+    let (position, at) = (entry.position.to_string(), entry.at.clone());
+    vec![
+        position,
+        at,
+        kinds.join("\n"),
+        streams.join("\n"),
+        moves.join("\n"),
+    ]
+}
+
+fn one_move(entry: &Value) -> String {
+    let text = |name: &str| cell(&entry[name]);
+    format!(
+        "{} {} {} at {}",
+        text("operation"),
+        text("quantity"),
+        text("sku"),
+        text("location")
+    )
+}
+
+async fn show(reader: &Reader, wanted: u64) -> Result<Verdict, Failure> {
+    let page = reader.page(wanted, 1).await?;
+    let Some(item) = page.items.iter().find(|item| item.entry.position == wanted) else {
+        tell(&format!(
+            "there is no entry at {wanted}; the head is at {}",
+            page.head
+        ));
+        return Ok(Verdict::False);
+    };
+    if reader.json {
+        return output::line(&item.text);
+    }
+    let entry = &item.entry;
+    let mut lines = vec![
+        format!("position  {}", entry.position),
+        format!("at        {}", entry.at),
+        format!("hash      {}", entry.hash),
+        format!("actor     {}", entry.actor),
+        format!("cause     {} {}", entry.cause.kind, entry.cause.id),
+    ];
+    for Event {
+        stream,
+        version,
+        kind,
+        data,
+    } in &entry.events
+    {
+        lines.push(format!("event     {kind}, version {version} of {stream}"));
+        lines.push(format!("          {data}"));
+    }
+    for one in &entry.moves {
+        lines.push(format!(
+            "move      {}, for {}",
+            one_move(one),
+            cell(&one["ref"])
+        ));
+    }
+    output::line(&lines.join("\n"))
+}
+
+async fn export(reader: &Reader, from: u64, out: Option<&PathBuf>) -> Result<Verdict, Failure> {
+    let broken = |error: std::io::Error| Failure::Refused(format!("cannot write: {error}"));
+    let mut target: Box<dyn Write> = match out {
+        Some(path) => Box::new(BufWriter::new(File::create(path).map_err(broken)?)),
+        None => Box::new(BufWriter::new(std::io::stdout())),
+    };
+    let mut from = from.max(1);
+    let bar = progress(out.is_some());
+    loop {
+        let page = reader.page(from, PAGE).await?;
+        let Some(last) = page.items.last() else { break };
+        for item in &page.items {
+            match writeln!(target, "{}", item.text) {
+                Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+                    return Ok(Verdict::True);
+                }
+                written => written.map_err(broken)?,
+            }
+        }
+        bar.set_length(page.head);
+        from = last.entry.position + 1;
+        bar.set_position(from);
+    }
+    target.flush().map_err(broken)?;
+    bar.finish_and_clear();
+    Ok(Verdict::True)
+}
+
+/// A bar on standard error while the entries go to a file, if a person is watching.
+fn progress(to_file: bool) -> indicatif::ProgressBar {
+    if to_file && std::io::stderr().is_terminal() {
+        indicatif::ProgressBar::new(0)
+    } else {
+        indicatif::ProgressBar::hidden()
+    }
+}

@@ -1,0 +1,152 @@
+//! The operator commands: one request, its answer, its picture.
+//!
+//! A command that operates on one thing is a row: which request it is (`Operation::call`), and how
+//! its answer looks to a person (`Operation::show`). Sending, keys, paging, problem documents, JSON
+//! and exit codes are written here, once for all of them.
+//!
+//! A list is followed to its end, or to the number that was asked for; with `--json` each page is
+//! folded into one list, so that there is one object on standard output.
+
+use clap::Args;
+use serde_json::Value;
+
+use super::door::{Answer, Call, Door, Where};
+use super::failure::{Failure, Verdict};
+use super::{output, start};
+
+/// The flags that every operator command has.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct Common {
+    /// Print the answer as one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) place: Where,
+}
+
+/// A command that is one request.
+pub(super) trait Operation {
+    /// Where to send it and how to print it.
+    fn common(&self) -> &Common;
+    /// The request.
+    fn call(&self) -> Call;
+    /// What a person sees of a good answer.
+    fn show(&self, answer: &Value) -> String;
+    /// Whether a good answer says yes: all of them, unless the command asks something.
+    fn verdict(&self, _answer: &Value) -> Verdict {
+        Verdict::True
+    }
+}
+
+/// Sends the request of an operation and prints its answer.
+pub(super) fn run(operation: &impl Operation) -> Result<Verdict, Failure> {
+    let common = operation.common();
+    start::runtime()?.block_on(async {
+        let call = operation.call();
+        let door = Door::open(&common.place, &call).await?;
+        let whole = whole(&door, &call, common.json).await;
+        door.close().await;
+        let whole = whole?;
+        if common.json {
+            output::line(&whole.text)?;
+        } else {
+            output::line(&operation.show(&whole.value))?;
+        }
+        Ok(operation.verdict(&whole.value))
+    })
+}
+
+/// A good answer: its value, and the text that `--json` prints.
+struct Whole {
+    value: Value,
+    text: String,
+}
+
+/// The answer to a request; a list with all the pages that follow folded into one.
+async fn whole(door: &Door, call: &Call, json: bool) -> Result<Whole, Failure> {
+    let first = good(door.ask(call).await?, json)?;
+    let mut value = parsed(&first)?;
+    if !value["next_cursor"].is_string() {
+        // One page is printed as it came.
+        return Ok(Whole { value, text: first });
+    }
+    while let Some(cursor) = value["next_cursor"].as_str().map(encode) {
+        let joint = if call.path.contains('?') { '&' } else { '?' };
+        let next = Call::get(format!("{}{joint}cursor={cursor}", call.path));
+        let mut page = parsed(&good(door.ask(&next).await?, json)?)?;
+        let items = page["items"]
+            .as_array_mut()
+            .map(std::mem::take)
+            .unwrap_or_default();
+        if let Some(all) = value["items"].as_array_mut() {
+            all.extend(items);
+        }
+        value["next_cursor"] = page["next_cursor"].take();
+    }
+    let text = value.to_string();
+    Ok(Whole { value, text })
+}
+
+/// The text of a good answer; a problem document becomes a failure with its exit code.
+pub(super) fn good(answer: Answer, json: bool) -> Result<String, Failure> {
+    let text = String::from_utf8(answer.body).unwrap_or_default();
+    if (200..300).contains(&answer.status) {
+        return Ok(text);
+    }
+    let problem: Value = serde_json::from_str(&text).unwrap_or_default();
+    if json && !problem.is_null() {
+        output::line(&text)?;
+    }
+    Err(refused(answer.status, &problem))
+}
+
+/// The value of an answer's text; that of an empty one (204) is null.
+pub(super) fn parsed(text: &str) -> Result<Value, Failure> {
+    if text.is_empty() {
+        return Ok(Value::Null);
+    }
+    serde_json::from_str(text)
+        .map_err(|_| Failure::Unreachable("the answer is not JSON".to_owned()))
+}
+
+/// A problem document as a sentence, and the exit code that its status means.
+fn refused(status: u16, problem: &Value) -> Failure {
+    let text = |name: &str| problem[name].as_str().unwrap_or_default().to_owned();
+    let (title, detail, code) = (text("title"), text("detail"), text("code"));
+    let sentence = if detail.is_empty() { title } else { detail };
+    let message = match code.as_str() {
+        "" => format!("the server answered {status}"),
+        code => format!("{sentence} ({status} {code})"),
+    };
+    match status {
+        401 => Failure::Usage(format!(
+            "{message}\ngive a token with --token or EVENKEEL_TOKEN, or --data DIR"
+        )),
+        400 | 403 | 413..=415 | 422 => Failure::Usage(message),
+        502..=504 => Failure::Unreachable(message),
+        _ => Failure::Refused(message),
+    }
+}
+
+/// A piece of text as one path segment or query value.
+pub(super) fn encode(text: &str) -> String {
+    use std::fmt::Write as _;
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~:".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}
+
+/// A member as the text that a table shows; nothing where it is missing or null.
+pub(super) fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
+    }
+}

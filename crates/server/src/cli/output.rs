@@ -1,0 +1,98 @@
+//! Standard output: raw JSON, or tables for people that fit a terminal of 100 columns.
+//!
+//! With `--json` exactly what the server answered is printed, one value, nothing else. Colours are
+//! used on a terminal only and never when `NO_COLOR` is set. A reader that closes the pipe early
+//! (`| head`) ends the command without a complaint.
+
+use std::io::{IsTerminal, Write};
+
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table};
+
+use super::failure::{Failure, Verdict};
+
+/// The widest table that is printed.
+const WIDTH: u16 = 100;
+
+/// Prints bytes as they are.
+pub(crate) fn raw(bytes: &[u8]) -> Result<Verdict, Failure> {
+    let mut out = std::io::stdout().lock();
+    let written = out.write_all(bytes).and_then(|()| out.flush());
+    match written {
+        Ok(()) => Ok(Verdict::True),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(Verdict::True),
+        Err(error) => Err(Failure::Refused(format!("standard output: {error}"))),
+    }
+}
+
+/// Prints text and ends the line.
+pub(crate) fn line(text: &str) -> Result<Verdict, Failure> {
+    raw(format!("{}\n", text.trim_end()).as_bytes())
+}
+
+/// A column of a table: its title, and whether it holds numbers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Column {
+    /// Words, to the left; the first to be wrapped where it gets narrow.
+    Text(&'static str),
+    /// A word or a time that is never wrapped.
+    Word(&'static str),
+    /// Numbers, to the right.
+    Number(&'static str),
+}
+
+/// A table without borders, at most 100 columns wide; long cells wrap.
+pub(crate) fn table(columns: &[Column], rows: Vec<Vec<String>>) -> String {
+    let mut table = Table::new();
+    table.load_style(comfy_table::presets::NOTHING);
+    table
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(WIDTH);
+    table.set_header(columns.iter().map(|column| match column {
+        Column::Text(title) | Column::Word(title) | Column::Number(title) => title.to_uppercase(),
+    }));
+    table.add_rows(rows);
+    for (column, shown) in columns.iter().zip(table.column_iter_mut()) {
+        shown.set_padding((0, 2));
+        match column {
+            Column::Text(_) => {}
+            Column::Word(_) => {
+                shown.set_constraint(ColumnConstraint::ContentWidth);
+            }
+            Column::Number(_) => {
+                shown.set_constraint(ColumnConstraint::ContentWidth);
+                shown.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+    }
+    let lines: Vec<String> = table
+        .lines()
+        .map(|line| line.trim_end().to_owned())
+        .collect();
+    lines.join("\n")
+}
+
+/// A word that stands out on a terminal and is plain text elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tone {
+    /// All is well.
+    Good,
+    /// Look here.
+    Bad,
+    /// Neither.
+    Faint,
+}
+
+/// The word in its tone's colour, if standard output is a terminal that wants colours.
+pub(crate) fn toned(word: &str, tone: Tone) -> String {
+    let wanted = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let code = match tone {
+        Tone::Good => 32,
+        Tone::Bad => 31,
+        Tone::Faint => 2,
+    };
+    if wanted {
+        format!("\u{1b}[{code}m{word}\u{1b}[0m")
+    } else {
+        word.to_owned()
+    }
+}

@@ -1,0 +1,186 @@
+//! `serve`: the engine and its HTTP API, until a signal ends it.
+//!
+//! In this order: configuration, lock, stores, the first token, listeners, `ready`. Whoever reads
+//! `ready http://ADDR` from the first line of standard output may ask at once. It ends cleanly on
+//! SIGTERM and SIGINT: no new connection, what has begun is answered, what was acknowledged is on
+//! disk already.
+//!
+//! It never goes on after a disk did not confirm a write: nobody knows what is on it, so the
+//! process ends and the next start reads what is.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+use metrics_exporter_prometheus::PrometheusBuilder;
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use super::door::{Call, Inside, lock_of};
+use super::failure::{Failure, Verdict, tell};
+use super::process::{self, End, Ends};
+use super::stores::{self, Open};
+use super::{output, start};
+use crate::config::{Config, Given};
+use crate::http;
+use crate::lock::Lock;
+
+/// The flags of `serve`.
+#[derive(Debug, Args)]
+pub(super) struct Serve {
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The directory of stores, lock and first token [default: evenkeel-data]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Where to listen; port 0 takes a free one [default: 127.0.0.1:7411]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+}
+
+pub(super) fn run(command: &Serve) -> Result<Verdict, Failure> {
+    if start::variable("EVENKEEL_DIE_WITH_PARENT").is_some() {
+        process::die_with_parent()?;
+    }
+    let listen = command.listen.iter();
+    let flags = listen
+        .map(|text| Given::flag("server.listen", "--listen", text))
+        .collect();
+    let loaded = start::configured(command.config.as_deref(), command.data.as_deref(), flags)?;
+    let config = loaded.config;
+    start::log_from(config.log_level);
+    start::runtime()?.block_on(serve(&config))
+}
+
+async fn serve(config: &Config) -> Result<Verdict, Failure> {
+    let mut ends = Ends::listen()?;
+    let mut lock = lock_of(&config.data)?;
+    let recorder = PrometheusBuilder::new().install_recorder();
+    let recorder = recorder.map_err(|error| Failure::Refused(error.to_string()))?;
+    let open = stores::to_write(config, Some(recorder)).await?;
+    let served = with_stores(config, &open, &mut lock, &mut ends).await;
+    open.engine.stop().await;
+    served
+}
+
+async fn with_stores(
+    config: &Config,
+    open: &Open,
+    lock: &mut Lock,
+    ends: &mut Ends,
+) -> Result<Verdict, Failure> {
+    first_token(config, open).await?;
+    let main = bound(config.listen, "server.listen").await?;
+    let admin = match config.admin_listen {
+        Some(address) => Some(bound(address, "server.admin_listen").await?),
+        None => None,
+    };
+    let url = url_of(&main)?;
+    let held = lock.announce(&url);
+    held.map_err(|error| Failure::Refused(format!("the lock cannot be written: {error}")))?;
+    output::line(&format!("ready {url}"))?;
+
+    let (stop, stopped) = watch::channel(false);
+    let admin = async {
+        if let Some(listener) = admin {
+            http::serve(
+                listener,
+                Arc::clone(&open.api),
+                http::Door::Admin,
+                stopped.clone(),
+            )
+            .await;
+        }
+    };
+    let main = http::serve(
+        main,
+        Arc::clone(&open.api),
+        http::Door::Main,
+        stopped.clone(),
+    );
+    let watched = async {
+        let why = ends.any(&open.engine).await;
+        let _nobody_listens = stop.send(true);
+        why
+    };
+    let ((), (), why) = tokio::join!(main, admin, watched);
+    match why {
+        End::Asked => Ok(Verdict::True),
+        End::Broken => Err(Failure::Unreachable(
+            "the disk did not confirm a write; start again to read what is on it".to_owned(),
+        )),
+    }
+}
+
+/// Makes sure that somebody can ask: with no token in the store, one is made for this machine's
+/// own address, and refused for any other, where whoever reads the file first would be admin.
+async fn first_token(config: &Config, open: &Open) -> Result<(), Failure> {
+    let inside = Inside::new(&open.api);
+    let tokens = inside.value(&Call::get("/v1/tokens?limit=1")).await?;
+    if tokens["items"]
+        .as_array()
+        .is_some_and(|items| !items.is_empty())
+    {
+        return Ok(());
+    }
+    let directory = config.data.display();
+    if !config.listen.ip().is_loopback() {
+        return Err(Failure::Usage(format!(
+            "there is no token in {directory}, and {} is not this machine's own address\n\
+             make one first: evenkeel token create --role admin --data {directory}",
+            config.listen
+        )));
+    }
+    let made = Call::post("/v1/tokens", None, json!({"role": "admin"}));
+    let made = inside.value(&made).await?;
+    let path = config.data.join("token");
+    let secret = made["token"].as_str().unwrap_or_default();
+    let written = write_private(&path, secret);
+    written.map_err(|error| Failure::Refused(format!("{}: {error}", path.display())))?;
+    tell(&format!("wrote an admin token to {}", path.display()));
+    Ok(())
+}
+
+/// Writes a secret so that only its owner can read it; an older file of that name is replaced.
+fn write_private(path: &Path, secret: &str) -> std::io::Result<()> {
+    let beside = path.with_extension("new");
+    let _was_not_there = std::fs::remove_file(&beside);
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&beside)?;
+    writeln!(file, "{secret}")?;
+    file.sync_all()?;
+    std::fs::rename(beside, path)
+}
+
+async fn bound(address: SocketAddr, key: &str) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let message = format!("{key}: cannot listen on {address}: {error}");
+        match error.kind() {
+            std::io::ErrorKind::AddrInUse => Failure::Unreachable(message),
+            _ => Failure::Usage(message),
+        }
+    })
+}
+
+/// Where a listener is reached from this machine: an address that stands for all is its own.
+fn url_of(listener: &TcpListener) -> Result<String, Failure> {
+    let address = listener.local_addr();
+    let mut address = address.map_err(|error| Failure::Refused(error.to_string()))?;
+    if address.ip().is_unspecified() {
+        let own: std::net::IpAddr = match address {
+            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        };
+        address.set_ip(own);
+    }
+    Ok(format!("http://{address}"))
+}

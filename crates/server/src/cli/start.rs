@@ -1,0 +1,55 @@
+//! What every command that touches stores or a server begins with: configuration and runtime.
+//!
+//! Environment variables are read here and nowhere else, so that what a command depends on can be
+//! listed: the `EVENKEEL_SECTION__KEY` variables, `EVENKEEL_URL` and `EVENKEEL_TOKEN`.
+
+use std::io::IsTerminal;
+use std::path::Path;
+
+use tracing::level_filters::LevelFilter;
+
+use super::failure::Failure;
+use crate::config::{Given, Loaded, load};
+
+/// The environment as pairs of text; what is not UTF-8 cannot be ours.
+pub(super) fn variables() -> impl Iterator<Item = (String, String)> {
+    let text = |of: std::ffi::OsString| of.into_string().ok();
+    std::env::vars_os().filter_map(move |(name, value)| Some((text(name)?, text(value)?)))
+}
+
+/// A variable that is not configuration; an empty one counts as not set.
+pub(super) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|text| !text.is_empty())
+}
+
+/// The configuration of a command: the file, the variables, and `--data` over both.
+pub(super) fn configured(
+    file: Option<&Path>,
+    data: Option<&Path>,
+    mut flags: Vec<Given>,
+) -> Result<Loaded, Failure> {
+    if let Some(data) = data {
+        let url = format!("sqlite://{}", data.display());
+        flags.push(Given::flag("store.url", "--data", url));
+    }
+    Ok(load(file, variables(), flags)?)
+}
+
+/// The runtime that a command lives in.
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let built = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    built.map_err(|error| Failure::Refused(format!("the runtime cannot start: {error}")))
+}
+
+/// Logs to standard error from this level on.
+pub(super) fn log_from(level: LevelFilter) {
+    let colours = std::io::stderr().is_terminal() && variable("NO_COLOR").is_none();
+    let logger = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(colours);
+    let set = logger.with_max_level(level).try_init();
+    // A second start in one process (a test) keeps the first one's logger.
+    let _kept = set.is_err();
+}

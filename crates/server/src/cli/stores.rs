@@ -1,0 +1,98 @@
+//! The stores that a configuration names, opened, with the HTTP API over them.
+//!
+//! Writing starts the whole engine, committer and loops; reading starts nothing and can stand
+//! beside another process that writes. Who may write is not decided here: `DIR/lock` is the
+//! caller's to take first.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use evenkeel_engine::clock::{SystemClock, SystemIds};
+use evenkeel_engine::port::{Fault, Ids, Store};
+use evenkeel_engine::store::sqlite::SqliteStore;
+use evenkeel_engine::store::sqlite::names::NamesOptions;
+use evenkeel_engine::{Engine, Options, Ports};
+use evenkeel_rules::time::Millis;
+use metrics_exporter_prometheus::PrometheusHandle;
+
+use super::failure::Failure;
+use crate::config::Config;
+use crate::http::{Api, Settings};
+
+/// An engine and the API over it.
+pub(super) struct Open {
+    /// The engine, to be stopped when done.
+    pub(super) engine: Engine,
+    /// The API.
+    pub(super) api: Arc<Api>,
+}
+
+/// Opens the stores to be written; the caller holds the lock.
+pub(super) async fn to_write(
+    config: &Config,
+    recorder: Option<PrometheusHandle>,
+) -> Result<Open, Failure> {
+    let store = SqliteStore::open(&config.data, &SystemIds, NamesOptions::default())
+        .map_err(|fault| told(&config.data, &fault))?;
+    let started = Engine::start(ports(Arc::new(store)), options(config)).await;
+    let engine = started.map_err(|fault| told(&config.data, &fault))?;
+    Ok(over(engine, config, recorder))
+}
+
+/// Opens the stores to be read, beside whoever writes them.
+pub(super) async fn to_read(config: &Config) -> Result<Open, Failure> {
+    let store = SqliteStore::open_read_only(&config.data, NamesOptions::default());
+    let store = store.map_err(|fault| told(&config.data, &fault))?;
+    let opened = Engine::read_only(ports(Arc::new(store)), options(config)).await;
+    let engine = opened.map_err(|fault| told(&config.data, &fault))?;
+    Ok(over(engine, config, None))
+}
+
+/// Brings the stores to this build's schema; how many steps that took. The caller holds the lock.
+pub(super) fn migrate(config: &Config) -> Result<usize, Failure> {
+    SqliteStore::migrate(&config.data, &SystemIds).map_err(|fault| told(&config.data, &fault))
+}
+
+fn over(engine: Engine, config: &Config, recorder: Option<PrometheusHandle>) -> Open {
+    let settings = Settings {
+        ttl: Millis(config.ttl_ms),
+        max_life: Millis(config.max_life_ms),
+        low_at: config.low_at,
+        admin_apart: config.admin_listen.is_some(),
+    };
+    let ids: Arc<dyn Ids> = Arc::new(SystemIds);
+    let api = Api::new(engine.clone(), ids, settings, recorder);
+    Open { engine, api }
+}
+
+fn ports(store: Arc<dyn Store>) -> Ports {
+    let (clock, ids) = (Arc::new(SystemClock::default()), Arc::new(SystemIds));
+    Ports {
+        store,
+        gate: None,
+        clock,
+        ids,
+    }
+}
+
+fn options(config: &Config) -> Options {
+    Options {
+        max_life: Millis(config.max_life_ms),
+        ..Options::default()
+    }
+}
+
+/// A store that cannot be opened, as a person needs to know it.
+fn told(directory: &Path, fault: &Fault) -> Failure {
+    let message = format!("{}: {fault}", directory.display());
+    match fault {
+        Fault::Corrupt(_) => Failure::Refused(message),
+        Fault::Conflict
+        | Fault::Fenced
+        | Fault::Unavailable(_)
+        | Fault::DiskFull
+        | Fault::DeadlinePassed
+        | Fault::TimedOut
+        | Fault::Sync(_) => Failure::Unreachable(message),
+    }
+}

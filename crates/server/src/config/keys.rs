@@ -1,0 +1,206 @@
+//! The table of keys: path, meaning, range, how a value is set and how it is shown.
+//!
+//! Adding a key is adding a row here and a field to `Config`; the file reader, the variables,
+//! `config show` and the check of `docs/reference/configuration.md` follow from the row. The
+//! default is not written here: it is what `show` says of `Config::default()`.
+//!
+//! A row never accepts a value that this build cannot honour: a URL of a store that is not built
+//! in is refused with that reason, not ignored.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use super::Config;
+
+/// The largest integer that a JSON client can be trusted to read back.
+const INTEGER_MAX: u64 = (1 << 53) - 1;
+
+/// A value as TOML, or an environment variable, can say it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Value {
+    /// A string.
+    Text(String),
+    /// An integer.
+    Integer(i64),
+    /// Anything else, by the name of its TOML type: always a mistake so far.
+    Other(&'static str),
+}
+
+impl std::fmt::Display for Value {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Text(text) => write!(out, "{text:?}"),
+            Self::Integer(number) => write!(out, "{number}"),
+            Self::Other(kind) => out.write_str(kind),
+        }
+    }
+}
+
+/// What a variable's text is read as, before the key judges it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Taken as it stands.
+    Text,
+    /// Read as a decimal integer.
+    Integer,
+}
+
+/// One configuration key.
+pub(crate) struct Key {
+    /// Section and name, such as `holds.ttl_ms`.
+    pub(crate) path: &'static str,
+    /// How the text of a variable is read.
+    pub(crate) kind: Kind,
+    /// What may be written, in words.
+    pub(crate) range: &'static str,
+    /// What it does, in one sentence.
+    pub(crate) meaning: &'static str,
+    /// Judges a value and puts it in its place; an error is the end of a sentence.
+    pub(crate) set: fn(&mut Config, &Value) -> Result<(), String>,
+    /// The value that is in place, or none where there is none.
+    pub(crate) show: fn(&Config) -> Option<Value>,
+}
+
+impl Key {
+    /// The environment variable of this key, such as `EVENKEEL_HOLDS__TTL_MS`.
+    pub(crate) fn variable(&self) -> String {
+        format!("EVENKEEL_{}", self.path.replace('.', "__").to_uppercase())
+    }
+}
+
+/// Every key that this build honours, in the order of the reference page.
+pub(crate) const KEYS: &[Key] = &[
+    Key {
+        path: "server.listen",
+        kind: Kind::Text,
+        range: "IP address and port; port 0 takes a free one",
+        meaning: "Where the HTTP API listens.",
+        set: |config, value| Ok(config.listen = address(value)?),
+        show: |config| Some(Value::Text(config.listen.to_string())),
+    },
+    Key {
+        path: "server.admin_listen",
+        kind: Kind::Text,
+        range: "IP address and port; left out: on `server.listen`",
+        meaning: "Where health and metrics listen, when not beside the API.",
+        set: |config, value| Ok(config.admin_listen = Some(address(value)?)),
+        show: |config| config.admin_listen.map(|at| Value::Text(at.to_string())),
+    },
+    Key {
+        path: "store.url",
+        kind: Kind::Text,
+        range: "`sqlite://DIR`",
+        meaning: "The store: a directory that one process writes.",
+        set: |config, value| Ok(config.data = store_directory(value)?),
+        show: |config| Some(Value::Text(format!("sqlite://{}", config.data.display()))),
+    },
+    Key {
+        path: "gate.url",
+        kind: Kind::Text,
+        range: "`memory`",
+        meaning: "The fast filter in front of the ledger.",
+        set: |_, value| only_memory(value),
+        show: |_| Some(Value::Text("memory".to_owned())),
+    },
+    Key {
+        path: "inventory.low_at",
+        kind: Kind::Integer,
+        range: "0 to 2^53-1 units",
+        meaning: "At this many available units or fewer a SKU is shown as `low`.",
+        set: |config, value| Ok(config.low_at = integer(value, 0, INTEGER_MAX)?),
+        show: |config| shown(config.low_at),
+    },
+    Key {
+        path: "holds.ttl_ms",
+        kind: Kind::Integer,
+        range: "1000 to `holds.max_life_ms`, in milliseconds",
+        meaning: "A hold's life when the request names none.",
+        set: |config, value| Ok(config.ttl_ms = integer(value, 1_000, DAY_MS)?),
+        show: |config| shown(config.ttl_ms),
+    },
+    Key {
+        path: "holds.max_life_ms",
+        kind: Kind::Integer,
+        range: "1000 to 86400000 (24 hours), in milliseconds",
+        meaning: "The longest life that a request or an extension may give a hold.",
+        set: |config, value| Ok(config.max_life_ms = integer(value, 1_000, DAY_MS)?),
+        show: |config| shown(config.max_life_ms),
+    },
+    Key {
+        path: "telemetry.log_level",
+        kind: Kind::Text,
+        range: "`off`, `error`, `warn`, `info`, `debug` or `trace`",
+        meaning: "The least severe level that is logged to standard error.",
+        set: |config, value| Ok(config.log_level = level(value)?),
+        show: |config| Some(Value::Text(config.log_level.to_string())),
+    },
+];
+
+/// A hold never outlives a day, whatever is configured.
+const DAY_MS: u64 = 86_400_000;
+
+/// The key of this path.
+pub(super) fn find(path: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.path == path)
+}
+
+fn text(value: &Value) -> Result<&str, String> {
+    match value {
+        Value::Text(text) => Ok(text),
+        Value::Integer(_) => Err("must be a string, not an integer".to_owned()),
+        Value::Other(kind) => Err(format!("must be a string, not {kind}")),
+    }
+}
+
+fn integer(value: &Value, min: u64, max: u64) -> Result<u64, String> {
+    match value {
+        Value::Integer(number) => match u64::try_from(*number) {
+            Ok(fits) if (min..=max).contains(&fits) => Ok(fits),
+            Ok(_) | Err(_) => Err(format!("is {number} and must be from {min} to {max}")),
+        },
+        Value::Text(_) => Err("must be an integer, not a string".to_owned()),
+        Value::Other(kind) => Err(format!("must be an integer, not {kind}")),
+    }
+}
+
+fn shown(number: u64) -> Option<Value> {
+    Some(Value::Integer(
+        i64::try_from(number).expect("every range ends below 2^53"),
+    ))
+}
+
+fn address(value: &Value) -> Result<SocketAddr, String> {
+    let text = text(value)?;
+    text.parse().map_err(|_| {
+        format!("is {text:?} and must be an IP address and a port, such as \"127.0.0.1:7411\"")
+    })
+}
+
+fn store_directory(value: &Value) -> Result<PathBuf, String> {
+    let text = text(value)?;
+    match text.split_once("://") {
+        Some(("sqlite", directory)) if !directory.is_empty() => Ok(PathBuf::from(directory)),
+        Some(("postgres" | "postgresql" | "mysql", _)) => Err(format!(
+            "is {text:?}: this build has no such store; the one it has is \"sqlite://DIR\""
+        )),
+        Some(_) | None => Err(format!("is {text:?} and must be \"sqlite://DIR\"")),
+    }
+}
+
+fn only_memory(value: &Value) -> Result<(), String> {
+    match text(value)? {
+        "memory" => Ok(()),
+        other => Err(format!(
+            "is {other:?}: the one gate that this build has is \"memory\""
+        )),
+    }
+}
+
+fn level(value: &Value) -> Result<tracing::level_filters::LevelFilter, String> {
+    let text = text(value)?;
+    let known = ["off", "error", "warn", "info", "debug", "trace"].contains(&text);
+    let parsed = if known { text.parse().ok() } else { None };
+    parsed.ok_or_else(|| {
+        format!("is {text:?} and must be one of off, error, warn, info, debug, trace")
+    })
+}

@@ -1,0 +1,297 @@
+//! The real binary: exit codes, the lock, the first token, and both ways of every command.
+
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+fn evenkeel(directory: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_evenkeel"));
+    command.current_dir(directory).args(arguments);
+    for name in ["EVENKEEL_URL", "EVENKEEL_TOKEN"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn run(directory: &Path, arguments: &[&str]) -> Output {
+    evenkeel(directory, arguments)
+        .output()
+        .expect("the binary was built for this test")
+}
+
+fn told(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn json(output: &Output) -> Value {
+    let parsed = serde_json::from_slice(&output.stdout);
+    parsed.unwrap_or_else(|_| panic!("not one JSON value: {output:?}"))
+}
+
+fn room() -> TempDir {
+    tempfile::tempdir().expect("a temporary directory can be made")
+}
+
+/// This machine's own address, a free port.
+const OWN: &[&str] = &["--listen", "127.0.0.1:0"];
+
+/// A server on a free port; killed when the test is done with it.
+struct Server {
+    child: Child,
+    url: String,
+}
+
+impl Server {
+    fn start(directory: &Path, arguments: &[&str]) -> Self {
+        let all = [["serve"].as_slice(), arguments].concat();
+        let mut command = evenkeel(directory, &all);
+        command.stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().expect("the binary was built for this test");
+        let out = child.stdout.take().expect("standard output is piped");
+        let mut first = String::new();
+        BufReader::new(out)
+            .read_line(&mut first)
+            .expect("a server says when it serves");
+        let url = first
+            .trim()
+            .strip_prefix("ready ")
+            .expect("the first line says ready");
+        Self {
+            url: url.to_owned(),
+            child,
+        }
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _already_ended = self.child.kill();
+        let _already_waited = self.child.wait();
+    }
+}
+
+#[test]
+fn a_first_start_on_loopback_leaves_a_private_token_and_a_clean_end_is_code_0() {
+    let room = room();
+    let mut server = Server::start(room.path(), OWN);
+    let token = room.path().join("evenkeel-data/token");
+    let mode = std::fs::metadata(&token)
+        .expect("the token is there")
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let secret = std::fs::read_to_string(&token).expect("the token can be read");
+    assert!(
+        secret.starts_with("ek_") && secret.ends_with('\n'),
+        "{secret:?}"
+    );
+
+    kill_process(server.pid(), Signal::TERM).expect("the server runs");
+    let status = server.child.wait().expect("the server ends");
+    assert_eq!(status.code(), Some(0));
+
+    let again = Server::start(room.path(), OWN);
+    let kept = std::fs::read_to_string(&token).expect("the token can be read");
+    assert_eq!(kept, secret, "a second start makes no second token");
+    drop(again);
+}
+
+#[test]
+fn a_second_server_on_one_directory_ends_with_code_3_and_says_who_has_it() {
+    let room = room();
+    let server = Server::start(room.path(), OWN);
+    let second = run(room.path(), &["serve", "--listen", "127.0.0.1:0"]);
+    assert_eq!(second.status.code(), Some(3));
+    assert_eq!(second.stdout, b"");
+    let told = told(&second);
+    assert!(
+        told.contains(&format!("process {}", server.child.id())),
+        "{told}"
+    );
+    assert!(told.contains(&server.url), "{told}");
+}
+
+#[test]
+fn another_address_without_a_token_is_refused_with_how_to_make_one() {
+    let room = room();
+    let refused = run(room.path(), &["serve", "--listen", "0.0.0.0:0"]);
+    assert_eq!(refused.status.code(), Some(2));
+    let text = told(&refused);
+    assert!(
+        text.contains("evenkeel token create --role admin --data evenkeel-data"),
+        "{text}"
+    );
+
+    let arguments = [
+        "token",
+        "create",
+        "--role",
+        "admin",
+        "--data",
+        "evenkeel-data",
+        "--json",
+    ];
+    let made = run(room.path(), &arguments);
+    assert_eq!(made.status.code(), Some(0), "{}", told(&made));
+    let made = json(&made);
+    assert!(
+        made["token"]
+            .as_str()
+            .is_some_and(|token| token.starts_with("ek_")),
+        "{made}"
+    );
+    let server = Server::start(room.path(), &["--listen", "0.0.0.0:0"]);
+    assert!(
+        server.url.starts_with("http://127.0.0.1:"),
+        "{}",
+        server.url
+    );
+    let own = room.path().join("evenkeel-data/token");
+    assert!(!own.exists(), "nobody asked for a token file");
+}
+
+#[test]
+fn a_command_goes_to_the_server_or_opens_the_stores_and_answers_the_same() {
+    let room = room();
+    let server = Server::start(room.path(), OWN);
+    let secret = std::fs::read_to_string(room.path().join("evenkeel-data/token"));
+    let secret = secret.expect("a first start leaves a token");
+    let remote = ["--url", server.url.as_str(), "--token", secret.trim()];
+    let local = ["--data", "evenkeel-data"];
+    for place in [remote.as_slice(), local.as_slice()] {
+        let create = ["token", "create", "--role", "staff", "--key", "k-1"];
+        let made = run(room.path(), &[create.as_slice(), place].concat());
+        assert_eq!(made.status.code(), Some(0), "{}", told(&made));
+    }
+    let list = |place: &[&str]| {
+        let listed = run(
+            room.path(),
+            &[["token", "list", "--json"].as_slice(), place].concat(),
+        );
+        assert_eq!(listed.status.code(), Some(0), "{}", told(&listed));
+        json(&listed)
+    };
+    let items = list(&remote)["items"].clone();
+    let staff = items
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|one| one["role"] == "staff");
+    assert_eq!(
+        staff.count(),
+        1,
+        "one key makes one token, whichever way it goes"
+    );
+    assert_eq!(items, list(&local)["items"]);
+
+    let own = run(room.path(), &["status", "--url", server.url.as_str()]);
+    assert_eq!(
+        own.status.code(),
+        Some(0),
+        "its own server's token: {}",
+        told(&own)
+    );
+    let verified = run(room.path(), &["verify", "--data", "evenkeel-data"]);
+    assert_eq!(verified.status.code(), Some(0), "{verified:?}");
+}
+
+#[test]
+fn wrong_input_is_code_2_and_an_absent_server_code_3() {
+    let room = room();
+    let config = room.path().join("evenkeel.toml");
+    std::fs::write(&config, "[holds]\n\nttl_sm = 600000\n").expect("a file can be written");
+    for command in [
+        ["config", "check"].as_slice(),
+        ["serve"].as_slice(),
+        ["status"].as_slice(),
+    ] {
+        let arguments = [command, ["--config", "evenkeel.toml"].as_slice()].concat();
+        let checked = run(room.path(), &arguments);
+        assert_eq!(checked.status.code(), Some(2), "{command:?}");
+        let wanted = "evenkeel: evenkeel.toml:3: unknown key holds.ttl_sm; \
+                      did you mean holds.ttl_ms?\n";
+        assert_eq!(told(&checked), wanted, "{command:?}");
+    }
+    assert!(
+        !room.path().join("evenkeel-data").exists(),
+        "a wrong start leaves nothing behind"
+    );
+
+    assert_eq!(
+        run(room.path(), &["stock", "receive", "lamp", "0.5"])
+            .status
+            .code(),
+        Some(2)
+    );
+    let nobody = run(room.path(), &["status", "--url", "http://127.0.0.1:1"]);
+    assert_eq!(nobody.status.code(), Some(3), "{}", told(&nobody));
+    let server = Server::start(room.path(), OWN);
+    let bare = [
+        "status",
+        "--url",
+        server.url.as_str(),
+        "--token",
+        "ek_wrong",
+    ];
+    assert_eq!(run(room.path(), &bare).status.code(), Some(2));
+}
+
+#[test]
+fn a_position_that_is_not_there_is_code_1() {
+    let room = room();
+    let server = Server::start(room.path(), OWN);
+    let url = server.url.as_str();
+    assert_eq!(
+        run(room.path(), &["log", "show", "1", "--url", url])
+            .status
+            .code(),
+        Some(0)
+    );
+    assert_eq!(
+        run(room.path(), &["log", "show", "999", "--url", url])
+            .status
+            .code(),
+        Some(1)
+    );
+}
+
+#[test]
+fn reading_a_directory_that_is_not_there_makes_none() {
+    let room = room();
+    let read = run(room.path(), &["status", "--data", "nowhere"]);
+    assert_eq!(read.status.code(), Some(3), "{}", told(&read));
+    assert!(!room.path().join("nowhere").exists());
+}
+
+#[test]
+fn a_server_that_follows_its_parent_ends_with_it() {
+    let room = room();
+    // The shell is the parent; it prints the server's pid, waits for its line and then ends.
+    let script = "\"$0\" serve --listen 127.0.0.1:0 >ready 2>/dev/null & echo $!; \
+                  until [ -s ready ]; do :; done; kill -9 $$";
+    let mut shell = Command::new("bash");
+    shell
+        .args(["-c", script, env!("CARGO_BIN_EXE_evenkeel")])
+        .current_dir(room.path());
+    let ended = shell
+        .env("EVENKEEL_DIE_WITH_PARENT", "1")
+        .output()
+        .expect("there is a shell");
+    let pid = String::from_utf8_lossy(&ended.stdout).trim().to_owned();
+    // `tail` ends when that process has ended, `timeout` when it lives on.
+    let watch = ["10", "tail", "--pid", &pid, "-f", "/dev/null"];
+    let watched = Command::new("timeout")
+        .args(watch)
+        .status()
+        .expect("there is a timeout");
+    assert!(watched.success(), "the server {pid} lives on");
+}
