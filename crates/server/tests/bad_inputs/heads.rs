@@ -59,7 +59,14 @@ fn heads_and_uris_beyond_their_limits_are_refused() {
 #[test]
 fn routes_methods_and_types_that_are_not_there_are_refused() {
     let shop = Shop::open(10);
-    for path in ["/", "/v1", "/v2/holds", "/v1/holds/h-1/steal", "/v1/holds/a/b/c", "/v1//holds"] {
+    for path in [
+        "/",
+        "/v1",
+        "/v2/holds",
+        "/v1/holds/h-1/steal",
+        "/v1/holds/a/b/c",
+        "/v1//holds",
+    ] {
         shop.refuses(&Ask::get(path, &shop.buyer), 404, "not_found");
     }
     for (method, path, allow) in [
@@ -69,10 +76,19 @@ fn routes_methods_and_types_that_are_not_there_are_refused() {
         ("GET", "/v1/holds/h-1/confirm", "post"),
         ("BREW", "/v1/tokens", "get, head, post"),
     ] {
-        let refused = shop.refuses(&Ask::new(method, path, &shop.buyer), 405, "method_not_allowed");
+        let refused = shop.refuses(
+            &Ask::new(method, path, &shop.buyer),
+            405,
+            "method_not_allowed",
+        );
         assert_eq!(refused.header("allow").as_deref(), Some(allow));
     }
-    for kind in ["text/plain", "none", "application/xml", "application/json; charset=utf-16"] {
+    for kind in [
+        "text/plain",
+        "none",
+        "application/xml",
+        "application/json; charset=utf-16",
+    ] {
         let ask = Ask::post("/v1/holds", &shop.buyer, &lamps(1)).with("content-type", kind);
         shop.refuses(&ask, 415, "media_type");
     }
@@ -94,12 +110,18 @@ fn keys_that_are_missing_or_malformed_are_refused() {
     for key in [b"caf\xc3\xa9".as_slice(), b"\xff"] {
         shop.refuses(&ask().and("idempotency-key", key), 400, "bad_key");
     }
-    let twice = ask().and("idempotency-key", b"a").and("idempotency-key", b"a");
+    let twice = ask()
+        .and("idempotency-key", b"a")
+        .and("idempotency-key", b"a");
     shop.refuses(&twice, 400, "bad_key");
     let right = ask().with("idempotency-key", &"k".repeat(255));
     let placed = shop.accepts(&right);
     let quoted = ask().with("idempotency-key", &format!("\"{}\"", "k".repeat(255)));
-    assert_eq!(shop.accepts(&quoted), placed, "quoted and unquoted are the same key");
+    assert_eq!(
+        shop.accepts(&quoted),
+        placed,
+        "quoted and unquoted are the same key"
+    );
 }
 
 #[test]
@@ -112,11 +134,24 @@ fn tokens_that_are_missing_malformed_changed_or_revoked_are_refused() {
         let refused = shop.refuses(ask, 401, "unauthenticated");
         assert!(refused.header("www-authenticate").is_some());
     };
-    for path in ["/v1/skus", "/v1/holds", "/v1/tokens", "/v1/nothing", "/metrics"] {
+    for path in [
+        "/v1/skus",
+        "/v1/holds",
+        "/v1/tokens",
+        "/v1/nothing",
+        "/metrics",
+    ] {
         refused(&Ask::get(path, ""));
         refused(&Ask::get(path, &changed));
         let basic = format!("Basic {}", shop.buyer);
-        let malformed = ["Bearer", "Bearer ", "Bearer  x y", &basic, &shop.buyer, "bearer \u{e9}"];
+        let malformed = [
+            "Bearer",
+            "Bearer ",
+            "Bearer  x y",
+            &basic,
+            &shop.buyer,
+            "bearer \u{e9}",
+        ];
         for value in malformed {
             refused(&Ask::get(path, "").and("authorization", value.as_bytes()));
         }
@@ -157,7 +192,11 @@ fn roles_keep_to_their_routes() {
     let customer = json!({"customer": "c-1", "lines": [{"sku": "lamp", "quantity": 1}]});
     let ask = Ask::post("/v1/holds", &shop.buyer, &customer.to_string());
     shop.refuses(&ask, 403, "forbidden");
-    shop.refuses(&Ask::post("/v1/holds", &shop.shop, &lamps(1)), 422, "schema");
+    shop.refuses(
+        &Ask::post("/v1/holds", &shop.shop, &lamps(1)),
+        422,
+        "schema",
+    );
 }
 
 #[test]
@@ -168,13 +207,27 @@ fn pages_and_cursors_outside_the_list_are_refused() {
     }
     let page = shop.accepts(&Ask::get("/v1/holds?limit=1", &shop.buyer));
     let cursor = page["next_cursor"].as_str().expect("more holds").to_owned();
-    for list in ["/v1/holds", "/v1/skus", "/v1/log", "/v1/audit", "/v1/tokens"] {
+    for list in [
+        "/v1/holds",
+        "/v1/skus",
+        "/v1/log",
+        "/v1/audit",
+        "/v1/tokens",
+    ] {
         for limit in ["-1", "0", "201", "1000000000", "x", "", "1.0"] {
             let ask = Ask::get(&format!("{list}?limit={limit}"), shop.admin());
             shop.refuses(&ask, 422, "schema");
         }
         let truncated = &cursor[..cursor.len() - 1];
-        for bad in ["x", "", "%00", "..", "0", truncated, "ffffffffffffffffff.0.00000000"] {
+        for bad in [
+            "x",
+            "",
+            "%00",
+            "..",
+            "0",
+            truncated,
+            "ffffffffffffffffff.0.00000000",
+        ] {
             let ask = Ask::get(&format!("{list}?cursor={bad}"), shop.admin());
             shop.refuses(&ask, 400, "bad_cursor");
         }
@@ -184,10 +237,14 @@ fn pages_and_cursors_outside_the_list_are_refused() {
     let elsewhere = Ask::get(&format!("/v1/skus?cursor={cursor}"), &shop.buyer);
     shop.refuses(&elsewhere, 400, "bad_cursor");
     for query in ["from=-1", "from=x", "from=1&from=2", "sku=a%20b", "sku=%ff"] {
-        shop.refuses(&Ask::get(&format!("/v1/audit?{query}"), &shop.auditor), 422, match query {
-            "sku=a%20b" => "bad_id",
-            _ => "schema",
-        });
+        shop.refuses(
+            &Ask::get(&format!("/v1/audit?{query}"), &shop.auditor),
+            422,
+            match query {
+                "sku=a%20b" => "bad_id",
+                _ => "schema",
+            },
+        );
     }
 }
 
@@ -203,7 +260,11 @@ fn headers_of_consistency_and_deadlines_that_are_none_are_refused() {
         ("evenkeel-consistency", "strong"),
         ("evenkeel-deadline", "tomorrow"),
     ] {
-        shop.refuses(&Ask::get("/v1/skus", &shop.buyer).with(name, value), 422, "schema");
+        shop.refuses(
+            &Ask::get("/v1/skus", &shop.buyer).with(name, value),
+            422,
+            "schema",
+        );
     }
     let elsewhere = Ask::get("/v1/skus", &shop.buyer).with("evenkeel-position", "other.1:1");
     shop.refuses(&elsewhere, 409, "token_unknown");

@@ -46,14 +46,23 @@ impl Shop {
             .expect("the binary was built for this test");
         let mut first = String::new();
         let out = child.stdout.take().expect("standard output is piped");
-        BufReader::new(out).read_line(&mut first).expect("a server says when it serves");
-        let address = first.trim().strip_prefix("ready http://").expect("it is ready").to_owned();
+        BufReader::new(out)
+            .read_line(&mut first)
+            .expect("a server says when it serves");
+        let address = first
+            .trim()
+            .strip_prefix("ready http://")
+            .expect("it is ready")
+            .to_owned();
         let admin = std::fs::read_to_string(directory.path().join("data/token"));
         let mut shop = Self {
             child,
             address,
             directory,
-            admin: admin.expect("a first start leaves a token").trim().to_owned(),
+            admin: admin
+                .expect("a first start leaves a token")
+                .trim()
+                .to_owned(),
             buyer: String::new(),
             other_buyer: String::new(),
             shop: String::new(),
@@ -77,12 +86,19 @@ impl Shop {
 
     pub(crate) fn token(&self, body: &Value) -> String {
         let made = self.accepts(&Ask::post("/v1/tokens", &self.admin, &body.to_string()));
-        made["token"].as_str().expect("a new token shows its secret").to_owned()
+        made["token"]
+            .as_str()
+            .expect("a new token shows its secret")
+            .to_owned()
     }
 
     /// Revokes the token with this id.
     pub(crate) fn revoke(&self, id: &str) {
-        self.accepts(&Ask::new("DELETE", &format!("/v1/tokens/{id}"), &self.admin));
+        self.accepts(&Ask::new(
+            "DELETE",
+            &format!("/v1/tokens/{id}"),
+            &self.admin,
+        ));
     }
 
     pub(crate) fn admin(&self) -> &str {
@@ -108,26 +124,43 @@ impl Shop {
     pub(crate) fn head(&self) -> String {
         let status = self.send(&Ask::new("GET", "/v1/status", &self.auditor));
         assert_eq!(status.status, 200, "{status:?}");
-        status.json()["head"].as_str().expect("status names the head").to_owned()
+        status.json()["head"]
+            .as_str()
+            .expect("status names the head")
+            .to_owned()
     }
 
     /// Sends a request that is fine.
     pub(crate) fn accepts(&self, ask: &Ask) -> Value {
         let reply = self.send(ask);
-        assert!(matches!(reply.status, 200 | 201), "{} {}: {reply:?}", ask.method, ask.path);
+        assert!(
+            matches!(reply.status, 200 | 201),
+            "{} {}: {reply:?}",
+            ask.method,
+            ask.path
+        );
         reply.json()
     }
 
     /// Sends a request that must be refused just so, leaving nothing behind.
     pub(crate) fn refuses(&self, ask: &Ask, status: u16, code: &str) -> Reply {
         let key = format!("bad-{}", self.keys.fetch_add(1, Ordering::Relaxed));
-        let name = format!("{} {} {}", ask.method, ask.path, String::from_utf8_lossy(&ask.body));
+        let name = format!(
+            "{} {} {}",
+            ask.method,
+            ask.path,
+            String::from_utf8_lossy(&ask.body)
+        );
         self.refuses_bytes(&ask.bytes(&key), (status, code), &name)
     }
 
     /// The same for a request that is given as bytes.
-    pub(crate) fn refuses_bytes(&self, bytes: &[u8], (status, code): (u16, &str), name: &str)
-    -> Reply {
+    pub(crate) fn refuses_bytes(
+        &self,
+        bytes: &[u8],
+        (status, code): (u16, &str),
+        name: &str,
+    ) -> Reply {
         let head = self.head();
         let reply = self.raw(bytes);
         let document = reply.json();
@@ -143,10 +176,15 @@ impl Shop {
         assert!(document["retryable"].is_boolean(), "{name}");
         if status == 422 && code != "key_reused" {
             let violations = document["violations"].as_array();
-            assert!(violations.is_some_and(|all| !all.is_empty()), "{name}: {document}");
+            assert!(
+                violations.is_some_and(|all| !all.is_empty()),
+                "{name}: {document}"
+            );
         }
         let text = String::from_utf8_lossy(&reply.body).to_lowercase();
-        for word in ["panick", ".rs", "sqlite", "select ", "stack", "thread", "0x"] {
+        for word in [
+            "panick", ".rs", "sqlite", "select ", "stack", "thread", "0x",
+        ] {
             assert!(!text.contains(word), "{name} tells of {word}: {text}");
         }
         assert_eq!(self.head(), head, "{name} left something behind");
@@ -161,7 +199,9 @@ impl Shop {
     /// Sends bytes on a connection of their own and reads to its end, or to the answer's.
     pub(crate) fn raw(&self, bytes: &[u8]) -> Reply {
         let mut stream = TcpStream::connect(&self.address).expect("the server listens");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a time-out can be set");
+        stream
+            .set_read_timeout(Some(PATIENCE))
+            .expect("a time-out can be set");
         // The server may answer and close before it has read everything.
         let _sent = stream.write_all(bytes);
         let mut answer = Vec::new();
@@ -171,7 +211,11 @@ impl Shop {
                 return reply;
             }
             let read = stream.read(&mut part).expect("an answer comes in time");
-            assert!(read > 0, "closed after {:?}", String::from_utf8_lossy(&answer));
+            assert!(
+                read > 0,
+                "closed after {:?}",
+                String::from_utf8_lossy(&answer)
+            );
             answer.extend_from_slice(&part[..read]);
         }
     }
@@ -194,8 +238,17 @@ pub(crate) struct Ask {
 impl Ask {
     pub(crate) fn new(method: &str, path: &str, secret: &str) -> Self {
         let (method, path) = (method.to_owned(), path.to_owned());
-        let ask = Self { method, path, headers: Vec::new(), body: Vec::new() };
-        if secret.is_empty() { ask } else { ask.with("authorization", &format!("Bearer {secret}")) }
+        let ask = Self {
+            method,
+            path,
+            headers: Vec::new(),
+            body: Vec::new(),
+        };
+        if secret.is_empty() {
+            ask
+        } else {
+            ask.with("authorization", &format!("Bearer {secret}"))
+        }
     }
 
     pub(crate) fn get(path: &str, secret: &str) -> Self {
@@ -235,7 +288,10 @@ impl Ask {
     /// The request on the wire. A POST has a key of its own unless one is named; `none` is none.
     pub(crate) fn bytes(&self, key: &str) -> Vec<u8> {
         let mut bytes = format!("{} {} HTTP/1.1\r\nhost: shop\r\n", self.method, self.path);
-        let keyed = self.headers.iter().any(|(name, _)| name == "idempotency-key");
+        let keyed = self
+            .headers
+            .iter()
+            .any(|(name, _)| name == "idempotency-key");
         if self.method == "POST" && !keyed {
             bytes.push_str(&format!("idempotency-key: {key}\r\n"));
         }
@@ -269,8 +325,15 @@ impl Reply {
     fn read(bytes: &[u8]) -> Option<Self> {
         let end = bytes.windows(4).position(|part| part == b"\r\n\r\n")?;
         let head = String::from_utf8_lossy(&bytes[..end]).to_lowercase();
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
-        let mut reply = Self { status: status?, head, body: bytes[end + 4..].to_vec() };
+        let status = head
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok());
+        let mut reply = Self {
+            status: status?,
+            head,
+            body: bytes[end + 4..].to_vec(),
+        };
         let size: usize = reply.header("content-length")?.parse().ok()?;
         if reply.body.len() < size {
             return None;
@@ -280,8 +343,15 @@ impl Reply {
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<String> {
-        let lines = self.head.lines().skip(1).filter_map(|line| line.split_once(": "));
-        lines.into_iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_owned())
+        let lines = self
+            .head
+            .lines()
+            .skip(1)
+            .filter_map(|line| line.split_once(": "));
+        lines
+            .into_iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, value)| value.to_owned())
     }
 
     pub(crate) fn json(&self) -> Value {
