@@ -113,7 +113,7 @@ pub(super) const ROUTES: &[Route] = &[
         who: Who::Roles(SELLING),
         prepare: extend,
         doc: Doc {
-            summary: "Moves a hold's deadline to now + ttl, at most to the end of its longest life.",
+            summary: "Moves a hold's deadline to now + ttl, at most to its longest life's end.",
             request: Some(SchemaGenerator::subschema_for::<shapes::Extend>),
             answers: &[(200, Some(SchemaGenerator::subschema_for::<shapes::Hold>))],
             query: &[],

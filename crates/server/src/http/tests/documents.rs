@@ -128,7 +128,8 @@ async fn answers_are_what_the_document_says() {
     let line = "{\"lines\":[{\"sku\":\"lamp\",\"quantity\":1}]}";
     let far = "{\"lines\":[{\"sku\":\"lamp\",\"quantity\":99}]}";
     let entry = "{\"name\":\"Desk\",\"price\":{\"amount\":1,\"currency\":\"EUR\"},\
-        \"max_per_order\":1,\"max_per_customer\":1,\"sale\":{\"opens_at\":\"2999-01-01T00:00:00Z\"}}";
+        \"max_per_order\":1,\"max_per_customer\":1,\"sale\":{\"opens_at\":\"2999-01-01T00:00:00Z\"\
+         }}";
     let table: Vec<(&str, &str, &str, Role, Option<&str>)> = vec![
         (
             "PUT",
