@@ -304,8 +304,8 @@ impl Committer {
         }
     }
 
-    /// Learns the outcome of an unknown COMMIT; its callers wait until then. Nothing if it cannot be
-    /// learnt: the disk failed, or the engine is to stop and the store does not answer.
+    /// Learns the outcome of an unknown COMMIT; its callers wait until then. Nothing if it cannot
+    /// be learnt: the disk failed, or the engine is to stop and the store does not answer.
     async fn resolve(&self, part: &[Waiting], writes: &Writes) -> Option<bool> {
         let batch = *writes
             .head
