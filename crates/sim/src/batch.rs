@@ -235,7 +235,10 @@ fn add_up(options: &BatchOptions, ran: BTreeMap<u64, Ran>) -> BatchReport {
     let legal = Kind::legal_pairs();
     report.transitions.legal = legal.len();
     for (before, next) in legal {
-        let pair = (before.map(|kind| kind.name().to_owned()), next.name().to_owned());
+        let pair = (
+            before.map(|kind| kind.name().to_owned()),
+            next.name().to_owned(),
+        );
         if reached.contains(&pair) {
             report.transitions.reached += 1;
         } else {

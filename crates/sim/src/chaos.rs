@@ -61,7 +61,11 @@ fn strike(world: &Arc<World>, node: &Arc<Node>, kind: FaultKind) {
             let micros = any(1_000, 4_900_000).cast_signed();
             let back = any(0, 1) == 1;
             // Steps that add up beyond a little are taken back.
-            let back = if node.clock.skew().abs() > 4_000_000 { node.clock.skew() > 0 } else { back };
+            let back = if node.clock.skew().abs() > 4_000_000 {
+                node.clock.skew() > 0
+            } else {
+                back
+            };
             world.count(kind);
             node.clock.step(if back { -micros } else { micros });
         }

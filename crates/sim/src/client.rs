@@ -53,7 +53,11 @@ impl Client {
 
     /// Asks until there is an answer that ends the matter.
     pub(crate) async fn ask(&mut self, request: &Request, patience: Patience) -> Option<Answer> {
-        let mut patience = if patience == Patience::AsksAgain { 3 } else { 0 };
+        let mut patience = if patience == Patience::AsksAgain {
+            3
+        } else {
+            0
+        };
         for attempt in 0..ATTEMPTS_MAX {
             if self.world.fires(FaultKind::RequestDuplicated) {
                 self.duplicate(request.clone());

@@ -151,7 +151,11 @@ impl FaultSet {
     /// [`UnknownFault`] with the first name that is no fault's.
     pub fn parse(list: &str) -> Result<Self, UnknownFault> {
         let mut set = Self::none();
-        for name in list.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+        for name in list
+            .split(',')
+            .map(str::trim)
+            .filter(|name| !name.is_empty())
+        {
             match (name, FaultKind::from_name(name)) {
                 ("all", _) => set = Self::all(),
                 ("none", _) => {}

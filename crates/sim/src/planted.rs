@@ -159,7 +159,10 @@ pub(crate) const fn parts(planted: Option<Planted>) -> &'static [Part] {
 /// Polls a future that never waits.
 fn at_once<T>(future: impl Future<Output = T>) -> T {
     let mut future = pin!(tokio::task::unconstrained(future));
-    match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+    match future
+        .as_mut()
+        .poll(&mut Context::from_waker(Waker::noop()))
+    {
         Poll::Ready(value) => value,
         Poll::Pending => unreachable!("nobody else has the memory store's lock between two calls"),
     }
@@ -203,7 +206,9 @@ fn force(tables: &mut Tables, part: Part, writes: &Writes) {
         tables.log.extend(writes.log.iter().skip(skipped).cloned());
         tables.head = writes.head.clone();
         let refused = writes.refusals.iter();
-        tables.refused.extend(refused.map(|row| (row.name, row.number)));
+        tables
+            .refused
+            .extend(refused.map(|row| (row.name, row.number)));
         tables.refusals.extend(writes.refusals.iter().cloned());
     }
     if part == Part::Log {
@@ -226,7 +231,9 @@ fn force(tables: &mut Tables, part: Part, writes: &Writes) {
         tables.tokens.insert(id, write.row.clone());
     }
     let timers = writes.timers.iter();
-    tables.timers.extend(timers.map(|timer| (timer.due, timer.created)));
+    tables
+        .timers
+        .extend(timers.map(|timer| (timer.due, timer.created)));
 }
 
 /// What a node is shown under the lock.
@@ -246,7 +253,11 @@ pub(crate) async fn view(
                     view.balances.insert(place.clone(), *row);
                 }
             }
-            seen.extend(view.balances.iter().map(|(place, row)| (place.clone(), *row)));
+            seen.extend(
+                view.balances
+                    .iter()
+                    .map(|(place, row)| (place.clone(), *row)),
+            );
         }
         Some(Planted::ExpiryAsIncrement) => {
             let undead = &mut world.memory.lock().undead;

@@ -75,7 +75,11 @@ async fn no_revoked_token(client: &Client) {
 async fn probe(client: &mut Client, shop: &Shop) {
     for sku in &shop.skus {
         let command = Command::PutSku { terms: terms(sku) };
-        drop(client.ask(&request(&Who::Staff, None, command), Patience::Takes).await);
+        drop(
+            client
+                .ask(&request(&Who::Staff, None, command), Patience::Takes)
+                .await,
+        );
     }
     let places = client.world.audit(|auditor| auditor.available());
     for ((sku, location), available) in places {

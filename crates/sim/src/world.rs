@@ -117,7 +117,13 @@ impl World {
 
     /// Lets a little time pass, often none at all.
     pub(crate) async fn latency(&self, most_ms: u64) {
-        let ms = self.dice(|dice| if dice.chance(500) { dice.range(1, most_ms) } else { 0 });
+        let ms = self.dice(|dice| {
+            if dice.chance(500) {
+                dice.range(1, most_ms)
+            } else {
+                0
+            }
+        });
         if ms == 0 {
             tokio::task::yield_now().await;
         } else {

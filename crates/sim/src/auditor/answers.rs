@@ -92,7 +92,9 @@ fn fulfils(command: &Command, row: &Row) -> bool {
     match command {
         Command::PutSku { terms } => {
             let kept = |(name, said): (&String, &Value)| data[name] == *said;
-            value(terms).as_object().is_some_and(|terms| terms.iter().all(kept))
+            value(terms)
+                .as_object()
+                .is_some_and(|terms| terms.iter().all(kept))
         }
         Command::ChangeStock { sku, .. } => event.stream == format!("stock:{sku}"),
         Command::Place(place) => {
@@ -245,7 +247,10 @@ impl Answers {
             }
             return;
         }
-        let known = model.keys.get(key).is_some_and(|effect| *effect <= position);
+        let known = model
+            .keys
+            .get(key)
+            .is_some_and(|effect| *effect <= position);
         if known || done.replayed {
             found.push(("I6", format!("told of {position}, which another key did")));
         } else if !stands(attempt, done, model) {
@@ -315,7 +320,10 @@ impl Answers {
             return;
         };
         if *position > model.position() {
-            found.push(("I5", format!("{rejection} as of {position}, which is not there")));
+            found.push((
+                "I5",
+                format!("{rejection} as of {position}, which is not there"),
+            ));
         }
         let sold_out = match rejection {
             Rejection::Hold(hold::Rejection::SoldOut { .. })
@@ -342,7 +350,10 @@ impl Answers {
             check_short(attempt, *position, model, found);
         }
         if is_missing(rejection, attempt, *position, model) == Some(false) {
-            found.push(("I5", format!("told {rejection} at {position}, and it is there")));
+            found.push((
+                "I5",
+                format!("told {rejection} at {position}, and it is there"),
+            ));
         }
     }
 
@@ -377,7 +388,9 @@ fn stands(attempt: &Attempt, done: &Done, model: &Model) -> bool {
             let Some(hold) = model.holds.get(id.as_str()) else {
                 return false;
             };
-            let at = hold.versions.partition_point(|(at, _)| *at <= done.position);
+            let at = hold
+                .versions
+                .partition_point(|(at, _)| *at <= done.position);
             let Some((_, data)) = at.checked_sub(1).map(|index| &hold.versions[index]) else {
                 return false;
             };
@@ -426,7 +439,10 @@ fn check_short(attempt: &Attempt, position: u64, model: &Model, found: &mut Foun
     if let Some(next) = model.at(position + 1)
         && next.mono + AS_OF_MAX < attempt.began
     {
-        found.push(("I22", format!("sold out as of {position}, which is long ago")));
+        found.push((
+            "I22",
+            format!("sold out as of {position}, which is long ago"),
+        ));
     }
 }
 
@@ -452,7 +468,10 @@ fn is_missing(
         ) => {
             let hold = model.holds.get(id.as_str());
             let customer = hold.map_or("", |hold| text(&hold.data, "customer"));
-            let another = attempt.owner.as_deref().is_some_and(|owner| owner != customer);
+            let another = attempt
+                .owner
+                .as_deref()
+                .is_some_and(|owner| owner != customer);
             Some(another || missing(&format!("hold:{id}")))
         }
         _ => None,

@@ -23,7 +23,10 @@ pub(super) fn compare_all(model: &mut Model, tables: &Tables, found: &mut Found)
     }
     let of = |word: &str| {
         let prefix = format!("{word}:");
-        streams.iter().filter(|name| name.starts_with(&prefix)).count()
+        streams
+            .iter()
+            .filter(|name| name.starts_with(&prefix))
+            .count()
     };
     let folded = (of("hold"), of("sku"), of("token"));
     let stored = (tables.holds.len(), tables.skus.len(), tables.tokens.len());
@@ -49,7 +52,10 @@ fn compare_log(model: &Model, tables: &Tables, found: &mut Found) {
             found.push(("I16", format!("the hash of {} does not link", row.position)));
         }
         if row.hash != seen.hash {
-            found.push(("I5", format!("the durable row {} was changed", row.position)));
+            found.push((
+                "I5",
+                format!("the durable row {} was changed", row.position),
+            ));
         }
         hash = row.hash;
     }
@@ -58,7 +64,10 @@ fn compare_log(model: &Model, tables: &Tables, found: &mut Found) {
 /// The name index knows every key that took effect and every hold, and nothing else.
 fn compare_names(model: &Model, tables: &Tables, found: &mut Found) {
     let no_fingerprint = [0; 16];
-    let keys = tables.names.iter().filter(|(_, write)| write.fingerprint != no_fingerprint);
+    let keys = tables
+        .names
+        .iter()
+        .filter(|(_, write)| write.fingerprint != no_fingerprint);
     let stands: BTreeSet<(String, u64)> = keys
         .map(|(name, write)| (hex(name), write.position))
         .collect();

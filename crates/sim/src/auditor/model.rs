@@ -228,7 +228,12 @@ impl Model {
         key
     }
 
-    fn events(&mut self, body: &Value, (position, at): (u64, i64), found: &mut Found) -> Vec<Event> {
+    fn events(
+        &mut self,
+        body: &Value,
+        (position, at): (u64, i64),
+        found: &mut Found,
+    ) -> Vec<Event> {
         let list = body["events"].as_array().map_or(&[][..], Vec::as_slice);
         if list.is_empty() {
             found.push(("I7", format!("the row {position} has no event")));

@@ -16,7 +16,10 @@ pub(super) fn compare_touched(model: &mut Model, tables: &Tables, found: &mut Fo
     let head = &tables.head;
     if (head.position, head.hash) != (model.position(), model.hash()) {
         let last = model.position();
-        found.push(("I16", format!("the head says {}, the log {last}", head.position)));
+        found.push((
+            "I16",
+            format!("the head says {}, the log {last}", head.position),
+        ));
     }
     if head.time.micros() < model.time() {
         found.push(("I4", "the head's time is before the last row's".to_owned()));

@@ -64,7 +64,11 @@ impl Buyer {
     }
 
     async fn ask(&mut self, request: Request) -> Option<State> {
-        let patience = if self.client.chance(300) { Patience::AsksAgain } else { Patience::Takes };
+        let patience = if self.client.chance(300) {
+            Patience::AsksAgain
+        } else {
+            Patience::Takes
+        };
         self.past.push(request.clone());
         let answer = self.client.settle(&request, patience).await;
         match answer {
@@ -78,7 +82,11 @@ impl Buyer {
 
     async fn place(&mut self) {
         let key = self.key();
-        let who = if self.client.chance(100) { Who::Shop } else { self.who.clone() };
+        let who = if self.client.chance(100) {
+            Who::Shop
+        } else {
+            self.who.clone()
+        };
         let asked = (&who, &self.customer);
         let mut request = place(&mut self.client.rng, &self.shop, asked, &key);
         if self.client.chance(40) {
@@ -116,7 +124,12 @@ impl Buyer {
             _ => Some(lines(rng, &self.shop)),
         };
         let key = self.key();
-        self.ask(request(&Who::Shop, Some(&key), Command::Confirm { id, lines })).await;
+        self.ask(request(
+            &Who::Shop,
+            Some(&key),
+            Command::Confirm { id, lines },
+        ))
+        .await;
     }
 
     async fn release(&mut self) {
@@ -137,7 +150,8 @@ impl Buyer {
         };
         let ttl = evenkeel_rules::time::Millis(self.client.rng.u64(200..=6_000));
         let key = self.key();
-        self.ask(request(&self.who, Some(&key), Command::Extend { id, ttl })).await;
+        self.ask(request(&self.who, Some(&key), Command::Extend { id, ttl }))
+            .await;
     }
 
     /// Waits until about the deadline of its last hold, and then confirms it.
@@ -162,7 +176,12 @@ impl Buyer {
         let number = self.client.rng.u32(0..=self.asked);
         let key = format!("b{}-{number}", self.number);
         let who = self.who.clone();
-        let request = place(&mut self.client.rng, &self.shop, (&who, &self.customer), &key);
+        let request = place(
+            &mut self.client.rng,
+            &self.shop,
+            (&who, &self.customer),
+            &key,
+        );
         self.ask(request).await;
     }
 
@@ -173,7 +192,12 @@ impl Buyer {
         };
         let key = self.key();
         let who = self.who.clone();
-        let mut request = place(&mut self.client.rng, &self.shop, (&who, &self.customer), &key);
+        let mut request = place(
+            &mut self.client.rng,
+            &self.shop,
+            (&who, &self.customer),
+            &key,
+        );
         if let Command::Place(place) = &mut request.command {
             place.id = id;
         }
@@ -186,6 +210,7 @@ impl Buyer {
         let other = self.client.rng.usize(0..4);
         let id = format!("h-b{other}-{}", self.client.rng.u32(0..20));
         let id = HoldId::new(&id).expect("a well-formed id");
-        self.ask(request(&self.who, Some(&key), Command::Release { id })).await;
+        self.ask(request(&self.who, Some(&key), Command::Release { id }))
+            .await;
     }
 }
