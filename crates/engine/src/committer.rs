@@ -465,6 +465,7 @@ impl Delivery {
         for (caller, told) in self.answers {
             drop(caller.send(told));
         }
+        drop(self.spent);
     }
 }
 

@@ -6,7 +6,7 @@ use crate::store::memory::MemoryStore;
 use crate::testing::{NOW, ask, at, change, commit, hold_id, keyed, place, put, sku, units};
 use evenkeel_rules::stock::Change;
 
-type Answers = mpsc::UnboundedReceiver<Vec<Answer>>;
+type Answers = mpsc::UnboundedReceiver<Delivery>;
 
 fn committer(store: &MemoryStore) -> (Committer, Answers) {
     let (answers, told) = mpsc::unbounded_channel();
@@ -122,7 +122,7 @@ async fn the_late_are_told_so_and_the_others_go_on() {
     let left = committer.drop_late(part);
     assert_eq!(left.len(), 2);
     assert!(left.iter().all(|waiting| waiting.deadline != Some(mono)));
-    let answers = told.try_recv().expect("one was late");
+    let answers = told.try_recv().expect("one was late").answers;
     assert_eq!(answers.len(), 1);
     assert!(matches!(answers[0].1, Err(Fault::DeadlinePassed)));
 }
@@ -167,8 +167,14 @@ async fn a_commit_whose_rows_never_come_is_given_up() {
             keys: vec![[u8::try_from(round).expect("small"); 16]],
             ..Touch::default()
         };
-        committer.tell(vec![left], vec![Verdict::Widen(Box::new(touch))]);
-        let answers = told.try_recv().expect("something is handed on each time");
+        let decided = Decided {
+            verdicts: vec![Verdict::Widen(Box::new(touch))],
+            news: News::default(),
+            writes: None,
+        };
+        committer.tell(vec![left], decided);
+        let delivery = told.try_recv().expect("something is handed on each time");
+        let answers = delivery.answers;
         if round == WIDEN_MAX {
             assert!(matches!(answers[0].1, Err(Fault::Unavailable(_))));
             assert!(committer.parts.queue.is_empty());
