@@ -7,7 +7,7 @@ use super::world::{
 };
 use super::{Fixture, audit};
 use evenkeel_engine::commit::{Command, Commit, Outcome};
-use evenkeel_engine::committer::{Committer, Parts, deliver};
+use evenkeel_engine::committer::{Committer, Delivery, Parts};
 use evenkeel_engine::gate::memory::MemoryGate;
 use evenkeel_engine::port::{Store, Touch};
 use evenkeel_engine::queue::{Queue, Told, Waiting};
@@ -62,10 +62,11 @@ struct Bare {
 impl Bare {
     fn start(store: Arc<dyn Store>) -> Self {
         let (queue, clock) = (Arc::new(Queue::new(100)), TestClock::new());
-        let (answers, mut deliveries) = mpsc::unbounded_channel();
+        let (answers, mut deliveries) = mpsc::unbounded_channel::<Delivery>();
+        let gate = Arc::new(MemoryGate::new(0));
         let committer = Committer::new(Parts {
             store,
-            gate: Arc::new(MemoryGate::new(0)),
+            gate: Arc::clone(&gate) as _,
             clock: Arc::clone(&clock) as _,
             ids: TestIds::new(7),
             queue: Arc::clone(&queue),
@@ -78,8 +79,8 @@ impl Bare {
         });
         drop(spawn(committer.run()));
         drop(spawn(async move {
-            while let Some(answers) = deliveries.recv().await {
-                deliver(answers);
+            while let Some(delivery) = deliveries.recv().await {
+                delivery.deliver(&*gate);
             }
         }));
         Self { queue, clock }
