@@ -16,6 +16,7 @@ mod drop;
 mod fleet;
 pub(crate) mod histogram;
 mod last_unit;
+pub(crate) mod look;
 pub(crate) mod probe;
 mod progress;
 mod report;
@@ -23,7 +24,7 @@ mod rounds;
 mod stage;
 pub(crate) mod tally;
 
-pub(crate) use stage::{Unready, encode_hold};
+pub(crate) use stage::{Unready, encode_hold, make_token};
 
 use crate::client::outside;
 use clap::{Args, ValueEnum};
