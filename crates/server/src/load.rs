@@ -35,7 +35,7 @@ use std::process::ExitCode;
 #[command(after_help = "\
 Example: evenkeel load --url http://127.0.0.1:7411 --scenario last-unit --seconds 10
 
-Exit codes: 0 the check is green, 1 it is not, 2 wrong usage or token, 3 the server is unreachable")]
+Exit codes: 0 the check is green, 1 it is not, 2 wrong usage or token, 3 no server")]
 pub(crate) struct LoadArgs {
     /// The server
     #[arg(long, env = "EVENKEEL_URL", default_value = "http://127.0.0.1:7411")]
