@@ -1,7 +1,8 @@
 //! `log`: the record of everything that happened, read from its end, at one place, or whole.
 //!
 //! `tail` and `show` are for people; `export` writes one JSON line an entry, as the server answers
-//! them, so that another program can check the chain of hashes for itself.
+//! them with `proof=true`, so that another program can check the chain of hashes for itself: the
+//! hash of an entry is SHA-256 over the 32 bytes of `previous_hash` and the bytes of `text`.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -136,7 +137,17 @@ struct Event {
 
 impl Reader {
     async fn page(&self, from: u64, limit: u64) -> Result<Page, Failure> {
-        let call = Call::get(format!("/v1/log?from={from}&limit={limit}"));
+        self.get(format!("/v1/log?from={from}&limit={limit}")).await
+    }
+
+    /// A page of entries with what their hashes are made of.
+    async fn proved(&self, from: u64) -> Result<Page, Failure> {
+        let path = format!("/v1/log?from={from}&limit={PAGE}&proof=true");
+        self.get(path).await
+    }
+
+    async fn get(&self, path: String) -> Result<Page, Failure> {
+        let call = Call::get(path);
         let text = good(self.door.ask(&call).await?, self.json)?;
         let strange = |_| Failure::Unreachable("the answer is not a log".to_owned());
         let listed: Listed = serde_json::from_str(&text).map_err(strange)?;
@@ -276,7 +287,7 @@ async fn export(reader: &Reader, from: u64, out: Option<&PathBuf>) -> Result<Ver
     let mut from = from.max(1);
     let bar = out.map_or_else(indicatif::ProgressBar::hidden, |_| output::progress());
     loop {
-        let page = reader.page(from, PAGE).await?;
+        let page = reader.proved(from).await?;
         let Some(last) = page.items.last() else { break };
         for item in &page.items {
             match writeln!(target, "{}", item.text) {

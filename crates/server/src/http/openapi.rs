@@ -130,6 +130,7 @@ fn parameters(route: &Route) -> Value {
         let schema = match *name {
             "limit" => json!({ "type": "integer", "minimum": 1, "maximum": 200, "default": 50 }),
             "from" => json!({ "type": "integer", "minimum": 0 }),
+            "proof" => json!({ "type": "boolean", "default": false }),
             _ => text(),
         };
         add(name, "query", false, schema);
