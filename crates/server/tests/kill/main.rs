@@ -1,4 +1,5 @@
-//! The real process, killed with -9 at random moments under load, twenty times on one directory.
+//! The real process, killed with -9 at random moments under load, twenty times on one directory;
+//! and asked to end under load.
 //!
 //! Buyers place, confirm and release holds over HTTP until their connection breaks, and remember
 //! what they were told. After each kill the server is started again, and what it then shows is
@@ -27,6 +28,8 @@ const BUYERS: usize = 24;
 const LIFE_MS: RangeInclusive<u64> = 2..=450;
 /// How soon a killed server must serve again.
 const READY_MAX: Duration = Duration::from_secs(2);
+/// How soon a server ends that is asked to.
+const STOPPED_MAX: Duration = Duration::from_secs(2);
 /// One SKU that never ends, and one that many want.
 const STOCK: [(&str, u64); 2] = [("lamp", 10_000_000), ("vase", 400)];
 
@@ -54,8 +57,13 @@ fn fill(wire: &mut Wire) {
     }
 }
 
-/// Sends load until the server is killed, at a moment that nothing but chance decides.
-fn rush(server: Server, buyers: &mut [Buyer], life: Duration) {
+/// Sends load until `end` ends the server, at a moment that nothing but chance decides.
+fn rush<T>(
+    server: Server,
+    buyers: &mut [Buyer],
+    life: Duration,
+    end: impl FnOnce(Server) -> T,
+) -> T {
     let (sign_off, ended) = channel::<()>();
     let address = server.address().to_owned();
     std::thread::scope(|scope| {
@@ -69,14 +77,14 @@ fn rush(server: Server, buyers: &mut [Buyer], life: Duration) {
         }
         drop(sign_off);
         let early = ended.recv_timeout(life);
-        let killed = server.kill();
+        let how = end(server);
         assert_eq!(
             early,
             Err(RecvTimeoutError::Timeout),
             "every buyer lost its connection to a server that ran"
         );
-        assert!(killed, "the server had ended by itself");
-    });
+        how
+    })
 }
 
 /// Everything that must be true of a server that has come up again.
@@ -97,21 +105,47 @@ fn restart(directory: &Path, worst: &mut Duration) -> Server {
     server
 }
 
+/// A server with stock, and buyers.
+fn open(directory: &Path, rng: &mut Rng) -> (Server, Vec<Buyer>) {
+    let server = Server::start(directory);
+    fill(&mut server.wire());
+    let buyer = |number| Buyer::new(number, server.token(), rng.fork());
+    let buyers = (0..BUYERS).map(buyer).collect();
+    (server, buyers)
+}
+
+#[test]
+fn a_server_that_is_asked_to_end_answers_what_it_took_and_ends_within_two_seconds() {
+    let directory = tempfile::tempdir().expect("a scratch directory");
+    let (server, mut buyers) = open(directory.path(), &mut Rng::with_seed(7));
+    let idle = server.wire();
+    let slow = server.half_a_request();
+    let life = Duration::from_millis(300);
+    let (status, took) = rush(server, &mut buyers, life, Server::terminate);
+    drop((idle, slow));
+    assert_eq!(status, Some(0));
+    assert!(took < STOPPED_MAX, "it took {took:?} to end");
+    let server = Server::start(directory.path());
+    let mut ledger = Ledger::new();
+    check(&server, &mut ledger, &mut buyers);
+    let told: usize = buyers.iter().map(Buyer::placed).sum();
+    assert!(told > BUYERS, "{told} holds are no load");
+    assert_eq!(ledger.holds(), told, "a hold was made and nobody was told");
+    assert!(server.kill(), "the server had ended by itself");
+}
+
 #[test]
 fn what_was_acknowledged_survives_being_killed_twenty_times() {
-    let (seed, directory) = (seed(), tempfile::tempdir().expect("a scratch directory"));
+    let seed = seed();
     println!("KILL_SEED={seed}");
     let mut rng = Rng::with_seed(seed);
-    let mut server = Server::start(directory.path());
-    fill(&mut server.wire());
-    let token = server.token().to_owned();
-    let mut buyers: Vec<Buyer> = (0..BUYERS)
-        .map(|number| Buyer::new(number, &token, rng.fork()))
-        .collect();
+    let directory = tempfile::tempdir().expect("a scratch directory");
+    let (mut server, mut buyers) = open(directory.path(), &mut rng);
     let (mut ledger, mut worst) = (Ledger::new(), Duration::ZERO);
     for _ in 0..KILLS {
         let life = Duration::from_micros(rng.u64(LIFE_MS) * 1000 + rng.u64(0..1000));
-        rush(server, &mut buyers, life);
+        let ran = rush(server, &mut buyers, life, Server::kill);
+        assert!(ran, "the server had ended by itself");
         server = restart(directory.path(), &mut worst);
         check(&server, &mut ledger, &mut buyers);
     }

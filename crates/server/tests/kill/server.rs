@@ -1,5 +1,6 @@
 //! The server as a process, and a connection to it that is kept.
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -76,6 +77,22 @@ impl Server {
     /// A connection that may do everything.
     pub(crate) fn wire(&self) -> Wire {
         Wire::to(&self.address, &self.token).expect("the server listens")
+    }
+
+    /// A connection on which a request was begun and does not go on.
+    pub(crate) fn half_a_request(&self) -> TcpStream {
+        let mut stream = TcpStream::connect(&self.address).expect("the server listens");
+        let sent = stream.write_all(b"POST /v1/holds HTTP/1.1\r\nhost: shop\r\ncontent-le");
+        sent.expect("the server reads");
+        stream
+    }
+
+    /// Asks it to end: its exit code, and how long that took.
+    pub(crate) fn terminate(mut self) -> (Option<i32>, Duration) {
+        let begun = now();
+        kill_process(Pid::from_child(&self.child), Signal::TERM).expect("the server runs");
+        let status = self.child.wait().expect("it is ours");
+        (status.code(), begun.elapsed())
     }
 
     /// Kills it with -9; whether it still ran.
