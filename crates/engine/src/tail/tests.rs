@@ -175,7 +175,11 @@ async fn a_row_that_cannot_be_read_stops_it_and_the_gate_stays_where_it_was() {
             tables.log.truncate(1);
             let hash = link(&tables.log[0].hash, text);
             let text = text.to_vec();
-            tables.log.push(LogRow { position: 2, hash, text });
+            tables.log.push(LogRow {
+                position: 2,
+                hash,
+                text,
+            });
             tables.head.position = 2;
         });
         let told = tail.run_once().await;

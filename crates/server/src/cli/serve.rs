@@ -64,6 +64,7 @@ async fn serve(config: &Config) -> Result<Verdict, Failure> {
     let listeners = Listeners::bind(config).await?;
     let recorder = PrometheusBuilder::new().install_recorder();
     let recorder = recorder.map_err(|error| Failure::Refused(error.to_string()))?;
+    http::describe_metrics();
     let open = stores::to_write(config, Some(recorder)).await?;
     let served = with_stores(config, &open, (&mut lock, listeners), &mut ends).await;
     open.engine.stop().await;
