@@ -1,0 +1,207 @@
+//! Keys, ids and final refusals: does the name index know each, and as what?
+//!
+//! Every row with a key must be found under that key, and every hold under its id; so no key can
+//! have taken effect twice without the second row being found out. Final refusals are numbered
+//! without gaps, so a removed one is noticed; what was said in it cannot be shown, because no
+//! other row has it, and the chain does not cover it: an edited refusal that can still be read is
+//! not found.
+
+use super::fold::{Fold, NameCheck, wrong};
+use super::report::{Book, Draft, Invariant, Kind, Subject};
+use crate::chain::{Entry, hex};
+use crate::commit::{Rejection, hold_name};
+use crate::port::{Fault, KeyRow, Mark, RefusalRow, Store};
+use evenkeel_rules::hold::Hold;
+use serde_json::json;
+
+/// Names of one look-up.
+pub(super) const BATCH: usize = 4_096;
+
+/// Looks up the names that the fold gathered.
+///
+/// # Errors
+/// A [`Fault`] of the store.
+pub(super) async fn look_up(
+    store: &dyn Store,
+    fold: &mut Fold,
+    book: &mut Book,
+) -> Result<(), Fault> {
+    let mut checks = std::mem::take(&mut fold.names);
+    // Neighbours in the index are read together.
+    checks.sort_unstable_by_key(|check| check.name);
+    for some in checks.chunks(BATCH) {
+        let names: Vec<_> = some.iter().map(|check| check.name).collect();
+        let known = store.names(&names).await?.rows;
+        book.checked(Invariant::I6, some.len());
+        for (check, row) in some.iter().zip(known) {
+            compare(store, check, row, book).await?;
+        }
+    }
+    checks.clear();
+    fold.names = checks;
+    Ok(())
+}
+
+async fn compare(
+    store: &dyn Store,
+    check: &NameCheck,
+    row: Option<KeyRow>,
+    book: &mut Book,
+) -> Result<(), Fault> {
+    let expected = Mark::Position(check.position);
+    let told = row.as_ref().map(|row| (&row.mark, row.fingerprint));
+    if told == Some((&expected, check.fingerprint)) {
+        return Ok(());
+    }
+    let position = check.position;
+    let subject = if check.of_hold {
+        Subject::new("hold", hold_at(store, check).await?)
+    } else {
+        Subject::new("key", hex(&check.name))
+    };
+    let word = if check.of_hold { "id" } else { "key" };
+    let (kind, found, detail) = match row.map(|row| row.mark) {
+        None => (Kind::KeyMissing, json!(null), format!("the name index does not know the {word}")),
+        Some(Mark::Refusal(number, _)) => {
+            let detail = format!("the {word} was refused for good and took effect");
+            (Kind::EffectOfRefusal, json!({"refusal": number}), detail)
+        }
+        Some(Mark::Position(other)) if other == position => {
+            let detail = "the name index has another fingerprint for it".to_owned();
+            (Kind::StateEdited, json!({"position": other}), detail)
+        }
+        Some(Mark::Position(other)) if has_key(store, other, check).await? => {
+            let detail = format!("the key took effect at {other} and at {position}");
+            (Kind::EffectTwice, json!({"position": other}), detail)
+        }
+        Some(Mark::Position(other)) => {
+            let detail = format!("the name index has the {word} at {other}");
+            (Kind::StateEdited, json!({"position": other}), detail)
+        }
+    };
+    let draft = Draft {
+        expected: json!({"position": position}),
+        found,
+        detail,
+        ..wrong(kind, subject, position)
+    };
+    book.find(Invariant::I6, draft);
+    Ok(())
+}
+
+/// Whether the row at a position has this very key.
+async fn has_key(store: &dyn Store, position: u64, check: &NameCheck) -> Result<bool, Fault> {
+    let entry = entry_at(store, position).await?;
+    let key = entry.and_then(|entry| entry.key());
+    Ok(!check.of_hold && key.is_some_and(|(name, _)| name == check.name))
+}
+
+async fn entry_at(store: &dyn Store, position: u64) -> Result<Option<Entry>, Fault> {
+    let rows = store.log(position, 1).await?.rows;
+    let row = rows.into_iter().find(|row| row.position == position);
+    Ok(row.and_then(|row| Entry::read(&row.text).ok()))
+}
+
+/// The id of the hold that a row made, as that row says it; its name in hexadecimal otherwise.
+pub(super) async fn hold_at(store: &dyn Store, check: &NameCheck) -> Result<String, Fault> {
+    let entry = entry_at(store, check.position).await?;
+    let events = entry.map_or(Vec::new(), |entry| entry.events);
+    let ids = events.iter().filter_map(|event| event.data::<Hold>().ok());
+    let id = ids.map(|hold| hold.id).find(|id| hold_name(id) == check.name);
+    Ok(id.map_or_else(|| hex(&check.name), |id| id.to_string()))
+}
+
+/// Rows of one read of refusals.
+const PAGE: usize = 1_000;
+
+/// Reads all final refusals: each number is there once, can be read, and its key is known.
+///
+/// # Errors
+/// A [`Fault`] of the store.
+pub(super) async fn refusals(
+    store: &dyn Store,
+    fold: &Fold,
+    book: &mut Book,
+) -> Result<(), Fault> {
+    let written = store.head().await?.refusals;
+    let mut next = 1;
+    loop {
+        let page = store.refusals(next, PAGE).await?.rows;
+        let names: Vec<_> = page.iter().map(|row| row.name).collect();
+        let known = store.names(&names).await?.rows;
+        let head = store.head().await?.refusals;
+        book.checked(Invariant::I6, page.len());
+        for (row, known) in page.iter().zip(known) {
+            missing((next, row.number), book);
+            next = row.number + 1;
+            if row.number > head && fold.lost.gone.is_empty() {
+                let detail = "the head does not count this refusal".to_owned();
+                let draft = wrong(Kind::StateEdited, refusal(row.number), fold.position);
+                book.find(Invariant::I6, Draft { detail, ..draft });
+                continue;
+            }
+            refused(row, known, book);
+        }
+        if page.len() < PAGE {
+            missing((next, written + 1), book);
+            return Ok(());
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+fn refusal(number: u64) -> Subject {
+    Subject::new("refusal", number)
+}
+
+/// Reports the numbers from `next` up to, and without, `found`.
+fn missing((next, found): (u64, u64), book: &mut Book) {
+    if next >= found {
+        return;
+    }
+    let draft = Draft {
+        expected: json!({"from": next, "to": found - 1}),
+        detail: "a final refusal is gone; which key it was and what was said in it cannot be shown"
+            .to_owned(),
+        ..wrong(Kind::KeyMissing, refusal(next), 0)
+    };
+    book.find(Invariant::I6, draft);
+}
+
+fn refused(row: &RefusalRow, known: Option<KeyRow>, book: &mut Book) {
+    let said: Result<Rejection, _> = serde_json::from_str(&row.text);
+    let readable = said.as_ref().is_ok_and(Rejection::is_final);
+    if !readable {
+        let draft = Draft {
+            found: json!(row.text),
+            detail: "what was said cannot be a final refusal".to_owned(),
+            ..wrong(Kind::StateEdited, refusal(row.number), 0)
+        };
+        book.find(Invariant::I6, draft);
+        return;
+    }
+    let agrees = |known: &KeyRow| {
+        matches!(known.mark, Mark::Refusal(number, _) if number == row.number)
+            && known.fingerprint == row.fingerprint
+    };
+    let draft = Draft {
+        expected: json!({"refusal": row.number}),
+        ..wrong(Kind::KeyMissing, Subject::new("key", hex(&row.name)), 0)
+    };
+    match known {
+        None => {
+            let detail = "the name index does not know the key of a final refusal".to_owned();
+            book.find(Invariant::I6, Draft { detail, ..draft });
+        }
+        Some(known) if !agrees(&known) => {
+            let (kind, found) = match known.mark {
+                Mark::Position(position) => (Kind::EffectOfRefusal, json!({"position": position})),
+                Mark::Refusal(number, _) => (Kind::StateEdited, json!({"refusal": number})),
+            };
+            let detail = "the name index has something else for the key of a final refusal";
+            let detail = detail.to_owned();
+            book.find(Invariant::I6, Draft { kind, found, detail, ..draft });
+        }
+        Some(_) => (),
+    }
+}
