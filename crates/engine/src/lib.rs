@@ -20,6 +20,7 @@ pub mod store;
 pub mod sweep;
 pub mod tail;
 pub mod token;
+pub mod verify;
 pub mod worker;
 
 pub use engine::{Engine, Options, Ports, Threads};

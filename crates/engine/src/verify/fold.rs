@@ -31,7 +31,9 @@ pub(super) struct Lost {
 
 impl Lost {
     fn within(ranges: &[(u64, u64)], position: u64) -> bool {
-        ranges.iter().any(|(from, to)| (*from..=*to).contains(&position))
+        ranges
+            .iter()
+            .any(|(from, to)| (*from..=*to).contains(&position))
     }
 
     /// Whether the fold misses what this position did.
@@ -164,7 +166,10 @@ impl Fold {
             };
             book.find(Invariant::I4, draft);
         }
-        let expired = entry.events.iter().filter(|event| event.kind == Kind::Expired);
+        let expired = entry
+            .events
+            .iter()
+            .filter(|event| event.kind == Kind::Expired);
         let expired = expired.count() as u64;
         self.pace.step(self.time, entry.at, expired);
         self.time = self.time.max(entry.at);
@@ -190,7 +195,13 @@ impl Fold {
         if !agree || moves.next().is_some() {
             let draft = wrong(Wrong::MovesDiffer, Subject::entry(position), position);
             let detail = "the row's moves are not those of its events";
-            book.find(Invariant::I2, Draft { detail: detail.to_owned(), ..draft });
+            book.find(
+                Invariant::I2,
+                Draft {
+                    detail: detail.to_owned(),
+                    ..draft
+                },
+            );
         }
     }
 
@@ -202,7 +213,10 @@ impl Fold {
         let gave = balances.get(from);
         let short = balances.after(made.operation, made.quantity).err();
         let mut raw = balances.raw();
-        for (account, units) in [(from, -made.quantity.signed()), (to, made.quantity.signed())] {
+        for (account, units) in [
+            (from, -made.quantity.signed()),
+            (to, made.quantity.signed()),
+        ] {
             let slot = Account::ALL.iter().position(|each| *each == account);
             let slot = slot.expect("every account is in the list");
             raw[slot] = raw[slot].saturating_add(units);
@@ -223,7 +237,10 @@ impl Fold {
             expected: json!({"account": from.name(), "at_least": made.quantity}),
             found: json!({"account": from.name(), "units": gave}),
             position,
-            detail: format!("{word} of {} at {location}: the account {what}", made.quantity.get()),
+            detail: format!(
+                "{word} of {} at {location}: the account {what}",
+                made.quantity.get()
+            ),
         };
         book.find(Invariant::I1, draft);
     }
@@ -280,7 +297,10 @@ impl Fold {
             return Step::Gapped;
         }
         if event.version == version + 1 {
-            let what = format!("it points to {} as the event before it, not to {last}", event.previous);
+            let what = format!(
+                "it points to {} as the event before it, not to {last}",
+                event.previous
+            );
             self.illegal(event, &what, book);
             return Step::Gapped;
         }
@@ -288,7 +308,10 @@ impl Fold {
         let draft = Draft {
             expected: json!(version + 1),
             found: json!(event.version),
-            detail: format!("{} goes from version {version} to {}", event.stream, event.version),
+            detail: format!(
+                "{} goes from version {version} to {}",
+                event.stream, event.version
+            ),
             ..wrong(Wrong::VersionGap, subject(event), position)
         };
         book.find(Invariant::I7, draft);
@@ -296,7 +319,12 @@ impl Fold {
     }
 
     /// The stream after an event.
-    pub(super) fn after(before: Option<Stream>, event: &EntryEvent, step: &Step, at: u64) -> Stream {
+    pub(super) fn after(
+        before: Option<Stream>,
+        event: &EntryEvent,
+        step: &Step,
+        at: u64,
+    ) -> Stream {
         let fresh = before.is_none();
         let adopted = matches!(step, Step::Adopted);
         // A gap is said once: the count of events is what the state row has then.
@@ -327,7 +355,10 @@ impl Fold {
     fn sku_event(&mut self, event: &EntryEvent, book: &mut Book) -> Result<bool, String> {
         let sku: Sku = event.data()?;
         same_id(event, sku.terms.sku.as_str())?;
-        let before = self.skus.get(&sku.terms.sku).and_then(|fold| fold.entry.as_ref());
+        let before = self
+            .skus
+            .get(&sku.terms.sku)
+            .and_then(|fold| fold.entry.as_ref());
         let stream = self.advance(before.map(|(stream, _)| *stream), event, book);
         let id = sku.terms.sku.clone();
         self.skus.entry(id).or_default().entry = Some((stream, sku));
@@ -340,7 +371,14 @@ impl Fold {
         let before = self.tokens.get(&token.id).map(|fold| fold.stream);
         let stream = self.advance(before, event, book);
         let seen = false;
-        self.tokens.insert(token.id.clone(), TokenFold { stream, token, seen });
+        self.tokens.insert(
+            token.id.clone(),
+            TokenFold {
+                stream,
+                token,
+                seen,
+            },
+        );
         Ok(true)
     }
 
@@ -383,7 +421,11 @@ impl Fold {
                     expected: json!(folded),
                     found: json!(told.accounts),
                     detail: format!("the event shows other balances at {}", told.location),
-                    ..wrong(Wrong::BalanceEdited, Subject::new("sku", &data.sku), position)
+                    ..wrong(
+                        Wrong::BalanceEdited,
+                        Subject::new("sku", &data.sku),
+                        position,
+                    )
                 };
                 book.find(Invariant::I8, draft);
             }

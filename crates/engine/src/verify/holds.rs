@@ -108,7 +108,9 @@ impl Holds {
 pub(super) fn body_hash(hold: &Hold) -> [u8; 16] {
     let text = serde_json::to_vec(hold).expect("a hold is plain JSON");
     let whole: [u8; 32] = Sha256::digest(text).into();
-    *whole.first_chunk().expect("a SHA-256 is longer than 16 bytes")
+    *whole
+        .first_chunk()
+        .expect("a SHA-256 is longer than 16 bytes")
 }
 
 /// Hash of what no event of a hold may change.
@@ -144,17 +146,17 @@ pub(super) fn body_fits(kind: Kind, hold: &Hold, at: LogTime) -> bool {
         Kind::Held => hold.placed_at == at && hold.changed_at.is_none() && hold.deadline >= at,
         _ => hold.changed_at == Some(at),
     };
-    let shared = hold.lines.iter().all(|line| match (line.confirmed, line.released) {
-        (None, None) => kind != Kind::Confirmed,
-        (Some(sold), Some(rest)) => {
-            kind == Kind::Confirmed && sold.checked_add(rest) == Some(line.quantity.get())
-        }
-        _ => false,
-    });
-    state_after(kind) == Some(hold.state)
-        && times
-        && hold.ended_at == ended.then_some(at)
-        && shared
+    let shared = hold
+        .lines
+        .iter()
+        .all(|line| match (line.confirmed, line.released) {
+            (None, None) => kind != Kind::Confirmed,
+            (Some(sold), Some(rest)) => {
+                kind == Kind::Confirmed && sold.checked_add(rest) == Some(line.quantity.get())
+            }
+            _ => false,
+        });
+    state_after(kind) == Some(hold.state) && times && hold.ended_at == ended.then_some(at) && shared
 }
 
 /// Takes the moves that a hold's event must have made from the front of `moves`, in order.
@@ -181,6 +183,9 @@ pub(super) fn takes(kind: Kind, hold: &Hold, moves: &mut std::slice::Iter<'_, Mo
             takes_one(line, Operation::Confirm, line.confirmed.unwrap_or(0))
                 && takes_one(line, Operation::Release, line.released.unwrap_or(0))
         }),
-        _ => hold.lines.iter().all(|line| takes_one(line, whole, line.quantity.get())),
+        _ => hold
+            .lines
+            .iter()
+            .all(|line| takes_one(line, whole, line.quantity.get())),
     }
 }

@@ -97,7 +97,11 @@ impl Walk<'_> {
         let next_says = self.buffer.front().and_then(Parsed::says);
         if is_itself && self.goes_on_from(row.slot, &row.hash) != Some(false) {
             let doubled = next_says == Some(place);
-            return Ok(if doubled { Verdict::Inserted } else { Verdict::Good });
+            return Ok(if doubled {
+                Verdict::Inserted
+            } else {
+                Verdict::Good
+            });
         }
 
         // From here on something is wrong with this row or with one beside it.

@@ -8,10 +8,10 @@
 
 use super::fold::{Fold, NameCheck, wrong};
 use super::report::{Book, Draft, Invariant, Kind, Subject};
-use crate::chain::{Entry, hex};
-use crate::commit::{Rejection, hold_name};
+use crate::chain::{Entry, EntryEvent, hex};
+use crate::commit::Rejection;
 use crate::port::{Fault, KeyRow, Mark, RefusalRow, Store};
-use evenkeel_rules::hold::Hold;
+use evenkeel_rules::event::{Aggregate, Kind as Event};
 use serde_json::json;
 
 /// Names of one look-up.
@@ -29,17 +29,47 @@ pub(super) async fn look_up(
     let mut checks = std::mem::take(&mut fold.names);
     // Neighbours in the index are read together.
     checks.sort_unstable_by_key(|check| check.name);
-    for some in checks.chunks(BATCH) {
-        let names: Vec<_> = some.iter().map(|check| check.name).collect();
-        let known = store.names(&names).await?.rows;
-        book.checked(Invariant::I6, some.len());
-        for (check, row) in some.iter().zip(known) {
-            compare(store, check, row, book).await?;
+    let mut parts: Vec<&[NameCheck]> = checks.chunks(BATCH).collect();
+    while let Some(part) = parts.pop() {
+        let names: Vec<_> = part.iter().map(|check| check.name).collect();
+        match store.names(&names).await {
+            Ok(known) => {
+                book.checked(Invariant::I6, part.len());
+                for (check, row) in part.iter().zip(known.rows) {
+                    compare(store, check, row, book).await?;
+                }
+            }
+            Err(Fault::Corrupt(what)) if store.names(&[]).await.is_err() => {
+                book.uncomputed(
+                    Invariant::I6,
+                    &format!("the name index cannot be read: {what}"),
+                );
+            }
+            Err(Fault::Corrupt(what)) if part.len() == 1 => unreadable(&part[0], &what, book),
+            // One of them cannot be read: halves lead to it.
+            Err(Fault::Corrupt(_)) => {
+                let (low, high) = part.split_at(part.len() / 2);
+                parts.extend([low, high]);
+            }
+            Err(fault) => return Err(fault),
         }
     }
     checks.clear();
     fold.names = checks;
     Ok(())
+}
+
+/// Reports a piece of the name index that cannot be read, once whatever names it holds.
+fn unreadable(check: &NameCheck, what: &str, book: &mut Book) {
+    let draft = Draft {
+        detail: format!("a piece of the name index cannot be read, with the keys in it: {what}"),
+        ..wrong(
+            Kind::KeyMissing,
+            Subject::new("names", what),
+            check.position,
+        )
+    };
+    book.find(Invariant::I6, draft);
 }
 
 async fn compare(
@@ -55,13 +85,17 @@ async fn compare(
     }
     let position = check.position;
     let subject = if check.of_hold {
-        Subject::new("hold", hold_at(store, check).await?)
+        Subject::new("hold", hold_at(store, check.position).await?)
     } else {
         Subject::new("key", hex(&check.name))
     };
     let word = if check.of_hold { "id" } else { "key" };
     let (kind, found, detail) = match row.map(|row| row.mark) {
-        None => (Kind::KeyMissing, json!(null), format!("the name index does not know the {word}")),
+        None => (
+            Kind::KeyMissing,
+            json!(null),
+            format!("the name index does not know the {word}"),
+        ),
         Some(Mark::Refusal(number, _)) => {
             let detail = format!("the {word} was refused for good and took effect");
             (Kind::EffectOfRefusal, json!({"refusal": number}), detail)
@@ -102,13 +136,17 @@ async fn entry_at(store: &dyn Store, position: u64) -> Result<Option<Entry>, Fau
     Ok(row.and_then(|row| Entry::read(&row.text).ok()))
 }
 
-/// The id of the hold that a row made, as that row says it; its name in hexadecimal otherwise.
-pub(super) async fn hold_at(store: &dyn Store, check: &NameCheck) -> Result<String, Fault> {
-    let entry = entry_at(store, check.position).await?;
+/// The id of the hold that a row made, as that row says it.
+pub(super) async fn hold_at(store: &dyn Store, position: u64) -> Result<String, Fault> {
+    let entry = entry_at(store, position).await?;
     let events = entry.map_or(Vec::new(), |entry| entry.events);
-    let ids = events.iter().filter_map(|event| event.data::<Hold>().ok());
-    let id = ids.map(|hold| hold.id).find(|id| hold_name(id) == check.name);
-    Ok(id.map_or_else(|| hex(&check.name), |id| id.to_string()))
+    let of_hold = |event: &&EntryEvent| event.kind.aggregate() == Aggregate::Hold;
+    let made = events.iter().find(|event| event.kind == Event::Held);
+    let made = made.or_else(|| events.iter().find(of_hold));
+    Ok(made.map_or_else(
+        || format!("made at {position}"),
+        |event| event.id().to_owned(),
+    ))
 }
 
 /// Rows of one read of refusals.
@@ -118,17 +156,18 @@ const PAGE: usize = 1_000;
 ///
 /// # Errors
 /// A [`Fault`] of the store.
-pub(super) async fn refusals(
-    store: &dyn Store,
-    fold: &Fold,
-    book: &mut Book,
-) -> Result<(), Fault> {
+pub(super) async fn refusals(store: &dyn Store, fold: &Fold, book: &mut Book) -> Result<(), Fault> {
     let written = store.head().await?.refusals;
     let mut next = 1;
     loop {
         let page = store.refusals(next, PAGE).await?.rows;
         let names: Vec<_> = page.iter().map(|row| row.name).collect();
-        let known = store.names(&names).await?.rows;
+        let known = match store.names(&names).await {
+            Ok(known) => known.rows.into_iter().map(Some).collect(),
+            // Said already, of the keys in the log.
+            Err(Fault::Corrupt(_)) => vec![None; names.len()],
+            Err(fault) => return Err(fault),
+        };
         let head = store.head().await?.refusals;
         book.checked(Invariant::I6, page.len());
         for (row, known) in page.iter().zip(known) {
@@ -140,7 +179,10 @@ pub(super) async fn refusals(
                 book.find(Invariant::I6, Draft { detail, ..draft });
                 continue;
             }
-            refused(row, known, book);
+            readable(row, book);
+            if let Some(known) = known {
+                indexed(row, known, book);
+            }
         }
         if page.len() < PAGE {
             missing((next, written + 1), book);
@@ -168,18 +210,19 @@ fn missing((next, found): (u64, u64), book: &mut Book) {
     book.find(Invariant::I6, draft);
 }
 
-fn refused(row: &RefusalRow, known: Option<KeyRow>, book: &mut Book) {
+fn readable(row: &RefusalRow, book: &mut Book) {
     let said: Result<Rejection, _> = serde_json::from_str(&row.text);
-    let readable = said.as_ref().is_ok_and(Rejection::is_final);
-    if !readable {
+    if !said.as_ref().is_ok_and(Rejection::is_final) {
         let draft = Draft {
             found: json!(row.text),
             detail: "what was said cannot be a final refusal".to_owned(),
             ..wrong(Kind::StateEdited, refusal(row.number), 0)
         };
         book.find(Invariant::I6, draft);
-        return;
     }
+}
+
+fn indexed(row: &RefusalRow, known: Option<KeyRow>, book: &mut Book) {
     let agrees = |known: &KeyRow| {
         matches!(known.mark, Mark::Refusal(number, _) if number == row.number)
             && known.fingerprint == row.fingerprint
@@ -200,7 +243,15 @@ fn refused(row: &RefusalRow, known: Option<KeyRow>, book: &mut Book) {
             };
             let detail = "the name index has something else for the key of a final refusal";
             let detail = detail.to_owned();
-            book.find(Invariant::I6, Draft { kind, found, detail, ..draft });
+            book.find(
+                Invariant::I6,
+                Draft {
+                    kind,
+                    found,
+                    detail,
+                    ..draft
+                },
+            );
         }
         Some(_) => (),
     }

@@ -119,7 +119,9 @@ impl Invariant {
             Self::I12 => Some("no leases yet: comes with them"),
             Self::I13 => Some("no sagas yet: comes with orders"),
             Self::I14 => Some("no two-phase commit yet: comes with it"),
-            Self::I17 => Some("the server's tests: an acks file does not say what a reader had seen"),
+            Self::I17 => {
+                Some("the server's tests: an acks file does not say what a reader had seen")
+            }
             Self::I18 | Self::I19 => Some("the simulator"),
             Self::I20 => Some("no reconciliation yet: comes with a second store"),
             Self::I21 => Some("the server's tests of its logs, events, audit and error bodies"),
@@ -305,7 +307,8 @@ impl Report {
     /// The line for the anchors file; nothing unless everything that was computed holds.
     #[must_use]
     pub fn anchor(&self) -> Option<String> {
-        self.ok.then(|| format!("{} {}\n", self.position, self.hash))
+        self.ok
+            .then(|| format!("{} {}\n", self.position, self.hash))
     }
 }
 
@@ -395,9 +398,16 @@ impl Book {
         self.pages[invariant as usize].findings.is_empty()
     }
 
+    /// Whether a row shows as many findings as it can: more are only counted.
+    pub(super) fn is_full(&self, invariant: Invariant) -> bool {
+        self.pages[invariant as usize].findings.len() == FINDINGS_MAX
+    }
+
     pub(super) fn report(self, position: u64, hash: String) -> Report {
         let rows = Invariant::ALL.into_iter().zip(self.pages);
-        let checks: Vec<Check> = rows.map(|(invariant, page)| check(invariant, page)).collect();
+        let checks: Vec<Check> = rows
+            .map(|(invariant, page)| check(invariant, page))
+            .collect();
         let ok = checks.iter().all(|check| check.result != Outcome::Violated);
         Report {
             ok,

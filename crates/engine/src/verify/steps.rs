@@ -60,13 +60,7 @@ impl Fold {
     }
 
     /// I3 and I7: an ended hold ends no second time, and every pair of events is a legal one.
-    fn order(
-        &self,
-        before: Option<&HoldFold>,
-        event: &EntryEvent,
-        step: &Step,
-        book: &mut Book,
-    ) {
+    fn order(&self, before: Option<&HoldFold>, event: &EntryEvent, step: &Step, book: &mut Book) {
         let ends = !matches!(event.kind, Kind::Held | Kind::Extended);
         book.checked(Invariant::I3, usize::from(ends));
         match before {

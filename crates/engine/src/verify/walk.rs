@@ -54,6 +54,8 @@ pub(super) struct Sink<'a> {
     pub(super) fold: &'a mut Fold,
     pub(super) answers: &'a mut Answers,
     pub(super) book: &'a mut Book,
+    /// The position that the fold was taken to: a head's, whatever rows there are.
+    pub(super) at: u64,
 }
 
 impl<'a> Walk<'a> {
@@ -97,6 +99,7 @@ impl<'a> Walk<'a> {
         }
         self.fold_prior(to);
         self.end(until, to);
+        to.at = until;
         names::look_up(self.store, to.fold, to.book).await
     }
 
@@ -281,7 +284,11 @@ impl<'a> Walk<'a> {
                 expected: json!(self.previous.map(|hash| hex(&hash))),
                 found: json!(hex(&self.head.hash)),
                 detail: "the head's hash is not the last row's".to_owned(),
-                ..wrong(Kind::StateEdited, Subject::new("head", &self.head.log), until)
+                ..wrong(
+                    Kind::StateEdited,
+                    Subject::new("head", &self.head.log),
+                    until,
+                )
             };
             to.book.find(Invariant::I16, draft);
         }

@@ -47,7 +47,10 @@ pub(super) async fn vouches(
 
 /// Whether a row's moves are those of its holds' events.
 fn moves_agree(entry: &Entry) -> bool {
-    let of_holds = entry.events.iter().all(|event| event.kind.aggregate() == Aggregate::Hold);
+    let of_holds = entry
+        .events
+        .iter()
+        .all(|event| event.kind.aggregate() == Aggregate::Hold);
     let mut moves = entry.moves.iter();
     let agree = |event: &EntryEvent| {
         let hold: Result<Hold, String> = event.data();
@@ -60,10 +63,15 @@ async fn key_agrees(store: &dyn Store, entry: &Entry, position: u64) -> Result<b
     let Some((name, fingerprint)) = entry.key() else {
         return Ok(true);
     };
-    let known = store.names(&[name]).await?.rows.into_iter().next().flatten();
-    Ok(known.is_none_or(|row| {
-        row.mark == Mark::Position(position) && row.fingerprint == fingerprint
-    }))
+    let known = store
+        .names(&[name])
+        .await?
+        .rows
+        .into_iter()
+        .next()
+        .flatten();
+    Ok(known
+        .is_none_or(|row| row.mark == Mark::Position(position) && row.fingerprint == fingerprint))
 }
 
 async fn of_hold(
@@ -114,8 +122,13 @@ async fn of_stock(
         return Ok(None);
     };
     // The last row of all: nothing moved since.
-    let told = data.stock.iter().map(|told| (&told.location, told.accounts));
-    let stands = stock.iter().map(|(location, balances)| (location, balances.raw()));
+    let told = data
+        .stock
+        .iter()
+        .map(|told| (&told.location, told.accounts));
+    let stands = stock
+        .iter()
+        .map(|(location, balances)| (location, balances.raw()));
     let legal = matches!(event.kind, Kind::StockReceived | Kind::StockAdjusted);
     Ok(Some(legal && told.eq(stands)))
 }
