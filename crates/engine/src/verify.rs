@@ -35,7 +35,7 @@ mod steps;
 mod walk;
 mod witness;
 
-pub use acks::{Ack, AckLine, Acks, read_anchors};
+pub use acks::{Acks, read_anchors};
 pub use report::{Check, Class, FINDINGS_MAX, Finding, Invariant, Kind, Outcome, Report, Subject};
 
 /// Longest that a hold may outlive its deadline, beside the time that sweeping what is due takes.
@@ -85,7 +85,7 @@ pub async fn verify(store: &dyn Store, inputs: Inputs<'_>) -> Result<Report, Fau
     }
     let mut book = report::Book::new();
     let mut fold = fold::Fold::default();
-    let mut answers = answers::Answers::new(inputs.acks);
+    let mut answers = answers::Answers::new(inputs.acks, &head);
     let mut walk = walk::Walk::new(store, head.clone(), inputs.anchors);
     let mut to = walk::Sink {
         fold: &mut fold,
@@ -111,6 +111,7 @@ pub async fn verify(store: &dyn Store, inputs: Inputs<'_>) -> Result<Report, Fau
     rows::holds(&mut walk, &mut to).await?;
     catalogue::tokens(&mut walk, &mut to).await?;
     catalogue::skus(&mut walk, &mut to).await?;
+    names::settle(store, to.fold, to.book).await?;
     names::refusals(store, to.fold, to.book).await?;
     let micros = |time: LogTime| time.micros();
     let law = rows::Overdue {

@@ -9,7 +9,7 @@ use super::report::{Book, Draft, Invariant, Kind as Wrong, Subject};
 use crate::body::StockData;
 use crate::chain::{Entry, EntryEvent};
 use crate::commit::Name;
-use crate::port::{Map, Place};
+use crate::port::{KeyRow, Map, Place};
 use evenkeel_rules::event::{Aggregate, Kind};
 use evenkeel_rules::ids::{LocationId, SkuId, TokenId};
 use evenkeel_rules::sku::Sku;
@@ -25,6 +25,8 @@ pub(super) struct Lost {
     pub(super) gone: Vec<(u64, u64)>,
     /// Said to be something else by an anchor, or beyond the head: the fold has what stands there.
     pub(super) doubtful: Vec<(u64, u64)>,
+    /// Positions that inserted rows say; an index fed from the log may name them.
+    pub(super) inserted: Vec<u64>,
     /// Differences that were put down to these rows.
     pub(super) explained: u64,
 }
@@ -99,6 +101,8 @@ pub(super) struct Fold {
     pub(super) lost: Lost,
     /// Names of the rows that were folded, until somebody takes them.
     pub(super) names: Vec<NameCheck>,
+    /// Names that were found to stand for something else, until the whole log was read.
+    pub(super) misnamed: Vec<(NameCheck, Option<KeyRow>)>,
     pub(super) pace: Pace,
 }
 

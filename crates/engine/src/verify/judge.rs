@@ -67,7 +67,7 @@ pub(super) enum Verdict {
 
 impl Walk<'_> {
     /// Whether the row behind a slot covers a hash, or the head has it; nothing if neither tells.
-    fn goes_on_from(&self, slot: u64, hash: &Hash) -> Option<bool> {
+    pub(super) fn goes_on_from(&self, slot: u64, hash: &Hash) -> Option<bool> {
         let head = || (self.tip == self.head.position).then(|| self.head.hash == *hash);
         match self.buffer.front() {
             None => head(),

@@ -17,7 +17,10 @@ use serde_json::json;
 /// Names of one look-up.
 pub(super) const BATCH: usize = 4_096;
 
-/// Looks up the names that the fold gathered.
+/// Most names that are kept until the whole log was read: more are not reported.
+const MISNAMED_MAX: usize = 1_000;
+
+/// Looks up the names that the fold gathered. What is wrong is kept: see [`settle`].
 ///
 /// # Errors
 /// A [`Fault`] of the store.
@@ -35,9 +38,11 @@ pub(super) async fn look_up(
         match store.names(&names).await {
             Ok(known) => {
                 book.checked(Invariant::I6, part.len());
-                for (check, row) in part.iter().zip(known.rows) {
-                    compare(store, check, row, book).await?;
-                }
+                let told = part.iter().zip(known.rows);
+                let wrong = told.filter(|(check, row)| !agrees(check, row.as_ref()));
+                let room = MISNAMED_MAX.saturating_sub(fold.misnamed.len());
+                let wrong = wrong.map(|(check, row)| (*check, row));
+                fold.misnamed.extend(wrong.take(room));
             }
             Err(Fault::Corrupt(what)) if store.names(&[]).await.is_err() => {
                 book.uncomputed(
@@ -72,17 +77,37 @@ fn unreadable(check: &NameCheck, what: &str, book: &mut Book) {
     book.find(Invariant::I6, draft);
 }
 
-async fn compare(
+fn agrees(check: &NameCheck, row: Option<&KeyRow>) -> bool {
+    let expected = Mark::Position(check.position);
+    row.is_some_and(|row| row.mark == expected && row.fingerprint == check.fingerprint)
+}
+
+/// Reports the names that stand for something else than the log says.
+///
+/// # Errors
+/// A [`Fault`] of the store.
+pub(super) async fn settle(
+    store: &dyn Store,
+    fold: &mut Fold,
+    book: &mut Book,
+) -> Result<(), Fault> {
+    for (check, row) in std::mem::take(&mut fold.misnamed) {
+        let named = row.as_ref().map(|row| &row.mark);
+        let fed = |at: &u64| fold.lost.inserted.contains(at);
+        // The index was fed with a row that no commit wrote: that row is the damage.
+        if !matches!(named, Some(Mark::Position(at)) if fed(at)) {
+            misnamed(store, &check, row, book).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn misnamed(
     store: &dyn Store,
     check: &NameCheck,
     row: Option<KeyRow>,
     book: &mut Book,
 ) -> Result<(), Fault> {
-    let expected = Mark::Position(check.position);
-    let told = row.as_ref().map(|row| (&row.mark, row.fingerprint));
-    if told == Some((&expected, check.fingerprint)) {
-        return Ok(());
-    }
     let position = check.position;
     let subject = if check.of_hold {
         Subject::new("hold", hold_at(store, check.position).await?)

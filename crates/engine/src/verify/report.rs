@@ -358,6 +358,11 @@ impl Book {
         page.uncomputed.get_or_insert_with(|| place.to_owned());
     }
 
+    /// Says why an invariant could not be computed, in place of any reason before.
+    pub(super) fn not_computed(&mut self, invariant: Invariant, place: &str) {
+        self.page(invariant).uncomputed = Some(place.to_owned());
+    }
+
     /// Adds what a result does not cover.
     pub(super) fn note(&mut self, invariant: Invariant, note: String) {
         self.page(invariant).notes.push(note);

@@ -232,9 +232,14 @@ impl<'a> Walk<'a> {
             ..wrong(Kind::EntryInserted, Subject::entry(place), place)
         };
         to.book.find(Invariant::I16, draft);
+        to.fold.lost.inserted.push(row.says().unwrap_or(place));
         if beyond {
             to.fold.lost.doubtful.push((place, place));
         } else if row.slot > self.slot {
+            if self.goes_on_from(row.slot, &row.hash) == Some(true) {
+                // The rows behind were hashed anew, with this one among them.
+                self.previous = Some(row.hash);
+            }
             self.shift += 1;
             self.slot = row.slot;
         }

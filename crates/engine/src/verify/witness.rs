@@ -7,7 +7,7 @@ use super::holds::{core_hash, takes};
 use super::judge::Parsed;
 use crate::body::StockData;
 use crate::chain::{Entry, EntryEvent};
-use crate::port::{Fault, Mark, Store};
+use crate::port::{At, Fault, Mark, Store};
 use evenkeel_rules::event::{Aggregate, Kind};
 use evenkeel_rules::hold::Hold;
 use evenkeel_rules::ids::SkuId;
@@ -59,17 +59,21 @@ fn moves_agree(entry: &Entry) -> bool {
     !of_holds || (entry.events.iter().all(agree) && moves.next().is_none())
 }
 
+/// What a read says; nothing when its rows are damaged themselves.
+fn told<T>(read: Result<At<T>, Fault>) -> Result<Option<At<T>>, Fault> {
+    match read {
+        Ok(at) => Ok(Some(at)),
+        Err(Fault::Corrupt(_)) => Ok(None),
+        Err(fault) => Err(fault),
+    }
+}
+
 async fn key_agrees(store: &dyn Store, entry: &Entry, position: u64) -> Result<bool, Fault> {
     let Some((name, fingerprint)) = entry.key() else {
         return Ok(true);
     };
-    let known = store
-        .names(&[name])
-        .await?
-        .rows
-        .into_iter()
-        .next()
-        .flatten();
+    let known = told(store.names(&[name]).await)?;
+    let known = known.and_then(|at| at.rows.into_iter().next().flatten());
     Ok(known
         .is_none_or(|row| row.mark == Mark::Position(position) && row.fingerprint == fingerprint))
 }
@@ -82,7 +86,7 @@ async fn of_hold(
     let Ok(hold) = event.data::<Hold>() else {
         return Ok(Some(false));
     };
-    let Some(row) = store.hold(&hold.id).await?.rows else {
+    let Some(row) = told(store.hold(&hold.id).await)?.and_then(|at| at.rows) else {
         return Ok(None);
     };
     if row.last == position {
@@ -101,7 +105,8 @@ async fn of_sku(
     let Ok(sku) = event.data::<Sku>() else {
         return Ok(Some(false));
     };
-    let row = store.sku(&sku.terms.sku).await?.rows.map(|(row, _)| row);
+    let row = told(store.sku(&sku.terms.sku).await)?.and_then(|at| at.rows);
+    let row = row.map(|(row, _)| row);
     let row = row.filter(|row| row.last == position);
     Ok(row.map(|row| row.sku == sku))
 }
@@ -117,8 +122,8 @@ async fn of_stock(
     let Ok(id) = SkuId::new(event.id()) else {
         return Ok(Some(false));
     };
-    let at = store.sku(&id).await?;
-    let Some((_, stock)) = at.rows.filter(|_| at.position == position) else {
+    let at = told(store.sku(&id).await)?.filter(|at| at.position == position);
+    let Some((_, stock)) = at.and_then(|at| at.rows) else {
         return Ok(None);
     };
     // The last row of all: nothing moved since.
