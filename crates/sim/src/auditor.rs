@@ -1,0 +1,177 @@
+//! The independent auditor: it believes nothing but what became durable and what was answered.
+//!
+//! Each log text is handed to it at the moment it becomes durable; it reads the text itself, folds
+//! it with its own double-entry table and its own state machine, and compares the store's rows
+//! with its folds. Each request and each answer that reached its caller is handed to it as well;
+//! it holds every answer against the log. It shares no code with rules or engine but the types in
+//! which rows and answers are spelled, and it never decides anything: it only notes violations,
+//! each under the name of the invariant that it breaks.
+
+mod answers;
+mod end;
+mod holds;
+mod model;
+mod tables;
+
+pub use answers::{Answer, AttemptId};
+
+use answers::Answers;
+use evenkeel_engine::store::memory::Tables;
+use model::Model;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// Most violations that are kept of one seed.
+const VIOLATIONS_MAX: usize = 50;
+
+/// An invariant that did not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// The invariant's name, as `I1`.
+    pub invariant: &'static str,
+    /// How many log rows, answers and faults had been seen.
+    pub step: u64,
+    /// What was found, in words.
+    pub what: String,
+}
+
+/// The auditor of one seed.
+#[derive(Debug, Default)]
+pub struct Auditor {
+    model: Model,
+    answers: Answers,
+    violations: Vec<Violation>,
+    trace: Sha256,
+    steps: u64,
+}
+
+/// Where checks note what they find.
+type Found = Vec<(&'static str, String)>;
+
+impl Auditor {
+    /// An auditor of an empty log whose hash 0 is this.
+    #[must_use]
+    pub fn new(origin: [u8; 32]) -> Self {
+        Self {
+            model: Model::new(origin),
+            ..Self::default()
+        }
+    }
+
+    fn trace(&mut self, kind: &str, what: &[u8]) {
+        self.steps += 1;
+        self.trace.update(kind);
+        self.trace.update(what.len().to_le_bytes());
+        self.trace.update(what);
+    }
+
+    fn note(&mut self, found: Found) {
+        for (invariant, what) in found {
+            if self.violations.len() < VIOLATIONS_MAX {
+                let step = self.steps;
+                self.violations.push(Violation {
+                    invariant,
+                    step,
+                    what,
+                });
+            }
+        }
+    }
+
+    /// Notes something that others found out.
+    pub fn report(&mut self, invariant: &'static str, what: String) {
+        self.note(vec![(invariant, what)]);
+    }
+
+    /// Notes that a fault fired.
+    pub fn fault(&mut self, name: &str) {
+        self.trace("fault", name.as_bytes());
+    }
+
+    /// Takes in one log row that became durable.
+    pub fn row(&mut self, text: &[u8], hash: [u8; 32], mono: Duration) {
+        self.trace("row", text);
+        let mut found = Found::new();
+        if let Some(key) = self.model.row(text, hash, mono, &mut found) {
+            self.answers.effect(&self.model, &key, &mut found);
+        }
+        self.note(found);
+    }
+
+    /// Looks at a store after something became durable: takes in the new log rows, then compares
+    /// the rows that they touched with its folds.
+    pub fn observe(&mut self, tables: &Tables, mono: Duration) {
+        let seen = self.model.rows_seen();
+        for row in tables.log.iter().skip(seen) {
+            self.row(&row.text, row.hash, mono);
+        }
+        let mut found = Found::new();
+        tables::compare_touched(&mut self.model, tables, &mut found);
+        self.note(found);
+    }
+
+    /// Notes that a request sets out; the answer is told with the same id.
+    pub fn begin(&mut self, request: &evenkeel_engine::Request, mono: Duration) -> AttemptId {
+        self.answers.begin(request, mono)
+    }
+
+    /// Takes in an answer that reached its caller.
+    pub fn answered(&mut self, id: AttemptId, answer: &Answer, mono: Duration) {
+        self.trace("answer", format!("{answer:?}").as_bytes());
+        let mut found = Found::new();
+        self.answers
+            .answered((id, mono), answer, &mut self.model, &mut found);
+        self.note(found);
+    }
+
+    /// Compares everything, once nothing runs any more.
+    pub fn end(&mut self, tables: &Tables) {
+        let mut found = Found::new();
+        end::compare_all(&mut self.model, tables, &mut found);
+        self.answers.end(&self.model, tables, &mut found);
+        self.note(found);
+    }
+
+    /// Every live hold and its deadline in microseconds.
+    #[must_use]
+    pub fn live_holds(&self) -> Vec<(String, i64)> {
+        self.model.live_holds()
+    }
+
+    /// Every place and the units available there.
+    #[must_use]
+    pub fn available(&self) -> Vec<((String, String), i64)> {
+        self.model.available()
+    }
+
+    /// Log time of the last row, in microseconds.
+    #[must_use]
+    pub fn log_time(&self) -> i64 {
+        self.model.time()
+    }
+
+    /// The position of the last row.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.model.position()
+    }
+
+    /// What did not hold, in the order in which it was found.
+    #[must_use]
+    pub fn violations(&self) -> &[Violation] {
+        &self.violations
+    }
+
+    /// Pairs of consecutive event types that some stream went through.
+    #[must_use]
+    pub fn transitions(&self) -> &BTreeSet<(Option<String>, String)> {
+        self.model.transitions()
+    }
+
+    /// How many log rows, answers and faults were seen, and a hash over them.
+    #[must_use]
+    pub fn trace_hash(&self) -> (u64, [u8; 32]) {
+        (self.steps, self.trace.clone().finalize().into())
+    }
+}

@@ -1,0 +1,479 @@
+//! What was asked and what was answered, held against the log.
+//!
+//! An attempt is *open* from when it sets out until it is answered with anything but an unknown
+//! outcome: only an open attempt may take effect. So an effect after a definite no, an answer
+//! before its effect is durable, a second effect of a key and a refusal of a known winner are all
+//! seen at the moment they happen.
+
+use super::Found;
+use super::holds::HoldModel;
+use super::model::{Event, Model, Row, number, text};
+use evenkeel_engine::chain::hex;
+use evenkeel_engine::commit::{Command, Effect, Rejection};
+use evenkeel_engine::port::Fault;
+use evenkeel_engine::store::memory::Tables;
+use evenkeel_engine::{Done, Refusal, Request};
+use evenkeel_rules::{hold, idempotency, stock};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// What a caller was told.
+pub type Answer = Result<Done, Refusal>;
+
+/// An attempt at a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AttemptId(usize);
+
+/// How old the position of a refusal for lack of units may be when the request sets out.
+const AS_OF_MAX: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+struct Attempt {
+    command: Command,
+    owner: Option<String>,
+    /// The key's name and the fingerprint.
+    key: Option<(String, String)>,
+    began: Duration,
+    /// When it was answered with anything but an unknown outcome.
+    closed: Option<Duration>,
+}
+
+#[derive(Debug, Default)]
+struct KeyState {
+    attempts: Vec<usize>,
+    /// The final refusal that was told, and for which fingerprint.
+    refused: Option<(String, Rejection)>,
+}
+
+/// All attempts of a seed.
+#[derive(Debug, Default)]
+pub(super) struct Answers {
+    attempts: Vec<Attempt>,
+    keys: BTreeMap<String, KeyState>,
+}
+
+fn value(of: &impl serde::Serialize) -> Value {
+    serde_json::to_value(of).expect("an effect is plain JSON")
+}
+
+/// Whether an effect is what the event says.
+fn tells(effect: &Effect, event: &Event, position: u64) -> bool {
+    match effect {
+        Effect::Hold(row) => {
+            (row.version, row.last) == (event.version, position) && value(&row.hold) == event.data
+        }
+        Effect::Sku { row, created } => {
+            row.version == event.version
+                && *created == (event.kind == "sku.created")
+                && value(&row.sku) == event.data
+        }
+        Effect::Stock { sku, stock } => {
+            let line = |(location, balances): &(_, evenkeel_rules::stock::Balances)| {
+                let location: &evenkeel_rules::ids::LocationId = location;
+                json!({"location": location, "accounts": balances.raw()})
+            };
+            let said: Vec<Value> = stock.iter().map(line).collect();
+            text(&event.data, "sku") == sku.as_str() && event.data["stock"] == Value::from(said)
+        }
+        Effect::Token(row) => row.version == event.version && value(&row.token) == event.data,
+    }
+}
+
+/// Whether a row is what the command asked for.
+fn fulfils(command: &Command, row: &Row) -> bool {
+    let Some(event) = row.events.last() else {
+        return false;
+    };
+    let (kind, data) = (event.kind.as_str(), &event.data);
+    let of_hold = |wanted: &str, id: &evenkeel_rules::ids::HoldId| {
+        kind == wanted && text(data, "id") == id.as_str()
+    };
+    match command {
+        Command::PutSku { terms } => {
+            let kept = |(name, said): (&String, &Value)| data[name] == *said;
+            value(terms)
+                .as_object()
+                .is_some_and(|terms| terms.iter().all(kept))
+        }
+        Command::ChangeStock { sku, .. } => event.stream == format!("stock:{sku}"),
+        Command::Place(place) => {
+            let mut units = BTreeMap::new();
+            for line in &place.lines {
+                let at = (line.sku.to_string(), line.location.to_string());
+                *units.entry(at).or_default() += line.quantity.signed();
+            }
+            let life = i64::try_from(place.ttl.0 * 1_000).unwrap_or(i64::MAX);
+            of_hold("stock.held", &place.id)
+                && HoldModel::units(data) == units
+                && text(data, "customer") == place.customer.as_str()
+                && number(data, "deadline") == row.at + life
+        }
+        Command::Confirm { id, .. } => of_hold("stock.confirmed", id),
+        Command::Release { id } => of_hold("stock.released", id),
+        Command::Extend { id, .. } => of_hold("stock.extended", id),
+        Command::Expire { id } => of_hold("stock.expired", id),
+        Command::CreateToken { id, .. } => {
+            kind == "token.created" && text(data, "id") == id.as_str()
+        }
+        Command::RevokeToken { id } => kind == "token.revoked" && text(data, "id") == id.as_str(),
+    }
+}
+
+impl Answers {
+    pub(super) fn begin(&mut self, request: &Request, mono: Duration) -> AttemptId {
+        let id = self.attempts.len();
+        let key = request.key.as_ref();
+        let key = key.map(|key| (hex(&key.name), hex(&key.fingerprint)));
+        if let Some((name, _)) = &key {
+            self.keys.entry(name.clone()).or_default().attempts.push(id);
+        }
+        self.attempts.push(Attempt {
+            command: request.command.clone(),
+            owner: request.owner.as_ref().map(ToString::to_string),
+            key,
+            began: mono,
+            closed: None,
+        });
+        AttemptId(id)
+    }
+
+    /// A key took effect with the last row.
+    pub(super) fn effect(&self, model: &Model, key: &str, found: &mut Found) {
+        let row = model.rows.last().expect("a row was just taken in");
+        let position = row.position;
+        let state = self.keys.get(key);
+        let attempts = state.map_or(&[][..], |state| state.attempts.as_slice());
+        let same = |id: &&usize| {
+            let key = self.attempts[**id].key.as_ref();
+            key.is_some_and(|(_, fingerprint)| *fingerprint == row.fingerprint)
+        };
+        let mine: Vec<&Attempt> = attempts
+            .iter()
+            .filter(same)
+            .map(|id| &self.attempts[*id])
+            .collect();
+        let Some(first) = mine.first() else {
+            found.push(("I5", format!("nobody asked for what {position} did")));
+            return;
+        };
+        if !mine.iter().any(|attempt| attempt.closed.is_none()) {
+            let what = format!("{position} took effect after a definite answer");
+            found.push(("I5", what));
+        }
+        if let Some((fingerprint, rejection)) = state.and_then(|state| state.refused.as_ref())
+            && *fingerprint == row.fingerprint
+        {
+            let what = format!("{position} took effect after the final refusal {rejection}");
+            found.push(("I5", what));
+        }
+        if !fulfils(&first.command, row) {
+            let what = format!("{position} is not what was asked: {:?}", first.command);
+            found.push(("I5", what));
+        }
+    }
+
+    pub(super) fn answered(
+        &mut self,
+        (AttemptId(id), mono): (AttemptId, Duration),
+        answer: &Answer,
+        model: &mut Model,
+        found: &mut Found,
+    ) {
+        match answer {
+            Ok(done) => self.check_done(&self.attempts[id], done, model, found),
+            Err(Refusal::Rejected { rejection, .. }) => {
+                if rejection.is_final() {
+                    self.check_final(id, rejection, model, found);
+                }
+                self.check_refusal(&self.attempts[id], answer, model, found);
+            }
+            Err(Refusal::Failed(Fault::TimedOut)) => return,
+            Err(Refusal::Failed(_)) => {}
+        }
+        if answer.is_err() {
+            self.check_no(id, model, found);
+        }
+        self.attempts[id].closed = Some(mono);
+    }
+
+    /// Whoever is told a definite no has had no effect: if its key took effect since it set out,
+    /// that was another attempt.
+    fn check_no(&self, id: usize, model: &Model, found: &mut Found) {
+        let attempt = &self.attempts[id];
+        let Some((key, fingerprint)) = &attempt.key else {
+            return;
+        };
+        let effect = model.keys.get(key).and_then(|at| model.at(*at));
+        let Some(row) = effect.filter(|row| row.fingerprint == *fingerprint) else {
+            return;
+        };
+        let may_have = |other: &usize| {
+            let other = &self.attempts[*other];
+            other.key == attempt.key
+                && other.began <= row.mono
+                && other.closed.is_none_or(|closed| closed >= row.mono)
+        };
+        let mut others = self.keys[key].attempts.iter().filter(|other| **other != id);
+        if row.mono >= attempt.began && !others.any(may_have) {
+            let what = format!("{} took effect and was told as a definite no", row.position);
+            found.push(("I5", what));
+        }
+    }
+
+    fn check_done(&self, attempt: &Attempt, done: &Done, model: &Model, found: &mut Found) {
+        let position = done.position;
+        let at_start = position == 0;
+        let Some(row) = model.at(position) else {
+            if !at_start {
+                found.push(("I5", format!("told of {position} before it was durable")));
+            }
+            return;
+        };
+        let event = row.events.last();
+        let told = event.is_some_and(|event| tells(&done.effect, event, position));
+        let Some((key, fingerprint)) = &attempt.key else {
+            if !told && !stands(attempt, done, model) {
+                found.push(("I5", format!("told at {position} what is not there")));
+            }
+            return;
+        };
+        if row.key.as_ref() == Some(key) {
+            if row.fingerprint != *fingerprint || !told {
+                found.push(("I6", format!("told of {position} otherwise than it was")));
+            }
+            if row.mono < attempt.began && !done.replayed {
+                found.push(("I6", format!("{position} was told as new a second time")));
+            }
+            return;
+        }
+        let known = model
+            .keys
+            .get(key)
+            .is_some_and(|effect| *effect <= position);
+        if known || done.replayed {
+            found.push(("I6", format!("told of {position}, which another key did")));
+        } else if !stands(attempt, done, model) {
+            found.push(("I5", format!("told at {position} what is not there")));
+        }
+    }
+
+    /// A final refusal is told once and for all, and is true.
+    fn check_final(
+        &mut self,
+        id: usize,
+        rejection: &Rejection,
+        model: &mut Model,
+        found: &mut Found,
+    ) {
+        let attempt = &self.attempts[id];
+        if let Some((key, fingerprint)) = &attempt.key {
+            let effect = model.keys.get(key).and_then(|position| model.at(*position));
+            if effect.is_some_and(|row| row.fingerprint == *fingerprint) {
+                let what = format!("a key that took effect is refused for good: {rejection}");
+                found.push(("I6", what));
+            }
+            let state = self.keys.entry(key.clone()).or_default();
+            match &state.refused {
+                Some((of, first)) if of == fingerprint && first != rejection => {
+                    let what = format!("refused for good as {first}, then as {rejection}");
+                    found.push(("I5", what));
+                }
+                Some(_) => {}
+                None => state.refused = Some((fingerprint.clone(), rejection.clone())),
+            }
+        }
+        let id = match &attempt.command {
+            Command::Place(place) => &place.id,
+            Command::Confirm { id, .. } | Command::Release { id } | Command::Extend { id, .. } => {
+                id
+            }
+            _ => return,
+        };
+        let Some(hold) = model.holds.get_mut(id.as_str()) else {
+            found.push(("I5", format!("{rejection}: there is no hold {id}")));
+            return;
+        };
+        let is_true = match rejection {
+            Rejection::Hold(hold::Rejection::Confirmed { .. }) => hold.state() == "confirmed",
+            Rejection::Hold(hold::Rejection::Released { .. }) => hold.state() == "released",
+            Rejection::Hold(hold::Rejection::Expired { .. }) => {
+                hold.told_expired = true;
+                hold.state() == "expired" || hold.state() == "held"
+            }
+            _ => true,
+        };
+        if !is_true {
+            let what = format!("{id} is refused as {rejection} and is {}", hold.state());
+            found.push(("I4", what));
+        }
+    }
+
+    /// A refusal of a known winner, or for a reason that was not there.
+    fn check_refusal(&self, attempt: &Attempt, answer: &Answer, model: &Model, found: &mut Found) {
+        let Err(Refusal::Rejected {
+            rejection,
+            position,
+            ..
+        }) = answer
+        else {
+            return;
+        };
+        if *position > model.position() {
+            found.push((
+                "I5",
+                format!("{rejection} as of {position}, which is not there"),
+            ));
+        }
+        let sold_out = match rejection {
+            Rejection::Hold(hold::Rejection::SoldOut { .. })
+            | Rejection::Stock(stock::Rejection::Insufficient) => true,
+            Rejection::Key(idempotency::Rejection::InFlight) => return,
+            Rejection::Key(idempotency::Rejection::KeyReused) => {
+                if !self.used_otherwise(attempt) {
+                    found.push(("I6", "a key is called reused and is not".to_owned()));
+                }
+                return;
+            }
+            _ => false,
+        };
+        if let Some((key, fingerprint)) = &attempt.key
+            && let Some(row) = model.keys.get(key).and_then(|at| model.at(*at))
+            && row.fingerprint == *fingerprint
+            && row.mono < attempt.began
+        {
+            let invariant = if sold_out { "I22" } else { "I6" };
+            let what = format!("the winner of {} is told: {rejection}", row.position);
+            found.push((invariant, what));
+        }
+        if sold_out {
+            check_short(attempt, *position, model, found);
+        }
+        if is_missing(rejection, attempt, *position, model) == Some(false) {
+            found.push((
+                "I5",
+                format!("told {rejection} at {position}, and it is there"),
+            ));
+        }
+    }
+
+    fn used_otherwise(&self, attempt: &Attempt) -> bool {
+        let Some((key, fingerprint)) = &attempt.key else {
+            return false;
+        };
+        let others = self.keys.get(key).map_or(&[][..], |state| &state.attempts);
+        others.iter().any(|id| {
+            let key = self.attempts[*id].key.as_ref();
+            key.is_some_and(|(_, other)| other != fingerprint)
+        })
+    }
+
+    pub(super) fn end(&self, model: &Model, tables: &Tables, found: &mut Found) {
+        let refused: BTreeSet<String> = tables.refused.keys().map(|name| hex(name)).collect();
+        for (key, state) in &self.keys {
+            if state.refused.is_some() && !refused.contains(key) {
+                found.push(("I5", format!("the final refusal of {key} is not there")));
+            }
+            if model.keys.contains_key(key) && refused.contains(key) {
+                found.push(("I6", format!("{key} took effect and is refused for good")));
+            }
+        }
+    }
+}
+
+/// Whether an answer that wrote nothing is true: it stood so at that position.
+fn stands(attempt: &Attempt, done: &Done, model: &Model) -> bool {
+    match (&attempt.command, &done.effect) {
+        (Command::Confirm { id, .. } | Command::Release { id }, Effect::Hold(row)) => {
+            let Some(hold) = model.holds.get(id.as_str()) else {
+                return false;
+            };
+            let at = hold
+                .versions
+                .partition_point(|(at, _)| *at <= done.position);
+            let Some((_, data)) = at.checked_sub(1).map(|index| &hold.versions[index]) else {
+                return false;
+            };
+            let releases = matches!(attempt.command, Command::Release { .. });
+            let state = if releases { "released" } else { "confirmed" };
+            value(&row.hold) == *data && text(data, "state") == state
+        }
+        (Command::PutSku { terms }, Effect::Sku { row, created }) => {
+            let stream = model.streams.get(&format!("sku:{}", terms.sku));
+            let stream = stream.filter(|stream| stream.version >= row.version);
+            !created && row.sku.terms == *terms && stream.is_some()
+        }
+        (Command::RevokeToken { id }, Effect::Token(row)) => {
+            let stream = model.streams.get(&format!("token:{id}"));
+            stream.is_some_and(|stream| value(&row.token) == stream.data)
+        }
+        _ => false,
+    }
+}
+
+/// A refusal for lack of units names a position at which there was a lack, not long ago.
+fn check_short(attempt: &Attempt, position: u64, model: &Model, found: &mut Found) {
+    let mut wanted: BTreeMap<(String, String), i64> = BTreeMap::new();
+    match &attempt.command {
+        Command::Place(place) => {
+            for line in &place.lines {
+                let at = (line.sku.to_string(), line.location.to_string());
+                *wanted.entry(at).or_default() += line.quantity.signed();
+            }
+        }
+        Command::ChangeStock {
+            sku,
+            location,
+            change: stock::Change::WriteOff(quantity),
+            ..
+        } => {
+            wanted.insert((sku.to_string(), location.to_string()), quantity.signed());
+        }
+        _ => {}
+    }
+    let short = |(at, units): (&(String, String), &i64)| model.available_at(at, position) < *units;
+    if !wanted.iter().any(short) {
+        let what = format!("sold out as of {position}, where there was enough of {wanted:?}");
+        found.push(("I22", what));
+    }
+    if let Some(next) = model.at(position + 1)
+        && next.mono + AS_OF_MAX < attempt.began
+    {
+        found.push((
+            "I22",
+            format!("sold out as of {position}, which is long ago"),
+        ));
+    }
+}
+
+/// Whether what is called missing is missing; nothing if the refusal calls nothing so.
+fn is_missing(
+    rejection: &Rejection,
+    attempt: &Attempt,
+    position: u64,
+    model: &Model,
+) -> Option<bool> {
+    let since = |stream: &str| model.streams.get(stream).map(|stream| stream.created);
+    let missing = |stream: &str| since(stream).is_none_or(|created| created > position);
+    match (rejection, &attempt.command) {
+        (Rejection::Hold(hold::Rejection::SkuUnknown { sku }), _) => {
+            Some(missing(&format!("sku:{sku}")))
+        }
+        (Rejection::Stock(stock::Rejection::SkuUnknown), Command::ChangeStock { sku, .. }) => {
+            Some(missing(&format!("sku:{sku}")))
+        }
+        (
+            Rejection::Hold(hold::Rejection::NotFound),
+            Command::Confirm { id, .. } | Command::Release { id } | Command::Extend { id, .. },
+        ) => {
+            let hold = model.holds.get(id.as_str());
+            let customer = hold.map_or("", |hold| text(&hold.data, "customer"));
+            let another = attempt
+                .owner
+                .as_deref()
+                .is_some_and(|owner| owner != customer);
+            Some(another || missing(&format!("hold:{id}")))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,100 @@
+//! Comparing the store's rows with the auditor's folds, for what the last rows touched.
+
+use super::Found;
+use super::model::{Model, Place, Stream};
+use evenkeel_engine::store::memory::Tables;
+use evenkeel_rules::ids::{HoldId, LocationId, SkuId, TokenId};
+use serde_json::Value;
+
+fn value(row: &impl serde::Serialize) -> Value {
+    serde_json::to_value(row).expect("a row is plain JSON")
+}
+
+/// Compares the head and everything that was touched since the last time.
+pub(super) fn compare_touched(model: &mut Model, tables: &Tables, found: &mut Found) {
+    let (streams, places) = std::mem::take(&mut model.touched);
+    let head = &tables.head;
+    if (head.position, head.hash) != (model.position(), model.hash()) {
+        let last = model.position();
+        found.push((
+            "I16",
+            format!("the head says {}, the log {last}", head.position),
+        ));
+    }
+    if head.time.micros() < model.time() {
+        found.push(("I4", "the head's time is before the last row's".to_owned()));
+    }
+    for stream in &streams {
+        compare_stream(model, tables, stream, found);
+    }
+    for place in &places {
+        compare_balances(model, tables, place, found);
+    }
+}
+
+/// Compares the state row of a stream with its fold.
+pub(super) fn compare_stream(model: &Model, tables: &Tables, stream: &str, found: &mut Found) {
+    let Some(fold) = model.streams.get(stream) else {
+        return;
+    };
+    let (word, id) = stream.split_once(':').unwrap_or((stream, ""));
+    let same = match word {
+        "hold" => hold_is(tables, id, fold),
+        "sku" => sku_is(tables, id, fold),
+        "stock" => stock_is(tables, id, fold),
+        "token" => token_is(tables, id, fold),
+        _ => false,
+    };
+    if !same {
+        found.push(("I15", format!("the row of {stream} is not its fold")));
+    }
+}
+
+fn hold_is(tables: &Tables, id: &str, fold: &Stream) -> bool {
+    let id = HoldId::new(id).expect("the engine wrote a well-formed id");
+    let created = tables.hold_ids.get(&id);
+    let row = created.and_then(|created| tables.holds.get(created));
+    row.is_some_and(|row| {
+        let numbers = (row.created, row.last, row.version);
+        numbers == (fold.created, fold.last, fold.version) && value(&row.hold) == fold.data
+    })
+}
+
+fn sku_is(tables: &Tables, id: &str, fold: &Stream) -> bool {
+    let id = SkuId::new(id).expect("the engine wrote a well-formed id");
+    tables.skus.get(&id).is_some_and(|row| {
+        let numbers = (row.created, row.last, row.version);
+        numbers == (fold.created, fold.last, fold.version) && value(&row.sku) == fold.data
+    })
+}
+
+fn stock_is(tables: &Tables, id: &str, fold: &Stream) -> bool {
+    let id = SkuId::new(id).expect("the engine wrote a well-formed id");
+    tables
+        .skus
+        .get(&id)
+        .is_some_and(|row| (row.stock_last, row.stock_version) == (fold.last, fold.version))
+}
+
+fn token_is(tables: &Tables, id: &str, fold: &Stream) -> bool {
+    let id = TokenId::new(id).expect("the engine wrote a well-formed id");
+    tables.tokens.get(&id).is_some_and(|row| {
+        let numbers = (row.created, row.last, row.version);
+        numbers == (fold.created, fold.last, fold.version) && value(&row.token) == fold.data
+    })
+}
+
+/// Compares the balances of a place with the fold of all moves.
+pub(super) fn compare_balances(model: &Model, tables: &Tables, at: &Place, found: &mut Found) {
+    let place = (
+        SkuId::new(&at.0).expect("the engine wrote a well-formed id"),
+        LocationId::new(&at.1).expect("the engine wrote a well-formed id"),
+    );
+    let stands = tables.balances.get(&place).map(|balances| balances.raw());
+    let fold = model.balances.get(at).copied();
+    if stands != fold {
+        let (sku, location) = at;
+        let what = format!("{sku} at {location} is {stands:?}, its fold {fold:?}");
+        found.push(("I8", what));
+    }
+}

@@ -1,0 +1,274 @@
+//! The faults that the simulator injects, by name, and the dice that decide when.
+//!
+//! Every fault has one name, one rate and one counter: a batch of seeds counts only if each fault
+//! that was allowed fired at least once. Dice are thrown in the order in which the simulation runs,
+//! so one seed always meets the same faults. Once they are switched off nothing fires any more.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+macro_rules! fault_kinds {
+    ($($(#[$doc:meta])* $kind:ident = $name:literal,)*) => {
+        /// A fault that can be injected.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum FaultKind {
+            $($(#[$doc])* $kind,)*
+        }
+
+        impl FaultKind {
+            /// Every fault.
+            pub const ALL: &'static [Self] = &[$(Self::$kind,)*];
+
+            /// The fault's name in reports and in `--faults`.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $name,)*
+                }
+            }
+        }
+    };
+}
+
+fault_kinds! {
+    /// A node dies at a random moment.
+    ProcessKill = "process_kill",
+    /// A node dies before it locks the head.
+    KillBeforeLock = "kill_before_lock",
+    /// A node dies while it holds the lock and has written nothing.
+    KillHoldingLock = "kill_holding_lock",
+    /// A node dies while its COMMIT is under way: it may or may not become durable.
+    KillBeforeSync = "kill_before_sync",
+    /// A node dies after its batch is durable and before anybody was told.
+    KillAfterSync = "kill_after_sync",
+    /// The store crashes: what was not synced is lost.
+    StoreCrash = "store_crash",
+    /// The store says a definite no.
+    StoreUnavailable = "store_unavailable",
+    /// The store says that another writer was in the way.
+    Conflict = "conflict",
+    /// The disk is full.
+    DiskFull = "disk_full",
+    /// The outcome of a COMMIT is not told: lost, done, or done later.
+    CommitUnknown = "commit_unknown",
+    /// An unknown outcome cannot be looked up for a while.
+    ResolveUnavailable = "resolve_unavailable",
+    /// The disk does not confirm a write; the process must end.
+    SyncFailed = "sync_failed",
+    /// A COMMIT takes longer than callers wait.
+    SlowCommit = "slow_commit",
+    /// One commit of a batch cannot be written.
+    Poison = "poison",
+    /// A node stands still for a while.
+    NodePaused = "node_paused",
+    /// A node stands still with the head locked, and wakes to find the lock gone.
+    WokeTooLate = "woke_too_late",
+    /// A node's wall clock steps by less than five seconds.
+    ClockStep = "clock_step",
+    /// A node's wall clock jumps by more than five seconds, and back later.
+    ClockJump = "clock_jump",
+    /// A request never arrives.
+    RequestLost = "request_lost",
+    /// An answer never arrives.
+    ReplyLost = "reply_lost",
+    /// A request arrives a second time, at once or later, at either node.
+    RequestDuplicated = "request_duplicated",
+    /// A caller goes away while its request is worked on.
+    CallerGone = "caller_gone",
+}
+
+impl FaultKind {
+    /// The fault with this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.name() == name)
+    }
+
+    /// How often in a thousand opportunities it fires in a seed of middling trouble; nothing for
+    /// what the chaos loop brings about by itself.
+    const fn rate(self) -> u64 {
+        match self {
+            Self::ProcessKill
+            | Self::KillBeforeLock
+            | Self::KillHoldingLock
+            | Self::KillBeforeSync
+            | Self::KillAfterSync
+            | Self::StoreCrash
+            | Self::NodePaused
+            | Self::WokeTooLate
+            | Self::ClockStep
+            | Self::ClockJump => 0,
+            Self::SyncFailed => 3,
+            Self::SlowCommit => 4,
+            Self::Poison | Self::DiskFull | Self::StoreUnavailable => 6,
+            Self::Conflict => 10,
+            Self::CommitUnknown => 16,
+            Self::RequestLost | Self::CallerGone => 20,
+            Self::ReplyLost => 30,
+            Self::RequestDuplicated => 70,
+            Self::ResolveUnavailable => 300,
+        }
+    }
+}
+
+/// Which faults may fire.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FaultSet(BTreeSet<FaultKind>);
+
+/// A name that is no fault's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownFault(pub String);
+
+impl std::fmt::Display for UnknownFault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<&str> = FaultKind::ALL.iter().map(|kind| kind.name()).collect();
+        let known = names.join(", ");
+        write!(
+            f,
+            "no fault is called {:?}; known are all, none, {known}",
+            self.0
+        )
+    }
+}
+
+impl std::error::Error for UnknownFault {}
+
+impl FaultSet {
+    /// Every fault.
+    #[must_use]
+    pub fn all() -> Self {
+        Self(FaultKind::ALL.iter().copied().collect())
+    }
+
+    /// No fault at all.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self(BTreeSet::new())
+    }
+
+    /// Reads names separated by commas; `all` and `none` are names too.
+    ///
+    /// # Errors
+    /// [`UnknownFault`] with the first name that is no fault's.
+    pub fn parse(list: &str) -> Result<Self, UnknownFault> {
+        let mut set = Self::none();
+        for name in list
+            .split(',')
+            .map(str::trim)
+            .filter(|name| !name.is_empty())
+        {
+            match (name, FaultKind::from_name(name)) {
+                ("all", _) => set = Self::all(),
+                ("none", _) => {}
+                (_, Some(kind)) => {
+                    set.0.insert(kind);
+                }
+                (_, None) => return Err(UnknownFault(name.to_owned())),
+            }
+        }
+        Ok(set)
+    }
+
+    /// Whether a fault may fire.
+    #[must_use]
+    pub fn has(&self, kind: FaultKind) -> bool {
+        self.0.contains(&kind)
+    }
+
+    /// The faults that may fire, in the order of their declaration.
+    pub fn iter(&self) -> impl Iterator<Item = FaultKind> {
+        self.0.iter().copied()
+    }
+}
+
+/// The dice of one seed.
+#[derive(Debug)]
+pub(crate) struct Dice {
+    rng: fastrand::Rng,
+    allowed: FaultSet,
+    on: bool,
+    /// How much trouble this seed has: rates are multiplied by this and divided by four.
+    trouble: u64,
+    counts: BTreeMap<FaultKind, u64>,
+}
+
+impl Dice {
+    pub(crate) fn new(seed: u64, allowed: FaultSet) -> Self {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let trouble = [1, 2, 4, 8][rng.usize(0..4)];
+        Self {
+            rng,
+            allowed,
+            on: false,
+            trouble,
+            counts: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn switch(&mut self, on: bool) {
+        self.on = on;
+    }
+
+    pub(crate) const fn is_on(&self) -> bool {
+        self.on
+    }
+
+    pub(crate) const fn trouble(&self) -> u64 {
+        self.trouble
+    }
+
+    /// A number between two, both included.
+    pub(crate) fn range(&mut self, from: u64, to: u64) -> u64 {
+        self.rng.u64(from..=to)
+    }
+
+    /// Whether something that may happen so often in a thousand times happens.
+    pub(crate) fn chance(&mut self, per_mille: u64) -> bool {
+        self.rng.u64(0..1_000) < per_mille
+    }
+
+    /// Whether a fault may fire now.
+    pub(crate) fn may(&self, kind: FaultKind) -> bool {
+        self.on && self.allowed.has(kind)
+    }
+
+    /// Whether a fault fires at this opportunity.
+    pub(crate) fn fires(&mut self, kind: FaultKind) -> bool {
+        self.may(kind) && self.chance((kind.rate() * self.trouble / 4).max(1))
+    }
+
+    pub(crate) fn count(&mut self, kind: FaultKind) {
+        *self.counts.entry(kind).or_default() += 1;
+    }
+
+    pub(crate) const fn counts(&self) -> &BTreeMap<FaultKind, u64> {
+        &self.counts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fault_has_one_name_and_a_list_of_names_is_a_set() {
+        for kind in FaultKind::ALL {
+            assert_eq!(FaultKind::from_name(kind.name()), Some(*kind));
+        }
+        let set = FaultSet::parse("store_crash, poison").expect("both are known");
+        assert!(set.has(FaultKind::Poison) && !set.has(FaultKind::Conflict));
+        assert_eq!(FaultSet::parse("all"), Ok(FaultSet::all()));
+        assert_eq!(FaultSet::parse("none"), Ok(FaultSet::none()));
+        let unknown = FaultSet::parse("poison,plague").expect_err("no such fault");
+        assert_eq!(unknown, UnknownFault("plague".to_owned()));
+    }
+
+    #[test]
+    fn nothing_fires_before_the_dice_are_switched_on_or_when_it_is_not_allowed() {
+        let poison = FaultSet::parse("poison").expect("it is known");
+        let mut dice = Dice::new(1, poison);
+        assert!((0..9_000).all(|_| !dice.fires(FaultKind::Poison)));
+        dice.switch(true);
+        assert!((0..9_000).any(|_| dice.fires(FaultKind::Poison)));
+        assert!((0..9_000).all(|_| !dice.fires(FaultKind::Conflict)));
+    }
+}

@@ -1,0 +1,338 @@
+//! Planted bugs: ports that lie.
+//!
+//! Each is a mistake that real systems have made, played by the simulated store or gate and never
+//! by a branch in rules or engine. A simulator that does not catch them proves nothing, so each
+//! names the invariant under which it must be caught. An honest world passes through the same
+//! functions and nothing is bent.
+
+use crate::world::World;
+use evenkeel_engine::commit::Name;
+use evenkeel_engine::port::{At, Fault, HoldRow, Map, Place, Store, Touch, View, Writes};
+use evenkeel_engine::store::memory::Tables;
+use evenkeel_rules::hold::State;
+use evenkeel_rules::ids::HoldId;
+use evenkeel_rules::stock::Balances;
+use evenkeel_rules::time::LogTime;
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+mod gate;
+pub(crate) use gate::DeafGate;
+
+macro_rules! planted {
+    ($($(#[$doc:meta])* $bug:ident = $name:literal, $invariant:literal;)*) => {
+        /// A planted bug.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Planted {
+            $($(#[$doc])* $bug,)*
+        }
+
+        impl Planted {
+            /// Every planted bug.
+            pub const ALL: &'static [Self] = &[$(Self::$bug,)*];
+
+            /// The bug's name, as `--planted` takes it.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$bug => $name,)*
+                }
+            }
+
+            /// The invariant under which it must be caught.
+            #[must_use]
+            pub const fn invariant(self) -> &'static str {
+                match self {
+                    $(Self::$bug => $invariant,)*
+                }
+            }
+        }
+    };
+}
+
+planted! {
+    /// The gate refuses without regard to names that are known: a winner's retry is sold out.
+    AvailabilityBeforeDuplicates = "availability-before-duplicates", "I22";
+    /// Keys and ids are durable before their effect; a crash in between leaves them alone.
+    MarkBeforeEffect = "mark-before-effect", "I6";
+    /// The expiry of a hold that has ended gives its units back again.
+    ExpiryAsIncrement = "expiry-as-increment", "I3";
+    /// The gate never hears of units that came back.
+    DeafGate = "deaf-gate", "I22";
+    /// Balances of before a foreign commit are shown as current, and no guard looks.
+    StaleCache = "stale-cache", "I1";
+    /// A row of a batch is missing from the log.
+    SkippedPosition = "skipped-position", "I16";
+    /// Outcomes are told before they are durable.
+    EarlyAnswer = "early-answer", "I5";
+    /// The log is durable before the state rows.
+    SplitCommit = "split-commit", "I15";
+    /// Nothing is ever found to be due.
+    ForgottenSweep = "forgotten-sweep", "I18";
+    /// The head forgets log time.
+    FallingTime = "falling-time", "I4";
+    /// Some keys are shown as unknown, and no guard looks.
+    ForgottenKeys = "forgotten-keys", "I6";
+    /// The head lock does not lock, and no guard looks.
+    NoLock = "no-lock", "I16";
+    /// A batch that was committed is answered with a definite no.
+    FalseNo = "false-no", "I5";
+    /// Unknown outcomes are guessed to be good.
+    GuessedYes = "guessed-yes", "I5";
+}
+
+/// A planted bug as it is listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Listed {
+    /// Its name.
+    pub name: &'static str,
+    /// The invariant under which it must be caught.
+    pub invariant: &'static str,
+}
+
+/// Every planted bug with the invariant under which it must be caught.
+#[must_use]
+pub fn planted_list() -> Vec<Listed> {
+    let all = Planted::ALL.iter();
+    let listed = |bug: &Planted| Listed {
+        name: bug.name(),
+        invariant: bug.invariant(),
+    };
+    all.map(listed).collect()
+}
+
+impl Planted {
+    /// The planted bug with this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|bug| bug.name() == name)
+    }
+
+    /// Whether the store's guards are off, so that the lie is not stopped by a belt.
+    const fn is_unguarded(self) -> bool {
+        matches!(
+            self,
+            Self::StaleCache | Self::ForgottenKeys | Self::NoLock | Self::MarkBeforeEffect
+        )
+    }
+}
+
+/// A part of a batch that is written in one transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// Everything: the only honest one.
+    All,
+    /// Names alone.
+    Names,
+    /// All but the names.
+    NotNames,
+    /// Head, log and names alone.
+    Log,
+    /// State rows, balances and timers.
+    Rows,
+    /// All but the first log row.
+    Skipping,
+}
+
+/// What lies need to remember.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    /// What each node saw or wrote last.
+    seen: BTreeMap<&'static str, Map<Place, Option<Balances>>>,
+    /// Ended holds that were handed to a sweep as due.
+    undead: BTreeSet<HoldId>,
+}
+
+/// The parts in which a batch becomes durable.
+pub(crate) const fn parts(planted: Option<Planted>) -> &'static [Part] {
+    match planted {
+        Some(Planted::MarkBeforeEffect) => &[Part::Names, Part::NotNames],
+        Some(Planted::SplitCommit) => &[Part::Log, Part::Rows],
+        Some(Planted::SkippedPosition) => &[Part::Skipping],
+        _ => &[Part::All],
+    }
+}
+
+/// Polls a future that never waits.
+fn at_once<T>(future: impl Future<Output = T>) -> T {
+    let mut future = pin!(tokio::task::unconstrained(future));
+    match future
+        .as_mut()
+        .poll(&mut Context::from_waker(Waker::noop()))
+    {
+        Poll::Ready(value) => value,
+        Poll::Pending => unreachable!("nobody else has the memory store's lock between two calls"),
+    }
+}
+
+/// Writes a part of a batch.
+pub(crate) fn write(
+    world: &World,
+    by: &'static str,
+    part: Part,
+    writes: &Writes,
+) -> Result<(), Fault> {
+    if world.planted == Some(Planted::StaleCache) {
+        let mut memory = world.memory.lock();
+        let seen = memory.seen.entry(by).or_default();
+        let rows = writes.balances.iter();
+        seen.extend(rows.map(|write| (write.place.clone(), Some(write.now))));
+    }
+    let unguarded = world.planted.is_some_and(Planted::is_unguarded);
+    if part == Part::All && !unguarded {
+        return at_once(async {
+            let (locked, _) = world.store.lock(&Touch::default()).await?;
+            locked.finish(writes).await
+        });
+    }
+    world.store.edit(|tables| force(tables, part, writes));
+    Ok(())
+}
+
+/// Writes a part of a batch without looking at what stands.
+fn force(tables: &mut Tables, part: Part, writes: &Writes) {
+    if matches!(part, Part::All | Part::Names | Part::Log | Part::Skipping) {
+        let names = writes.names.iter();
+        tables.names.extend(names.map(|write| (write.name, *write)));
+    }
+    if part == Part::Names {
+        return;
+    }
+    if part != Part::Rows {
+        let skipped = usize::from(part == Part::Skipping && writes.log.len() > 1);
+        tables.log.extend(writes.log.iter().skip(skipped).cloned());
+        tables.head = writes.head.clone();
+        let refused = writes.refusals.iter();
+        tables
+            .refused
+            .extend(refused.map(|row| (row.name, row.number)));
+        tables.refusals.extend(writes.refusals.iter().cloned());
+    }
+    if part == Part::Log {
+        return;
+    }
+    for write in &writes.holds {
+        let row = write.row.clone();
+        tables.hold_ids.insert(row.hold.id.clone(), row.created);
+        tables.holds.insert(row.created, row);
+    }
+    for write in &writes.skus {
+        let id = write.row.sku.terms.sku.clone();
+        tables.skus.insert(id, write.row.clone());
+    }
+    for write in &writes.balances {
+        tables.balances.insert(write.place.clone(), write.now);
+    }
+    for write in &writes.tokens {
+        let id = write.row.token.id.clone();
+        tables.tokens.insert(id, write.row.clone());
+    }
+    let timers = writes.timers.iter();
+    tables
+        .timers
+        .extend(timers.map(|timer| (timer.due, timer.created)));
+}
+
+/// What a node is shown under the lock.
+pub(crate) async fn view(
+    world: &World,
+    node: &crate::node::Node,
+    touch: &Touch,
+) -> Result<View, Fault> {
+    let (locked, mut view) = world.store.lock(touch).await?;
+    drop(locked);
+    match world.planted {
+        Some(Planted::StaleCache) => {
+            let mut memory = world.memory.lock();
+            let seen = memory.seen.entry(node.name).or_default();
+            for place in &touch.cached.balances {
+                if let Some(row) = seen.get(place) {
+                    view.balances.insert(place.clone(), *row);
+                }
+            }
+            seen.extend(
+                view.balances
+                    .iter()
+                    .map(|(place, row)| (place.clone(), *row)),
+            );
+        }
+        Some(Planted::ExpiryAsIncrement) => {
+            let undead = &mut world.memory.lock().undead;
+            for row in view.holds.values_mut().flatten() {
+                if undead.remove(&row.hold.id) {
+                    revive(row);
+                }
+            }
+        }
+        Some(Planted::ForgottenSweep) if view.front.is_some() => view.front = Some(Vec::new()),
+        Some(Planted::FallingTime) => view.head.time = LogTime::default(),
+        Some(Planted::ForgottenKeys) => {
+            for name in &touch.keys {
+                if world.dice(|dice| dice.chance(200)) {
+                    view.keys.insert(*name, None);
+                }
+            }
+        }
+        _ => {}
+    }
+    Ok(view)
+}
+
+/// Makes an ended hold look as if it had not.
+fn revive(row: &mut HoldRow) {
+    row.hold.state = State::Held;
+    row.hold.ended_at = None;
+    for line in &mut row.hold.lines {
+        (line.confirmed, line.released) = (None, None);
+    }
+}
+
+/// What the sweep is told to be due.
+pub(crate) async fn due(
+    world: &World,
+    until: LogTime,
+    limit: usize,
+) -> Result<At<Vec<HoldRow>>, Fault> {
+    let mut due = world.store.due(until, limit).await?;
+    match world.planted {
+        Some(Planted::ForgottenSweep) => due.rows.clear(),
+        Some(Planted::ExpiryAsIncrement) => {
+            let ended = |row: &&HoldRow| {
+                matches!(row.hold.state, State::Confirmed | State::Released)
+                    && row.hold.deadline <= until
+            };
+            let rows: Vec<HoldRow> = world
+                .store
+                .edit(|tables| tables.holds.values().filter(ended).cloned().collect());
+            let undead = rows.iter().map(|row| row.hold.id.clone());
+            world.memory.lock().undead.extend(undead);
+            due.rows.extend(rows);
+        }
+        _ => {}
+    }
+    Ok(due)
+}
+
+/// Whether a name may be known.
+pub(crate) fn may_know(world: &World, name: &Name) -> bool {
+    world.planted != Some(Planted::AvailabilityBeforeDuplicates) && world.store.may_know(name)
+}
+
+/// What is said of a batch that was looked up.
+pub(crate) fn resolved(world: &World, known: Result<bool, Fault>) -> Result<bool, Fault> {
+    match world.planted {
+        Some(Planted::GuessedYes) => Ok(true),
+        _ => known,
+    }
+}
+
+/// What is said of a batch that is durable.
+pub(crate) fn answer(world: &World) -> Result<(), Fault> {
+    if world.planted == Some(Planted::FalseNo) && world.dice(|dice| dice.chance(30)) {
+        return Err(Fault::Unavailable("no connection".to_owned()));
+    }
+    Ok(())
+}

@@ -1,0 +1,163 @@
+//! One seed, from its first unit to its last check.
+//!
+//! A world with two engines on one store is opened, buyers rush at it while faults fire; then the
+//! faults heal, everybody gets the answer that is owed, every hold ends, a probe buyer buys each
+//! unit that is left, and an idle hour passes. All of it runs on one thread in simulated time, so
+//! a seed is its own proof: run again, it does the same to the last byte.
+
+use crate::auditor::Violation;
+use crate::chaos;
+use crate::client::Client;
+use crate::clock;
+use crate::faults::{FaultKind, FaultSet};
+use crate::node::Node;
+use crate::planted::Planted;
+use crate::probe;
+use crate::workload::{Shop, administer, buy, keep_stock, open_shop};
+use crate::world::World;
+use evenkeel_engine::Threads;
+use evenkeel_rules::time::Millis;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How a seed is run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// Which faults may fire.
+    pub faults: FaultSet,
+    /// The bug that is planted, if any.
+    pub planted: Option<Planted>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            faults: FaultSet::all(),
+            planted: None,
+        }
+    }
+}
+
+/// What came of a seed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeedReport {
+    /// The seed.
+    pub seed: u64,
+    /// Everything that did not hold, in the order in which it was found.
+    pub violations: Vec<Violation>,
+    /// Log rows, answers and faults.
+    pub events: u64,
+    /// A hash over all of them.
+    pub trace_hash: [u8; 32],
+    /// How often each fault fired.
+    pub faults: BTreeMap<FaultKind, u64>,
+    /// Pairs of consecutive event types that some stream went through.
+    pub transitions: BTreeSet<(Option<String>, String)>,
+}
+
+/// Runs one seed.
+///
+/// # Panics
+/// If the machine cannot give a runtime, or an assertion of the engine does not hold.
+#[must_use]
+pub fn run_seed(seed: u64, options: &Options) -> SeedReport {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime without I/O needs nothing from the system");
+    runtime.block_on(simulate(seed, options))
+}
+
+/// How the engines of a seed are started.
+fn engine_options(rng: &mut fastrand::Rng) -> evenkeel_engine::Options {
+    let ms = |rng: &mut fastrand::Rng, from, to| Duration::from_millis(rng.u64(from..=to));
+    evenkeel_engine::Options {
+        threads: Threads::Shared,
+        sweep: true,
+        sweep_every: ms(rng, 50, 400),
+        tail_every: ms(rng, 20, 100),
+        cache: rng.u8(0..5) > 0,
+        queue_max: if rng.u8(0..5) > 0 { 1_024 } else { 3 },
+        wait: ms(rng, 800, 3_000),
+        max_life: Millis(20_000),
+    }
+}
+
+async fn simulate(seed: u64, options: &Options) -> SeedReport {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let world = World::new(rng.u64(..), options.faults.clone(), options.planted);
+    let world = Arc::new(world);
+    let node = |rng: &mut fastrand::Rng, name| {
+        let options = engine_options(rng);
+        Arc::new(Node::new(name, rng.u64(..), &world, options))
+    };
+    let nodes = [node(&mut rng, "a"), node(&mut rng, "b")];
+    for node in &nodes {
+        node.start(&world).await;
+    }
+    let client = |rng: &mut fastrand::Rng| Client {
+        world: Arc::clone(&world),
+        nodes: nodes.clone(),
+        rng: rng.fork(),
+    };
+    let shop = Shop::new(&mut rng);
+    open_shop(&mut client(&mut rng), &shop).await;
+
+    world.dice(|dice| dice.switch(true));
+    let chaos = clock::spawn(chaos::trouble(Arc::clone(&world), nodes.clone()));
+    let operator = clock::spawn(chaos::operate(Arc::clone(&world), nodes.clone()));
+    let mut work = vec![
+        clock::spawn(keep_stock(client(&mut rng), shop.clone(), rng.u32(10..25))),
+        clock::spawn(administer(client(&mut rng), rng.u32(1..7))),
+    ];
+    for number in 0..rng.usize(3..8) {
+        let buyer = buy(client(&mut rng), shop.clone(), number, rng.u32(30..55));
+        work.push(clock::spawn(buyer));
+    }
+    let mut patience = Duration::from_secs(60);
+    while work.iter().any(|task| !task.is_finished()) && patience > Duration::ZERO {
+        clock::sleep(Duration::from_millis(100)).await;
+        patience -= Duration::from_millis(100);
+    }
+
+    heal(&world, &nodes).await;
+    drop(chaos.await);
+    let mut well = true;
+    for task in work {
+        well &= task.await.is_ok();
+    }
+    well &= world.join().await;
+    if !well {
+        world.audit(|auditor| auditor.report("panic", "a task panicked".to_owned()));
+    }
+    probe::finish(&mut client(&mut rng), &shop).await;
+    operator.abort();
+    world.audit(|auditor| world.store.edit(|tables| auditor.end(tables)));
+    report(seed, &world)
+}
+
+/// Switches the faults off and mends what they broke.
+async fn heal(world: &Arc<World>, nodes: &[Arc<Node>; 2]) {
+    world.dice(|dice| dice.switch(false));
+    for node in nodes {
+        node.spare();
+        node.start(world).await;
+    }
+}
+
+fn report(seed: u64, world: &World) -> SeedReport {
+    let faults = world.dice(|dice| dice.counts().clone());
+    world.audit(|auditor| {
+        let (events, trace_hash) = auditor.trace_hash();
+        SeedReport {
+            seed,
+            violations: auditor.violations().to_vec(),
+            events,
+            trace_hash,
+            faults,
+            transitions: auditor.transitions().clone(),
+        }
+    })
+}
