@@ -93,9 +93,14 @@ pub(super) async fn settle(
 ) -> Result<(), Fault> {
     for (check, row) in std::mem::take(&mut fold.misnamed) {
         let named = row.as_ref().map(|row| &row.mark);
-        let fed = |at: &u64| fold.lost.inserted.contains(at);
-        // The index was fed with a row that no commit wrote: that row is the damage.
-        if !matches!(named, Some(Mark::Position(at)) if fed(at)) {
+        // An index that is fed from the log was fed with a row that no commit wrote, or without
+        // those that such a row pushed beyond the head: that row is the damage.
+        let fed = match named {
+            Some(Mark::Position(at)) => fold.lost.inserted.contains(at),
+            Some(Mark::Refusal(..)) => false,
+            None => fold.lost.pushed.is_some_and(|from| check.position >= from),
+        };
+        if !fed {
             misnamed(store, &check, row, book).await?;
         }
     }

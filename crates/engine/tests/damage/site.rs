@@ -166,7 +166,8 @@ pub(crate) async fn sites() -> Vec<Box<dyn Site>> {
     #[cfg(feature = "sqlite")]
     {
         let file = super::file::File::new().await;
-        vec![Box::new(memory), Box::new(file)]
+        let fed = super::file::File::fed_from_the_log().await;
+        vec![Box::new(memory), Box::new(file), Box::new(fed)]
     }
     #[cfg(not(feature = "sqlite"))]
     {

@@ -12,6 +12,7 @@
 
 mod codec;
 mod fault;
+mod feed;
 pub mod names;
 mod rows;
 mod schema;
