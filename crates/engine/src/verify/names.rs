@@ -15,7 +15,7 @@ use evenkeel_rules::event::{Aggregate, Kind as Event};
 use serde_json::json;
 
 /// Names of one look-up.
-pub(super) const BATCH: usize = 4_096;
+pub(super) const BATCH: usize = 2_048;
 
 /// Most names that are kept until the whole log was read: more are not reported.
 const MISNAMED_MAX: usize = 1_000;
