@@ -10,6 +10,7 @@
 //! adapters on one directory are allowed and stay correct, at the price of reading each other's
 //! rows.
 
+mod balances;
 mod codec;
 mod fault;
 mod feed;
@@ -23,7 +24,7 @@ mod write;
 use crate::chain;
 use crate::commit::{Name, hold_name};
 use crate::port::{
-    At, BatchId, Fault, Head, HoldRow, Ids, KeyRow, Listed, Locked, LogRow, Map, Place, RefusalRow,
+    At, BatchId, Fault, Head, HoldRow, Ids, KeyRow, Listed, Locked, LogRow, Place, RefusalRow,
     Store, TokenRow, Touch, View,
 };
 use crate::worker::blocking;
@@ -46,13 +47,22 @@ const REFUSAL: u64 = 1 << 63;
 const READERS_KEPT: usize = 8;
 /// Most rows of one read, so that no reader's transaction is long.
 const ROWS_MAX: usize = 10_000;
+/// Most SKUs of a read that shares what other readers know of balances, and makes them wait.
+const SHARED_MAX: usize = 200;
 
 /// The one writing connection and what it remembers.
 struct Writer {
     conn: Connection,
-    /// Numbers of places, learnt as they are met.
-    places: Map<Place, i64>,
+    balances: balances::Ledger,
     checkpoints: Option<wal::Checkpoints>,
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if let Err(error) = balances::carry_all(self) {
+            tracing::debug!(%error, "news of balances stay for the next start");
+        }
+    }
 }
 
 struct Inner {
@@ -61,6 +71,8 @@ struct Inner {
     filter: NameFilter,
     timers: Mutex<timers::Timers>,
     known_to: AtomicU64,
+    /// For readers; the writer has its own.
+    news: Mutex<balances::News>,
     readers: Mutex<Vec<Connection>>,
 }
 
@@ -85,7 +97,7 @@ impl SqliteStore {
         let checkpoints = Some(checkpoints);
         let writer = Writer {
             conn,
-            places: Map::default(),
+            balances: balances::Ledger::default(),
             checkpoints,
         };
         let writer = Arc::new(tokio::sync::Mutex::new(writer));
@@ -174,6 +186,28 @@ impl<'a> Index<'a> {
     }
 }
 
+impl SqliteStore {
+    /// Reads balances: with what all readers know of them, or with news of its own.
+    async fn read_news<T: Send + 'static>(
+        &self,
+        shared: bool,
+        read: impl FnOnce(&balances::News, &Connection) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<At<T>, Fault> {
+        let inner = Arc::clone(&self.inner);
+        blocking(move || {
+            let mut own = balances::News::default();
+            // Locked before the snapshot begins, so that it is never older than the news.
+            let mut of_all = shared.then(|| inner.news.lock());
+            let news = of_all.as_deref_mut().unwrap_or(&mut own);
+            inner.read(|_, conn| {
+                news.catch_up(conn)?;
+                read(news, conn)
+            })
+        })
+        .await
+    }
+}
+
 /// Writes the head row of an empty log, if there is none.
 fn make_head(conn: &Connection, ids: &dyn Ids) -> Result<(), Fault> {
     const INSERT: &str = "INSERT OR IGNORE INTO head(id, log, salt, incarnation, position, hash,
@@ -199,6 +233,7 @@ impl Inner {
             names: Mutex::new(names),
             timers: Mutex::default(),
             known_to: AtomicU64::new(0),
+            news: Mutex::default(),
             readers: Mutex::default(),
         };
         conn.execute_batch("BEGIN").map_err(fault)?;
@@ -326,17 +361,20 @@ impl Store for SqliteStore {
 
     async fn sku(&self, id: &SkuId) -> Result<At<Option<Listed>>, Fault> {
         let id = id.clone();
-        self.read(move |_, conn| {
+        self.read_news(true, move |news, conn| {
             rows::sku(conn, &id)?
-                .map(|row| rows::listed(conn, row))
+                .map(|row| rows::listed(conn, row, news))
                 .transpose()
         })
         .await
     }
 
     async fn skus(&self, before: u64, limit: usize) -> Result<At<Vec<Listed>>, Fault> {
-        self.read(move |_, conn| rows::skus(conn, before, limit.min(ROWS_MAX)))
-            .await
+        let limit = limit.min(ROWS_MAX);
+        self.read_news(limit <= SHARED_MAX, move |news, conn| {
+            rows::skus(conn, before, limit, news)
+        })
+        .await
     }
 
     async fn tokens(&self, before: u64, limit: usize) -> Result<At<Vec<TokenRow>>, Fault> {
@@ -389,7 +427,8 @@ impl Store for SqliteStore {
     }
 
     async fn stray_balances(&self) -> Result<At<Vec<(Place, Balances)>>, Fault> {
-        self.read(|_, conn| rows::stray_balances(conn)).await
+        self.read_news(false, |news, conn| rows::stray_balances(conn, news))
+            .await
     }
 
     fn may_know(&self, name: &Name) -> bool {
