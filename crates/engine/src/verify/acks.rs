@@ -35,8 +35,6 @@ struct Ack {
     code: Option<String>,
     token: Option<String>,
     lines: Option<Vec<AckLine>>,
-    #[serde(default)]
-    probe: bool,
 }
 
 /// What an answer says about the attempt.
@@ -72,7 +70,6 @@ pub(super) struct Told {
     /// For a sold-out: which of the demands.
     pub(super) demand: Option<u32>,
     pub(super) sold_out: bool,
-    pub(super) probe: bool,
 }
 
 /// Units of places that were asked for together.
@@ -141,7 +138,6 @@ impl Acks {
                 .filter(|_| sold_out)
                 .and_then(|lines| self.demand(lines)),
             sold_out,
-            probe: ack.probe,
             id: ack.id.map(String::into_boxed_str),
         };
         self.all.push(told);

@@ -123,10 +123,6 @@ impl Answers {
             let what = format!("{untold} sold-out answers name no lines, or no as_of of this log");
             book.uncomputed(Invariant::I22, &what);
         }
-        if !all.iter().any(|told| told.probe) {
-            let note = "no probe buyer asked: that every unit left can be bought was not tried";
-            book.note(Invariant::I22, note.to_owned());
-        }
         let mut order: Vec<&Told> = all.iter().filter(|told| told.does.is_some()).collect();
         let key = |told: &&Told| told.scoped.or(told.open);
         order.sort_by_key(|told| (key(told), told.word == Word::Open, told.line));
@@ -264,11 +260,10 @@ fn judge_sold_out((told, demand): (&Told, &Demand), as_of: u64, fold: &Fold, boo
     let Some((place, units)) = demand.first().filter(|_| !is_short) else {
         return;
     };
-    let who = if told.probe { "the probe" } else { "a buyer" };
     let draft = Draft {
         expected: json!({"available_below": units}),
         found: json!({"available": available(place)}),
-        detail: format!("line {}: {who} was told sold out as of {as_of}", told.line),
+        detail: format!("line {}: it was told sold out as of {as_of}", told.line),
         ..wrong(Kind::FalseSoldOut, Subject::new("sku", &place.0), as_of)
     };
     book.find(Invariant::I22, draft);
