@@ -221,6 +221,12 @@ impl Engine {
         &self.shared.store
     }
 
+    /// The node's gate, for comparing it with the store.
+    #[must_use]
+    pub fn gate(&self) -> &Arc<dyn StockGate> {
+        &self.shared.gate
+    }
+
     /// The node's clock.
     #[must_use]
     pub fn clock(&self) -> &Arc<dyn Clock> {

@@ -21,6 +21,7 @@ mod status;
 mod stock;
 mod stores;
 mod token;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -65,7 +66,7 @@ enum Command {
     Status(status::Status),
     /// Check every invariant against the stores; exit code 1 if one is violated
     #[command(after_help = "Example: evenkeel verify --data evenkeel-data")]
-    Verify(status::Verify),
+    Verify(verify::Verify),
     /// Check the configuration, or show it with where each value came from
     #[command(subcommand, after_help = "Example: evenkeel config show")]
     Config(config::Command),
@@ -110,7 +111,7 @@ impl Command {
             Self::Log(command) => log::run(&command),
             Self::Token(command) => operate::run(&command),
             Self::Status(command) => operate::run(&command),
-            Self::Verify(command) => operate::run(&command),
+            Self::Verify(command) => verify::run(&command),
             Self::Config(command) => config::run(&command),
             Self::Migrate(command) => migrate::run(&command),
             Self::Openapi => output::line(&crate::http::openapi_document().to_string()),

@@ -33,6 +33,7 @@ pub(crate) use meter::describe as describe_metrics;
 pub(crate) use openapi::document as openapi_document;
 pub(crate) use serve::serve;
 
+use crate::anchors::Anchors;
 use bytes::Bytes;
 use evenkeel_engine::Engine;
 use evenkeel_engine::port::Ids;
@@ -48,7 +49,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// What a deployment's configuration says to the API.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Settings {
     /// How long a hold lives if its request does not say.
     pub(crate) ttl: Millis,
@@ -58,6 +59,8 @@ pub(crate) struct Settings {
     pub(crate) low_at: u64,
     /// Whether health and metrics have a listener of their own.
     pub(crate) admin_apart: bool,
+    /// What was known of the log's chain before.
+    pub(crate) anchors: Anchors,
 }
 
 /// The API over one engine.
@@ -71,6 +74,8 @@ pub(crate) struct Api {
     nobody: Arc<Token>,
     /// Monotonic time of the start.
     started: Duration,
+    /// Held while the whole log is read: one at a time is enough.
+    verifying: tokio::sync::Mutex<()>,
     openapi: Bytes,
 }
 
@@ -98,6 +103,7 @@ impl Api {
                 created_at: LogTime::default(),
                 revoked_at: None,
             }),
+            verifying: tokio::sync::Mutex::default(),
             openapi: Bytes::from(openapi),
         })
     }

@@ -1,10 +1,11 @@
 //! The binary: nothing but the list of its parts.
 //!
 //! `cli` reads the command line and starts the rest; `config` is what a command runs with; `lock`
-//! says which process writes a data directory; `http` is the API, `client` speaks to it from
-//! outside, `load` drives it, and `demo` shows it all in one command. Main holds no logic:
-//! whatever could be wrong is where a test can reach it.
+//! says which process writes a data directory, `anchors` what was known of its log; `http` is the
+//! API, `client` speaks to it from outside, `load` drives it, and `demo` shows it all in one
+//! command. Main holds no logic: whatever could be wrong is where a test can reach it.
 
+mod anchors;
 mod cli;
 mod client;
 mod config;

@@ -22,6 +22,7 @@ use super::operate::{good, parsed};
 use super::start;
 use super::stores::{self, Open};
 use crate::client::{self, Caller, Limits, Pool, Target};
+use crate::config::Config;
 use crate::http;
 use crate::lock::{self, Holder, Lock, Taken};
 
@@ -44,6 +45,17 @@ pub(super) struct Where {
     /// Open the stores that this configuration names instead of asking a server
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+}
+
+impl Where {
+    /// The stores to open; nothing when a server is to be asked.
+    pub(super) fn stores(&self) -> Result<Option<Config>, Failure> {
+        if self.data.is_none() && self.config.is_none() {
+            return Ok(None);
+        }
+        let (file, data) = (self.config.as_deref(), self.data.as_deref());
+        Ok(Some(start::configured(file, data, Vec::new())?.config))
+    }
 }
 
 /// What a request does.
@@ -124,8 +136,8 @@ pub(super) enum Door {
 impl Door {
     /// Opens the way that the flags ask for; `call` says whether a change will be sent.
     pub(super) async fn open(place: &Where, call: &Call) -> Result<Self, Failure> {
-        if place.data.is_some() || place.config.is_some() {
-            return Self::local(place, call).await;
+        if let Some(config) = place.stores()? {
+            return Self::local(&config, call).await;
         }
         let url = place
             .url
@@ -140,15 +152,13 @@ impl Door {
         Self::remote(&url, token.as_deref())
     }
 
-    async fn local(place: &Where, call: &Call) -> Result<Self, Failure> {
-        let (file, data) = (place.config.as_deref(), place.data.as_deref());
-        let config = start::configured(file, data, Vec::new())?.config;
+    async fn local(config: &Config, call: &Call) -> Result<Self, Failure> {
         if !call.writes() {
-            return Ok(Self::Local(Box::new(stores::to_read(&config).await?), None));
+            return Ok(Self::Local(Box::new(stores::to_read(config).await?), None));
         }
         match Lock::take_if_free(&config.data) {
             Ok(Taken::Yes(lock)) => {
-                let open = stores::to_write(&config, None).await?;
+                let open = stores::to_write(config, None).await?;
                 Ok(Self::Local(Box::new(open), Some(lock)))
             }
             Ok(Taken::No(Holder { url: Some(url), .. })) => {

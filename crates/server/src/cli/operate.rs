@@ -63,7 +63,7 @@ pub(super) fn run(operation: &impl Operation) -> Result<Verdict, Failure> {
 }
 
 /// Shows that work goes on when it takes long and a person watches.
-async fn watched<F: Future>(work: F) -> F::Output {
+pub(super) async fn watched<F: Future>(work: F) -> F::Output {
     let mut work = std::pin::pin!(work);
     if let Some(done) = outside::within(PATIENCE, work.as_mut()).await {
         return done;

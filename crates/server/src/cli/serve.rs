@@ -25,6 +25,7 @@ use super::failure::{Failure, Verdict, tell};
 use super::process::{self, End, Ends};
 use super::stores::{self, Open};
 use super::{output, start};
+use crate::anchors::Anchors;
 use crate::config::{Config, Given};
 use crate::http;
 use crate::lock::Lock;
@@ -66,9 +67,18 @@ async fn serve(config: &Config) -> Result<Verdict, Failure> {
     let recorder = recorder.map_err(|error| Failure::Refused(error.to_string()))?;
     http::describe_metrics();
     let open = stores::to_write(config, Some(recorder)).await?;
+    anchor(config, &open).await?;
     let served = with_stores(config, &open, (&mut lock, listeners), &mut ends).await;
     open.engine.stop().await;
     served
+}
+
+/// Notes where the log stands, for `verify` to compare with later.
+async fn anchor(config: &Config, open: &Open) -> Result<(), Failure> {
+    let head = open.engine.head().await;
+    let head = head.map_err(|fault| stores::told(&config.data, &fault))?;
+    let written = Anchors::of(&config.data).add_start(head.position, &head.hash);
+    written.map_err(|error| Failure::Unreachable(format!("anchors: {error}")))
 }
 
 async fn with_stores(

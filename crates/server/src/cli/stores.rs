@@ -16,6 +16,7 @@ use evenkeel_rules::time::Millis;
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use super::failure::Failure;
+use crate::anchors::Anchors;
 use crate::config::Config;
 use crate::http::{Api, Settings};
 
@@ -66,6 +67,7 @@ fn over(engine: Engine, config: &Config, recorder: Option<PrometheusHandle>) -> 
         max_life: Millis(config.max_life_ms),
         low_at: config.low_at,
         admin_apart: config.admin_listen.is_some(),
+        anchors: Anchors::of(&config.data),
     };
     let ids: Arc<dyn Ids> = Arc::new(SystemIds);
     let api = Api::new(engine.clone(), ids, settings, recorder);
@@ -90,7 +92,7 @@ fn options(config: &Config) -> Options {
 }
 
 /// A store that cannot be opened, as a person needs to know it.
-fn told(directory: &Path, fault: &Fault) -> Failure {
+pub(super) fn told(directory: &Path, fault: &Fault) -> Failure {
     let message = format!("{}: {fault}", directory.display());
     match fault {
         Fault::Corrupt(_) => Failure::Refused(message),

@@ -7,6 +7,7 @@ mod skus;
 mod status;
 mod stock;
 mod tokens;
+mod verify;
 
 use super::Api;
 use super::call::Call;
@@ -22,12 +23,13 @@ use std::sync::Arc;
 
 /// Every route.
 pub(super) fn all() -> impl Iterator<Item = &'static Route> {
-    let parts: [&'static [Route]; 7] = [
+    let parts: [&'static [Route]; 8] = [
         skus::ROUTES,
         stock::ROUTES,
         holds::ROUTES,
         log::ROUTES,
         status::ROUTES,
+        verify::ROUTES,
         tokens::ROUTES,
         pages::ROUTES,
     ];

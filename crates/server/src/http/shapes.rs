@@ -4,6 +4,10 @@
 //! answers do. Request bodies stand here for the document; they are read by
 //! [`super::fields`], and a test holds the two together member by member.
 
+mod verify;
+
+pub(crate) use verify::Verify;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;

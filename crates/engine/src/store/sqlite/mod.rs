@@ -13,6 +13,7 @@
 mod balances;
 mod codec;
 mod fault;
+mod feed;
 pub mod names;
 mod rows;
 mod schema;
@@ -32,7 +33,7 @@ use evenkeel_rules::ids::{HoldId, SkuId};
 use evenkeel_rules::stock::Balances;
 use evenkeel_rules::time::LogTime;
 use fault::fault;
-use names::{NameFilter, NameReader, Names, NamesOptions};
+use names::{NameFilter, Names, NamesOptions};
 use parking_lot::Mutex;
 use rusqlite::{Connection, params};
 pub use schema::FILE;
@@ -91,7 +92,7 @@ impl SqliteStore {
         let mut conn = schema::open_writer(dir)?;
         schema::migrate(&conn)?;
         make_head(&conn, ids)?;
-        let inner = Inner::open(dir, &conn, options)?;
+        let inner = Inner::open(dir, &conn, (options, Damage::Refused))?;
         inner.timers.lock().adopt(&conn)?;
         let checkpoints = wal::Checkpoints::watch(&mut conn, schema::open_writer(dir)?)?;
         let checkpoints = Some(checkpoints);
@@ -109,6 +110,8 @@ impl SqliteStore {
 
     /// Opens the store of a directory for reading beside its writer.
     ///
+    /// A log that is damaged is opened all the same: `verify` reads it and says what is wrong.
+    ///
     /// # Errors
     /// [`Fault::Unavailable`] if there is no store, or it has a newer or an older schema.
     pub fn open_read_only(dir: &Path, options: NamesOptions) -> Result<Self, Fault> {
@@ -124,7 +127,7 @@ impl SqliteStore {
                 "the store was never migrated".to_owned(),
             ));
         }
-        let inner = Inner::open(dir, &conn, options)?;
+        let inner = Inner::open(dir, &conn, (options, Damage::Borne))?;
         Ok(Self {
             inner: Arc::new(inner),
             writer: None,
@@ -149,6 +152,38 @@ impl SqliteStore {
     ) -> Result<At<T>, Fault> {
         let inner = Arc::clone(&self.inner);
         blocking(move || inner.read(read)).await
+    }
+}
+
+/// What a log that cannot be read does to opening its store.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Damage {
+    /// Nobody writes behind a damaged log.
+    Refused,
+    /// `verify` has to read it.
+    Borne,
+}
+
+/// The name index as of one snapshot.
+struct Index<'a> {
+    conn: &'a Connection,
+    find: &'a dyn Fn(&Name) -> rusqlite::Result<Option<names::Entry>>,
+    upto: names::Mark,
+}
+
+impl<'a> Index<'a> {
+    fn new(
+        conn: &'a Connection,
+        find: &'a dyn Fn(&Name) -> rusqlite::Result<Option<names::Entry>>,
+    ) -> Result<Self, Fault> {
+        let (position, refusal) = rows::mark(conn)?;
+        let upto = names::Mark { position, refusal };
+        Ok(Self { conn, find, upto })
+    }
+
+    /// A name's entry; it can be of a row that the writer committed after the snapshot began.
+    fn get(&self, name: &Name) -> Result<Option<names::Entry>, Fault> {
+        (self.find)(name).map_err(fault)
     }
 }
 
@@ -187,7 +222,11 @@ fn make_head(conn: &Connection, ids: &dyn Ids) -> Result<(), Fault> {
 }
 
 impl Inner {
-    fn open(dir: &Path, conn: &Connection, options: NamesOptions) -> Result<Self, Fault> {
+    fn open(
+        dir: &Path,
+        conn: &Connection,
+        (options, damage): (NamesOptions, Damage),
+    ) -> Result<Self, Fault> {
         let names = Names::open(conn, options).map_err(fault)?;
         let inner = Self {
             dir: dir.to_owned(),
@@ -201,8 +240,12 @@ impl Inner {
         conn.execute_batch("BEGIN").map_err(fault)?;
         let caught_up = inner.catch_up(&mut inner.names.lock(), conn);
         conn.execute_batch("ROLLBACK").map_err(fault)?;
-        caught_up?;
-        Ok(inner)
+        match caught_up {
+            // Reading a name fails again, with the same words; reading everything else does not.
+            Err(Fault::Corrupt(_)) if damage == Damage::Borne => Ok(inner),
+            Err(fault) => Err(fault),
+            Ok(()) => Ok(inner),
+        }
     }
 
     /// Reads from one snapshot on a connection of the pool.
@@ -222,39 +265,34 @@ impl Inner {
         })
     }
 
-    /// Looks names up for a reader, without waiting for the writer.
+    /// Looks names up for a reader, without waiting for the writer if that is possible.
     ///
-    /// An absent name is believed only when all names of the snapshot are known; otherwise the
-    /// index is brought up to the snapshot first.
+    /// `look` says whether it found every name. An absent one is believed only when all names of
+    /// the snapshot are known; otherwise the index is locked and brought up to the snapshot first.
     fn with_names<T>(
         &self,
-        look: impl Fn(&NameReader<'_>, u64) -> Result<Option<T>, Fault>,
-    ) -> Result<At<Option<T>>, Fault> {
+        look: impl Fn(&Index<'_>) -> Result<(T, bool), Fault>,
+    ) -> Result<At<T>, Fault> {
         let conn = self.reader()?;
-        let found = self.look(&conn, &look)?;
-        let found = match found {
-            Some(found) => found,
-            None => {
-                self.read(|inner, conn| inner.catch_up(&mut inner.names.lock(), conn))?;
-                let behind = || Fault::Unavailable("the name index is behind".to_owned());
-                self.look(&conn, &look)?.ok_or_else(behind)?
-            }
+        let found = {
+            let reader = self.filter.read(&conn).map_err(fault)?;
+            let find = |name: &Name| reader.get(name);
+            let index = Index::new(reader.tx(), &find)?;
+            let (rows, complete) = look(&index)?;
+            let position = index.upto.position;
+            let sure = complete || reader.known().reaches(index.upto);
+            sure.then_some(At { position, rows })
         };
         self.give_back(conn);
-        Ok(found)
-    }
-
-    /// One look; nothing if a name seemed absent to an index that does not know all names.
-    fn look<T>(
-        &self,
-        conn: &Connection,
-        look: &impl Fn(&NameReader<'_>, u64) -> Result<Option<T>, Fault>,
-    ) -> Result<Option<At<Option<T>>>, Fault> {
-        let reader = self.filter.read(conn).map_err(fault)?;
-        let (position, refusal) = rows::mark(reader.tx())?;
-        let all = reader.known().reaches(names::Mark { position, refusal });
-        let rows = look(&reader, position)?;
-        Ok((all || rows.is_some()).then_some(At { position, rows }))
+        if let Some(found) = found {
+            return Ok(found);
+        }
+        let mut names = self.names.lock();
+        self.read(|inner, conn| {
+            inner.catch_up(&mut names, conn)?;
+            let (rows, _) = look(&Index::new(conn, &|name| names.get(conn, name))?)?;
+            Ok(rows)
+        })
     }
 
     fn reader(&self) -> Result<Connection, Fault> {
@@ -306,11 +344,12 @@ impl Store for SqliteStore {
         let (inner, id) = (Arc::clone(&self.inner), id.clone());
         let name = hold_name(&id);
         blocking(move || {
-            inner.with_names(|names, position| {
-                let entry = names.get(&name).map_err(fault)?;
-                // What the writer committed after this snapshot began is not in it.
-                let entry = entry.filter(|entry| entry.at <= position);
-                write::hold_of(names.tx(), &id, entry)
+            inner.with_names(|index| {
+                let entry = index.get(&name)?;
+                let entry = entry.filter(|entry| entry.at <= index.upto.position);
+                let row = write::hold_of(index.conn, &id, entry)?;
+                let found = row.is_some();
+                Ok((row, found))
             })
         })
         .await
@@ -368,14 +407,16 @@ impl Store for SqliteStore {
     async fn names(&self, names: &[Name]) -> Result<At<Vec<Option<KeyRow>>>, Fault> {
         let (inner, wanted) = (Arc::clone(&self.inner), names.to_vec());
         blocking(move || {
-            let mut index = inner.names.lock();
-            inner.read(|inner, conn| {
-                inner.catch_up(&mut index, conn)?;
-                let entry = |name| index.get(conn, name).map_err(fault);
-                wanted
-                    .iter()
-                    .map(|name| write::key_row(conn, entry(name)?))
-                    .collect()
+            inner.with_names(|index| {
+                let newest = index.upto.refusal | REFUSAL;
+                let row = |name| {
+                    let entry = index.get(name)?.filter(|entry| entry.at <= newest);
+                    write::key_row(index.conn, entry)
+                };
+                let rows = wanted.iter().map(row).collect::<Result<Vec<_>, Fault>>()?;
+                // Who asks for nothing asks whether the index can be read.
+                let found = !rows.is_empty() && rows.iter().all(Option::is_some);
+                Ok((rows, found))
             })
         })
         .await

@@ -1,7 +1,7 @@
 //! Writing a batch: the locked writer's half of the store.
 
 use super::fault::fault;
-use super::names::{self, Names};
+use super::names;
 use super::rows::{self, sql};
 use super::{Inner, REFUSAL, Writer, balances, codec, timers};
 use crate::commit::{Name, Rejection, hold_name};
@@ -399,72 +399,6 @@ impl Locked for SqliteLock {
         if let Err(fault) = self.committed(writes, staged) {
             tracing::error!(%fault, "a durable batch could not be noted in memory");
         }
-        Ok(())
-    }
-}
-
-/// Names that one row of the log made, for those who read it back.
-pub(super) fn names_of(
-    entry: &crate::chain::Entry,
-) -> Result<Vec<(names::Name, names::Entry)>, Fault> {
-    let at = entry.position;
-    let key = entry
-        .key()
-        .map(|(name, fingerprint)| (name, names::Entry { at, fingerprint }));
-    let mut made: Vec<_> = key.into_iter().collect();
-    for event in &entry.events {
-        if event.kind == evenkeel_rules::event::Kind::Held {
-            let id = HoldId::new(event.id()).map_err(|error| Fault::Corrupt(error.to_string()))?;
-            let entry = names::Entry {
-                at,
-                fingerprint: [0; 16],
-            };
-            made.push((hold_name(&id), entry));
-        }
-    }
-    Ok(made)
-}
-
-impl Inner {
-    /// Feeds the index with what the log has beyond it. `conn` is in a transaction.
-    pub(super) fn catch_up(&self, names: &mut Names, conn: &Connection) -> Result<(), Fault> {
-        const ROWS: usize = 4_096;
-        names.refresh(conn).map_err(fault)?;
-        let (position, refusal) = rows::mark(conn)?;
-        while names.known().position < position {
-            let from = names.known().position + 1;
-            let rows = rows::log(conn, from, ROWS)?;
-            let Some(last) = rows.last().map(|row| row.position) else {
-                return Err(Fault::Corrupt(format!("log row {from} is gone")));
-            };
-            let mut made = Vec::new();
-            for row in &rows {
-                let entry = crate::chain::Entry::read(&row.text).map_err(Fault::Corrupt)?;
-                made.extend(names_of(&entry)?);
-            }
-            let upto = names::Mark {
-                position: last,
-                refusal: names.known().refusal,
-            };
-            names.insert(made.into_iter(), upto);
-        }
-        while names.known().refusal < refusal {
-            let from = names.known().refusal + 1;
-            let rows = rows::refusals(conn, from, ROWS)?;
-            let Some(last) = rows.last().map(|row| row.number) else {
-                return Err(Fault::Corrupt(format!("refusal {from} is gone")));
-            };
-            let upto = names::Mark {
-                position: names.known().position,
-                refusal: last,
-            };
-            let made = rows.into_iter().map(|row| {
-                let (at, fingerprint) = (row.number | REFUSAL, row.fingerprint);
-                (row.name, names::Entry { at, fingerprint })
-            });
-            names.insert(made, upto);
-        }
-        self.known_to.fetch_max(position, Ordering::Release);
         Ok(())
     }
 }

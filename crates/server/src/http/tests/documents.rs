@@ -154,6 +154,7 @@ const TRIES: &[Try] = &[
     ("GET", "/v1/audit", "?limit=2", Role::Auditor, None),
     ("GET", "/v1/log", "?limit=200", Role::Auditor, None),
     ("GET", "/v1/status", "", Role::Operator, None),
+    ("GET", "/v1/verify", "", Role::Auditor, None),
     ("GET", "/v1/tokens", "?limit=2", Role::Admin, None),
     ("POST", "/v1/tokens", "", Role::Admin, Some("{\"role\":\"shop\"}")),
     ("DELETE", "/v1/tokens/{id}", "ek-other", Role::Admin, None),

@@ -66,6 +66,7 @@ impl Server {
             max_life: Millis(3_600_000),
             low_at: 10,
             admin_apart,
+            anchors: crate::anchors::Anchors::none(),
         };
         let api = Api::new(engine.clone(), Arc::new(SystemIds), settings, None);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");

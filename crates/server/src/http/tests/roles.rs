@@ -74,6 +74,7 @@ const TABLE: &[(&str, &str, Option<&str>, &[Role])] = {
         ("GET", "/v1/log", None, &[Operator, Admin, Auditor]),
         ("GET", "/v1/audit", None, &[Operator, Admin, Auditor]),
         ("GET", "/v1/status", None, &[Operator, Admin, Auditor]),
+        ("GET", "/v1/verify", None, &[Operator, Admin, Auditor]),
         ("GET", "/metrics", None, &[Operator, Admin, Auditor]),
         ("GET", "/v1/tokens", None, &[Admin]),
         ("POST", "/v1/tokens", Some("{\"role\":\"staff\"}"), &[Admin]),

@@ -115,3 +115,37 @@ async fn no_line_is_missing_however_many_there_are() {
         assert_eq!(line["key"].as_str(), Some(&*at.to_string()));
     }
 }
+
+#[tokio::test]
+async fn verify_reads_what_is_written_here() {
+    use evenkeel_engine::store::memory::MemoryStore;
+    use evenkeel_engine::verify::{Acks, Inputs, Invariant, Kind, Outcome, verify};
+    let now = outside::now();
+    let lines = written(|log| {
+        let placed = reply(201, r#"{"id":"h-\u00e9"}"#, Some("main.1:9"));
+        log.answered(&hold("k-\"1", now), &placed);
+        let sold_out = r#"{"code":"stock.sold_out","as_of":"main.1:0"}"#;
+        log.answered(&hold("k-2", now), &reply(409, sold_out, None));
+        log.answered(
+            &hold("k-3", now),
+            &reply(503, r#"{"code":"unavailable"}"#, None),
+        );
+        log.broke(&hold("k-4", now), "timeout");
+    })
+    .await;
+    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let inputs = Inputs {
+        acks: Some(Acks::read(text.as_bytes())),
+        ..Inputs::default()
+    };
+    let report = verify(&MemoryStore::new("main", [1; 16]), inputs).await;
+    let report = report.expect("a store in memory answers");
+    // An empty log has nothing of what was acknowledged, and nothing that was refused.
+    let kept = report.check(Invariant::I5);
+    assert_eq!((kept.result, kept.checked), (Outcome::Violated, 4));
+    let found = &kept.findings[0];
+    assert_eq!((kept.findings.len(), found.kind), (1, Kind::EffectLost));
+    assert_eq!((found.subject.kind, found.position), ("hold", 9));
+    let refused = report.check(Invariant::I22);
+    assert_eq!((refused.result, refused.checked), (Outcome::Held, 1));
+}
