@@ -1,7 +1,8 @@
 //! The demo as a user runs it: the real binary, its own server as a child, killed in mid-sale.
 
 use serde_json::Value;
-use std::process::{Command, Output};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
 
 fn demo(arguments: &[&str]) -> (Output, Value) {
     let output = Command::new(env!("CARGO_BIN_EXE_evenkeel"))
@@ -100,4 +101,42 @@ fn fewer_willing_buyers_than_units_leave_units_that_can_still_be_bought() {
         (&17.into(), &17.into())
     );
     assert_eq!(report["faults"]["process_kills"], 0);
+}
+
+/// The process that serves the demo whose scratch directory is below `room`, once it serves.
+fn server_of(demo: &mut Child, room: &Path) -> u64 {
+    loop {
+        let ended = demo.try_wait().expect("it is ours");
+        assert_eq!(ended, None, "the demo ended before its server served");
+        let grounds = std::fs::read_dir(room).expect("the room is there");
+        let locks = grounds.filter_map(|ground| Some(ground.ok()?.path().join("data/lock")));
+        let holder = locks
+            .filter_map(|lock| std::fs::read_to_string(lock).ok())
+            .next();
+        let holder: Value = serde_json::from_str(&holder.unwrap_or_default()).unwrap_or_default();
+        if let (Some(pid), true) = (holder["pid"].as_u64(), holder["url"].is_string()) {
+            return pid;
+        }
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_demo_that_is_killed_leaves_no_server_behind() {
+    let room = tempfile::tempdir().expect("a scratch directory");
+    let mut demo = Command::new(env!("CARGO_BIN_EXE_evenkeel"))
+        .args(["demo", "--buyers", "50", "--seconds", "30", "--json"])
+        .env("TMPDIR", room.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the binary runs");
+    let server = server_of(&mut demo, room.path()).to_string();
+    demo.kill().expect("the demo runs");
+    demo.wait().expect("it is ours");
+    // `tail` ends when that process has ended, `timeout` when it lives on.
+    let watch = ["10", "tail", "--pid", &server, "-f", "/dev/null"];
+    let watched = Command::new("timeout").args(watch).status();
+    let watched = watched.expect("there is a timeout");
+    assert!(watched.success(), "the server {server} lives on");
 }

@@ -241,10 +241,12 @@ impl Report {
             process_kills,
             outage_ms,
         } = &self.faults;
-        page.line(
-            "kill -9",
-            format!("{process_kills} times, back after at most {outage_ms} ms"),
-        );
+        let kills = match process_kills {
+            0 => "never".to_owned(),
+            1 => format!("once, back after {outage_ms} ms"),
+            more => format!("{more} times, back after at most {outage_ms} ms"),
+        };
+        page.line("kill -9", kills);
     }
 }
 
