@@ -28,7 +28,9 @@ pub(crate) async fn trouble(world: Arc<World>, nodes: [Arc<Node>; 2]) {
             (dice.range(0, 1), dice.range(0, all))
         });
         let kind = FaultKind::ALL[usize::try_from(kind).unwrap_or(0)];
-        if world.dice(|dice| dice.may(kind)) {
+        // A jump keeps a node from writing for ten seconds at least: most of them are left out.
+        let rare = kind == FaultKind::ClockJump && !world.dice(|dice| dice.chance(150));
+        if !rare && world.dice(|dice| dice.may(kind)) {
             strike(&world, &nodes[usize::from(which == 1)], kind);
         }
     }
