@@ -25,6 +25,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const UNITS: u64 = 1 << 50;
 
 fn sku(number: u64) -> SkuId {
@@ -102,8 +105,28 @@ async fn list(engine: &Engine, skus: u64) {
     while tasks.join_next().await.is_some() {}
 }
 
+/// Processor time of the committer's thread so far, in microseconds; Linux only.
+fn committer_us() -> f64 {
+    let tasks = std::fs::read_dir("/proc/self/task")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let read = |task: &std::fs::DirEntry, file| std::fs::read_to_string(task.path().join(file));
+    let own = tasks.filter(|task| read(task, "comm").is_ok_and(|name| name.trim() == "committer"));
+    let used = own.filter_map(|task| {
+        read(&task, "schedstat")
+            .ok()?
+            .split(' ')
+            .next()?
+            .parse::<f64>()
+            .ok()
+    });
+    used.sum::<f64>() / 1_000.0
+}
+
 struct Round {
     per_second: f64,
+    committer_us: f64,
     p50_ms: f64,
     p99_ms: f64,
 }
@@ -113,6 +136,7 @@ async fn round(engine: &Engine, callers: u64, skus: u64, length: Duration) -> Ro
     let mut tasks = tokio::task::JoinSet::new();
     #[expect(clippy::disallowed_methods, reason = "the bench's stopwatch")]
     let begin = Instant::now();
+    let used = committer_us();
     for _ in 0..callers {
         let (engine, stop) = (engine.clone(), Arc::clone(&stop));
         let seed = u128::from_le_bytes(SystemIds.random()) as u64;
@@ -138,10 +162,12 @@ async fn round(engine: &Engine, callers: u64, skus: u64, length: Duration) -> Ro
         waits.extend(more.expect("no caller panics"));
     }
     let seconds = begin.elapsed().as_secs_f64();
+    let committer_us = (committer_us() - used) / waits.len() as f64;
     waits.sort();
     let at = |share: f64| waits[(waits.len() as f64 * share) as usize].as_secs_f64() * 1_000.0;
     Round {
         per_second: waits.len() as f64 / seconds,
+        committer_us,
         p50_ms: at(0.5),
         p99_ms: at(0.99),
     }
@@ -198,7 +224,7 @@ async fn main() {
         "{filled} ended holds made in {:.1} s",
         begin.elapsed().as_secs_f64()
     );
-    println!("callers   skus   holds/s (lowest-highest)     p50 ms   p99 ms");
+    println!("callers   skus   holds/s (lowest-highest)     p50 ms   p99 ms   committer us/hold");
     for (callers, skus) in [(64, 1), (512, 1), (64, 10_000), (512, 10_000)] {
         let mut rounds = Vec::new();
         for _ in 0..argument("--rounds", 3) {
@@ -208,8 +234,8 @@ async fn main() {
         let median = &rounds[rounds.len() / 2];
         let (least, most) = (rounds[0].per_second, rounds[rounds.len() - 1].per_second);
         println!(
-            "{callers:>7} {skus:>6}   {:>8.0} ({least:.0}-{most:.0}) {:>12.2} {:>8.2}",
-            median.per_second, median.p50_ms, median.p99_ms
+            "{callers:>7} {skus:>6}   {:>8.0} ({least:.0}-{most:.0}) {:>12.2} {:>8.2} {:>19.2}",
+            median.per_second, median.p50_ms, median.p99_ms, median.committer_us
         );
     }
     engine.stop().await;

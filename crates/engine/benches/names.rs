@@ -1,9 +1,9 @@
 //! What the name index costs: batches of holds with two names each, over a store of a given size.
 //!
 //! Each hold is a log row (389 B), a state row (176 B) and two names that are looked up first; each
-//! batch adds a timer row, up to a hundred balance rows and the head, in one transaction with fsync.
-//! The fill commits without fsync. Beside holds a second, the figures are the bytes of write-ahead log
-//! per hold and the time of a look-up.
+//! batch adds a timer row, up to a hundred balance rows and the head, in one transaction with
+//! fsync. The fill commits without fsync. Beside holds a second, the figures are the bytes of
+//! write-ahead log per hold and the time of a look-up.
 //!
 //! `cargo bench -p evenkeel-engine --bench names -- [million names ...]`; without numbers 0, 1, 10.
 
@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 
 /// How long one series of batches runs.
 const SERIES: Duration = Duration::from_secs(2);
-/// How often the series are repeated, in turn, because a shared disk is not equally fast all the time.
+/// How often the series are repeated, in turn, because a shared disk is not equally fast all the
+/// time.
 const ROUNDS: usize = 3;
 /// The write-ahead log is brought home when it is longer.
 const WAL_BYTES: u64 = 64 << 20;
@@ -172,7 +173,8 @@ impl Store {
         times.sort_unstable();
         let at = |share: usize| times[times.len() * share / 100].as_secs_f64() * 1000.0;
         println!(
-            "  {load:?}, batch {holds}: {rate:.0} K holds/s, {used:.1} us of the writer, p50 {:.2} p99 {:.2} ms, {} B WAL/hold, \
+            "  {load:?}, batch {holds}: {rate:.0} K holds/s, {used:.1} us of the writer, p50 {:.2} p99 {:.2} ms, \
+             {} B WAL/hold, \
              at most {most_runs} runs on level 0",
             at(50),
             at(99),

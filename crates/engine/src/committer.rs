@@ -31,8 +31,17 @@ const CONFLICT_MAX: u32 = 5;
 /// Pause between two attempts to learn an unknown outcome.
 const RESOLVE_EVERY: Duration = Duration::from_millis(50);
 
-/// An answer and its caller.
-pub type Answer = (oneshot::Sender<Told>, Told);
+/// What is done for a batch after it is durable, and not by the committer: the next batch does not
+/// wait for it.
+#[derive(Debug, Default)]
+pub struct Delivery {
+    /// Callers and what they are told.
+    answers: Vec<(oneshot::Sender<Told>, Told)>,
+    /// What the gate is told before them.
+    news: Option<News>,
+    /// What the batch was made of; to be freed.
+    spent: (Vec<Commit>, Option<Writes>),
+}
 
 /// Keys of a batch whose outcome is not known yet.
 #[derive(Debug, Default)]
@@ -111,7 +120,7 @@ pub struct Parts {
     /// What readiness reads.
     pub health: Arc<Health>,
     /// Where answers go: they are sent by somebody else, after the batch.
-    pub answers: mpsc::UnboundedSender<Vec<Answer>>,
+    pub answers: mpsc::UnboundedSender<Delivery>,
     /// Longest life of a hold.
     pub max_life: Millis,
     /// Whether rows are remembered from batch to batch.
@@ -126,10 +135,17 @@ pub struct Committer {
 
 /// How one attempt at a batch ended.
 enum Attempt {
-    Done(Vec<Verdict>),
+    Done(Box<Decided>),
     Again,
     Split,
     Failed(Fault),
+}
+
+/// A batch that is durable, or wrote nothing.
+struct Decided {
+    verdicts: Vec<Verdict>,
+    news: News,
+    writes: Option<Writes>,
 }
 
 impl Committer {
@@ -178,7 +194,7 @@ impl Committer {
                 continue;
             }
             match self.attempt(&part).await {
-                Attempt::Done(verdicts) => self.tell(part, verdicts),
+                Attempt::Done(decided) => self.tell(part, *decided),
                 Attempt::Again if tries < CONFLICT_MAX => todo.push((part, tries + 1)),
                 Attempt::Again => self.tell_all(part, &Fault::Conflict),
                 Attempt::Failed(fault) => self.tell_all(part, &fault),
@@ -236,13 +252,13 @@ impl Committer {
         } = settle(&mut self.ledger, view, &commits, context);
         let news = News { mono, ..news };
         let tokens_changed = writes.as_ref().is_some_and(|it| !it.tokens.is_empty());
-        match writes {
+        match &writes {
             None => drop(locked),
-            Some(writes) => match locked.finish(&writes).await {
+            Some(writes) => match locked.finish(writes).await {
                 Ok(()) => {}
                 Err(Fault::TimedOut) => {
                     self.ledger.clear();
-                    match self.resolve(part, &writes).await {
+                    match self.resolve(part, writes).await {
                         Some(true) => {}
                         Some(false) => return Attempt::Again,
                         None => return Attempt::Failed(Fault::TimedOut),
@@ -259,9 +275,11 @@ impl Committer {
             // Whether or not the caller is still there to hear of it.
             self.parts.tokens.forget();
         }
-        self.parts.gate.absorb(&news);
-        self.parts.gate.seen(news.position, mono);
-        Attempt::Done(verdicts)
+        Attempt::Done(Box::new(Decided {
+            verdicts,
+            news,
+            writes,
+        }))
     }
 
     fn failed(&mut self, fault: Fault) -> Attempt {
@@ -286,8 +304,8 @@ impl Committer {
         }
     }
 
-    /// Learns the outcome of an unknown COMMIT; its callers wait until then. Nothing if it cannot be
-    /// learnt: the disk failed, or the engine is to stop and the store does not answer.
+    /// Learns the outcome of an unknown COMMIT; its callers wait until then. Nothing if it cannot
+    /// be learnt: the disk failed, or the engine is to stop and the store does not answer.
     async fn resolve(&self, part: &[Waiting], writes: &Writes) -> Option<bool> {
         let batch = *writes
             .head
@@ -369,8 +387,14 @@ impl Committer {
         touch
     }
 
-    fn tell(&self, part: Vec<Waiting>, verdicts: Vec<Verdict>) {
+    fn tell(&self, part: Vec<Waiting>, decided: Decided) {
+        let Decided {
+            verdicts,
+            news,
+            writes,
+        } = decided;
         let mut answers = Vec::with_capacity(part.len());
+        let mut commits = Vec::with_capacity(part.len());
         let mut again = Vec::new();
         for (mut waiting, verdict) in part.into_iter().zip(verdicts) {
             match verdict {
@@ -387,26 +411,33 @@ impl Committer {
                     waiting.commit.touch.widen(*touch);
                     waiting.widened += 1;
                     again.push(waiting);
+                    continue;
                 }
             }
+            commits.push(waiting.commit);
         }
-        self.send(answers);
+        self.send(Delivery {
+            answers,
+            news: Some(news),
+            spent: (commits, writes),
+        });
         if !again.is_empty() {
             self.parts.queue.push_back_in(again);
         }
     }
 
     fn tell_all(&self, part: Vec<Waiting>, fault: &Fault) {
-        self.send(
-            part.into_iter()
-                .map(|waiting| (waiting.answer, Err(fault.clone())))
-                .collect(),
-        );
+        let told = |waiting: Waiting| (waiting.answer, Err(fault.clone()));
+        let answers = part.into_iter().map(told).collect();
+        self.send(Delivery {
+            answers,
+            ..Delivery::default()
+        });
     }
 
-    fn send(&self, answers: Vec<Answer>) {
-        if let Err(mpsc::error::SendError(answers)) = self.parts.answers.send(answers) {
-            deliver(answers);
+    fn send(&self, delivery: Delivery) {
+        if let Err(mpsc::error::SendError(delivery)) = self.parts.answers.send(delivery) {
+            delivery.deliver(&*self.parts.gate);
         }
     }
 }
@@ -424,10 +455,17 @@ fn broken() -> Fault {
     Fault::Unavailable("the disk failed: the process must start again".to_owned())
 }
 
-/// Hands answers to their callers; one that has gone away is passed over.
-pub fn deliver(answers: Vec<Answer>) {
-    for (caller, told) in answers {
-        drop(caller.send(told));
+impl Delivery {
+    /// Tells the gate, then the callers; one that has gone away is passed over.
+    pub fn deliver(self, gate: &dyn StockGate) {
+        if let Some(news) = &self.news {
+            gate.absorb(news);
+            gate.seen(news.position, news.mono);
+        }
+        for (caller, told) in self.answers {
+            drop(caller.send(told));
+        }
+        drop(self.spent);
     }
 }
 

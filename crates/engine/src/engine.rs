@@ -3,7 +3,7 @@
 //! An [`Engine`] is cheap to clone and safe to share. Writing goes through [`Engine::execute`] and
 //! nowhere else; reading goes to the store and sees every commit that was answered before.
 
-use crate::committer::{Answer, Committer, Health, Parts, Unresolved, deliver};
+use crate::committer::{Committer, Delivery, Health, Parts, Unresolved};
 use crate::execute::{self, Done, Refusal, Request};
 use crate::gate::memory::MemoryGate;
 use crate::port::{Clock, Fault, Head, Ids, StockGate, Store};
@@ -153,7 +153,7 @@ impl Engine {
 
     fn run(&self) {
         let shared = &self.shared;
-        let (answers, mut deliveries) = mpsc::unbounded_channel::<Vec<Answer>>();
+        let (answers, mut deliveries) = mpsc::unbounded_channel::<Delivery>();
         let committer = Committer::new(Parts {
             store: Arc::clone(&shared.store),
             gate: Arc::clone(&shared.gate),
@@ -168,9 +168,10 @@ impl Engine {
             cache: shared.options.cache,
         });
         // Answers are sent from the callers' runtime: waking them is not the committer's work.
+        let gate = Arc::clone(&shared.gate);
         shared.workers.task(async move {
-            while let Some(answers) = deliveries.recv().await {
-                deliver(answers);
+            while let Some(delivery) = deliveries.recv().await {
+                delivery.deliver(&*gate);
             }
         });
         match shared.options.threads {

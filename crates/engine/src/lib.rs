@@ -19,6 +19,8 @@ pub mod settle;
 pub mod store;
 pub mod sweep;
 pub mod tail;
+#[cfg(test)]
+mod testing;
 pub mod token;
 pub mod worker;
 

@@ -1,4 +1,5 @@
-//! The thinnest whole path: a request in, a commit on disk, an answer, and all of it after a restart.
+//! The thinnest whole path: a request in, a commit on disk, an answer, and all of it after a
+//! restart.
 
 use evenkeel_engine::clock::{SystemClock, SystemIds};
 use evenkeel_engine::commit::{Command, Effect, Key, Rejection};

@@ -49,6 +49,8 @@ enum Command {
     Serve(serve::Serve),
     /// Drive a server with buyers, measure it, and check that no more was sold than there was
     Load(crate::load::LoadArgs),
+    /// Run a whole flash sale on this machine, crash it on the way, and prove the end
+    Demo(crate::demo::DemoArgs),
     /// Show stock and change it by hand
     #[command(subcommand)]
     Stock(stock::Command),
@@ -99,6 +101,7 @@ impl Command {
     fn run(self) -> Result<ExitCode, Failure> {
         let verdict = match self {
             Self::Load(args) => return reporting(crate::load::run(args)),
+            Self::Demo(args) => return reporting(crate::demo::run(args)),
             Self::Serve(command) => serve::run(&command),
             Self::Stock(command) => operate::run(&command),
             Self::Log(command) => log::run(&command),

@@ -106,6 +106,11 @@ impl Api {
         self.engine.clock().now()
     }
 
+    /// What has to be done now and then.
+    fn upkeep(&self) {
+        self.meter.upkeep();
+    }
+
     /// Waits a little before the next connection is taken.
     async fn pause(&self, duration: Duration) {
         self.engine.clock().sleep(duration).await;

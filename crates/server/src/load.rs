@@ -16,6 +16,7 @@ mod drop;
 mod fleet;
 pub(crate) mod histogram;
 mod last_unit;
+pub(crate) mod look;
 pub(crate) mod probe;
 mod progress;
 mod report;
@@ -23,7 +24,7 @@ mod rounds;
 mod stage;
 pub(crate) mod tally;
 
-pub(crate) use stage::{Unready, encode_hold};
+pub(crate) use stage::{Unready, encode_hold, make_token};
 
 use crate::client::outside;
 use clap::{Args, ValueEnum};
@@ -35,7 +36,7 @@ use std::process::ExitCode;
 #[command(after_help = "\
 Example: evenkeel load --url http://127.0.0.1:7411 --scenario last-unit --seconds 10
 
-Exit codes: 0 the check is green, 1 it is not, 2 wrong usage or token, 3 the server is unreachable")]
+Exit codes: 0 the check is green, 1 it is not, 2 wrong usage or token, 3 no server")]
 pub(crate) struct LoadArgs {
     /// The server
     #[arg(long, env = "EVENKEEL_URL", default_value = "http://127.0.0.1:7411")]

@@ -2,12 +2,13 @@
 //!
 //! `cli` reads the command line and starts the rest; `config` is what a command runs with; `lock`
 //! says which process writes a data directory; `http` is the API, `client` speaks to it from
-//! outside, and `load` drives it. Main holds no logic: whatever could be wrong is where a test can
-//! reach it.
+//! outside, `load` drives it, and `demo` shows it all in one command. Main holds no logic:
+//! whatever could be wrong is where a test can reach it.
 
 mod cli;
 mod client;
 mod config;
+mod demo;
 mod http;
 mod load;
 mod lock;

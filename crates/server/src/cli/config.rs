@@ -78,8 +78,14 @@ fn as_json(loaded: &Loaded) -> String {
             Some(Value::Integer(number)) => json!(number),
             Some(Value::Other(_)) | None => json!(null),
         };
-        let from = loaded.origin(key.path).to_string();
-        json!({"key": key.path, "value": value, "from": from, "variable": key.variable()})
+        json!({
+            "key": key.path,
+            "value": value,
+            "from": loaded.origin(key.path).to_string(),
+            "variable": key.variable(),
+            "may_be": key.range,
+            "meaning": key.meaning,
+        })
     });
     json!({"keys": keys.collect::<Vec<_>>()}).to_string()
 }

@@ -4,7 +4,7 @@
 //! them, so that another program can check the chain of hashes for itself.
 
 use std::fs::File;
-use std::io::{BufWriter, IsTerminal, Write};
+use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -274,7 +274,7 @@ async fn export(reader: &Reader, from: u64, out: Option<&PathBuf>) -> Result<Ver
         None => Box::new(BufWriter::new(std::io::stdout())),
     };
     let mut from = from.max(1);
-    let bar = progress(out.is_some());
+    let bar = out.map_or_else(indicatif::ProgressBar::hidden, |_| output::progress());
     loop {
         let page = reader.page(from, PAGE).await?;
         let Some(last) = page.items.last() else { break };
@@ -293,13 +293,4 @@ async fn export(reader: &Reader, from: u64, out: Option<&PathBuf>) -> Result<Ver
     target.flush().map_err(broken)?;
     bar.finish_and_clear();
     Ok(Verdict::True)
-}
-
-/// A bar on standard error while the entries go to a file, if a person is watching.
-fn progress(to_file: bool) -> indicatif::ProgressBar {
-    if to_file && std::io::stderr().is_terminal() {
-        indicatif::ProgressBar::new(0)
-    } else {
-        indicatif::ProgressBar::hidden()
-    }
 }

@@ -7,12 +7,18 @@
 //! A list is followed to its end, or to the number that was asked for; with `--json` each page is
 //! folded into one list, so that there is one object on standard output.
 
+use std::time::Duration;
+
 use clap::Args;
 use serde_json::Value;
 
 use super::door::{Answer, Call, Door, Where};
 use super::failure::{Failure, Verdict};
 use super::{output, start};
+use crate::client::outside;
+
+/// How long nothing is shown of work that goes on.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The flags that every operator command has.
 #[derive(Clone, Debug, Default, Args)]
@@ -44,7 +50,7 @@ pub(super) fn run(operation: &impl Operation) -> Result<Verdict, Failure> {
     start::runtime()?.block_on(async {
         let call = operation.call();
         let door = Door::open(&common.place, &call).await?;
-        let whole = whole(&door, &call, common.json).await;
+        let whole = watched(whole(&door, &call, common.json)).await;
         door.close().await;
         let whole = whole?;
         if common.json {
@@ -54,6 +60,18 @@ pub(super) fn run(operation: &impl Operation) -> Result<Verdict, Failure> {
         }
         Ok(operation.verdict(&whole.value))
     })
+}
+
+/// Shows that work goes on when it takes long and a person watches.
+async fn watched<F: Future>(work: F) -> F::Output {
+    let mut work = std::pin::pin!(work);
+    if let Some(done) = outside::within(PATIENCE, work.as_mut()).await {
+        return done;
+    }
+    let bar = output::busy();
+    let done = work.await;
+    bar.finish_and_clear();
+    done
 }
 
 /// A good answer: its value, and the text that `--json` prints.

@@ -5,8 +5,10 @@
 //! (`| head`) ends the command without a complaint.
 
 use std::io::{IsTerminal, Write};
+use std::time::Duration;
 
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table};
+use indicatif::ProgressBar;
 
 use super::failure::{Failure, Verdict};
 
@@ -94,5 +96,25 @@ pub(crate) fn toned(word: &str, tone: Tone) -> String {
         format!("\u{1b}[{code}m{word}\u{1b}[0m")
     } else {
         word.to_owned()
+    }
+}
+
+/// A sign of work of unknown length on standard error, if a person is watching.
+pub(crate) fn busy() -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new_spinner();
+    bar.set_message("working");
+    bar.enable_steady_tick(Duration::from_millis(120));
+    bar
+}
+
+/// A bar on standard error for work whose length becomes known, if a person is watching.
+pub(crate) fn progress() -> ProgressBar {
+    if std::io::stderr().is_terminal() {
+        ProgressBar::new(0)
+    } else {
+        ProgressBar::hidden()
     }
 }

@@ -96,12 +96,6 @@ pub(crate) struct Api {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: Vec<u8>,
-    /// `Evenkeel-Position`.
-    pub(crate) position: Option<String>,
-    /// `Idempotency-Replayed: true`.
-    pub(crate) replayed: bool,
-    /// `Retry-After` in seconds.
-    pub(crate) retry_after: Option<u32>,
 }
 
 impl From<Reply<'_>> for Answer {
@@ -109,9 +103,6 @@ impl From<Reply<'_>> for Answer {
         Self {
             status: reply.status,
             body: reply.body.to_vec(),
-            position: reply.position.map(str::to_owned),
-            replayed: reply.replayed,
-            retry_after: reply.retry_after,
         }
     }
 }
@@ -193,14 +184,6 @@ impl Api {
     pub(crate) fn new(pool: &Pool, caller: Caller) -> Self {
         Self {
             pool: pool.clone(),
-            caller,
-        }
-    }
-
-    /// The same server asked by somebody else.
-    pub(crate) fn with_caller(&self, caller: Caller) -> Self {
-        Self {
-            pool: self.pool.clone(),
             caller,
         }
     }

@@ -75,7 +75,7 @@ pub(crate) const KEYS: &[Key] = &[
         kind: Kind::Text,
         range: "IP address and port; port 0 takes a free one",
         meaning: "Where the HTTP API listens.",
-        set: |config, value| Ok(config.listen = address(value)?),
+        set: |config, value| address(value).map(|new| config.listen = new),
         show: |config| Some(Value::Text(config.listen.to_string())),
     },
     Key {
@@ -83,7 +83,7 @@ pub(crate) const KEYS: &[Key] = &[
         kind: Kind::Text,
         range: "IP address and port; left out: on `server.listen`",
         meaning: "Where health and metrics listen, when not beside the API.",
-        set: |config, value| Ok(config.admin_listen = Some(address(value)?)),
+        set: |config, value| address(value).map(|new| config.admin_listen = Some(new)),
         show: |config| config.admin_listen.map(|at| Value::Text(at.to_string())),
     },
     Key {
@@ -91,7 +91,7 @@ pub(crate) const KEYS: &[Key] = &[
         kind: Kind::Text,
         range: "`sqlite://DIR`",
         meaning: "The store: a directory that one process writes.",
-        set: |config, value| Ok(config.data = store_directory(value)?),
+        set: |config, value| store_directory(value).map(|new| config.data = new),
         show: |config| Some(Value::Text(format!("sqlite://{}", config.data.display()))),
     },
     Key {
@@ -107,7 +107,7 @@ pub(crate) const KEYS: &[Key] = &[
         kind: Kind::Integer,
         range: "0 to 2^53-1 units",
         meaning: "At this many available units or fewer a SKU is shown as `low`.",
-        set: |config, value| Ok(config.low_at = integer(value, 0, INTEGER_MAX)?),
+        set: |config, value| integer(value, 0, INTEGER_MAX).map(|new| config.low_at = new),
         show: |config| shown(config.low_at),
     },
     Key {
@@ -115,7 +115,7 @@ pub(crate) const KEYS: &[Key] = &[
         kind: Kind::Integer,
         range: "1000 to `holds.max_life_ms`, in milliseconds",
         meaning: "A hold's life when the request names none.",
-        set: |config, value| Ok(config.ttl_ms = integer(value, 1_000, DAY_MS)?),
+        set: |config, value| integer(value, 1_000, DAY_MS).map(|new| config.ttl_ms = new),
         show: |config| shown(config.ttl_ms),
     },
     Key {
@@ -123,7 +123,7 @@ pub(crate) const KEYS: &[Key] = &[
         kind: Kind::Integer,
         range: "1000 to 86400000 (24 hours), in milliseconds",
         meaning: "The longest life that a request or an extension may give a hold.",
-        set: |config, value| Ok(config.max_life_ms = integer(value, 1_000, DAY_MS)?),
+        set: |config, value| integer(value, 1_000, DAY_MS).map(|new| config.max_life_ms = new),
         show: |config| shown(config.max_life_ms),
     },
     Key {
@@ -131,7 +131,7 @@ pub(crate) const KEYS: &[Key] = &[
         kind: Kind::Text,
         range: "`off`, `error`, `warn`, `info`, `debug` or `trace`",
         meaning: "The least severe level that is logged to standard error.",
-        set: |config, value| Ok(config.log_level = level(value)?),
+        set: |config, value| level(value).map(|new| config.log_level = new),
         show: |config| Some(Value::Text(config.log_level.to_string())),
     },
 ];

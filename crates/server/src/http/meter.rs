@@ -43,6 +43,13 @@ impl Meter {
         }
     }
 
+    /// Folds what was measured since the last time: measurements that nobody reads pile up.
+    pub(crate) fn upkeep(&self) {
+        if let Some(recorder) = &self.recorder {
+            recorder.run_upkeep();
+        }
+    }
+
     /// The page, in the text format of Prometheus.
     pub(crate) fn page(&self) -> String {
         let mut page = String::from(

@@ -16,7 +16,6 @@ const EVERYWHERE: &[Code] = &[
     Code::RequestTimeout,
     Code::TooLarge,
     Code::UriTooLong,
-    Code::RateLimited,
     Code::HeadersTooLarge,
     Code::Schema,
     Code::Internal,

@@ -258,6 +258,7 @@ impl Problem {
     }
 
     /// Which problem it is.
+    #[cfg(test)]
     pub(crate) fn code(&self) -> Code {
         self.code
     }

@@ -42,14 +42,17 @@ pub(crate) const KEEPING_TOKENS: &[Role] = &[Role::Admin];
 /// Reads a request and says what is to be done; see [`Act`].
 pub(crate) type Prepare = for<'a> fn(&'a Api, Call<'a>) -> Result<Act<'a>, Problem>;
 
+/// Makes the schema of a body.
+pub(crate) type Shape = fn(&mut SchemaGenerator) -> Schema;
+
 /// What the API document says of a route.
 pub(crate) struct Doc {
     /// One sentence.
     pub(crate) summary: &'static str,
     /// The body's shape.
-    pub(crate) request: Option<fn(&mut SchemaGenerator) -> Schema>,
+    pub(crate) request: Option<Shape>,
     /// Each status that is no problem, with its shape; without one the body is not JSON.
-    pub(crate) answers: &'static [(u16, Option<fn(&mut SchemaGenerator) -> Schema>)],
+    pub(crate) answers: &'static [(u16, Option<Shape>)],
     /// Names of the parameters that its query may have.
     pub(crate) query: &'static [&'static str],
     /// Problems beside those that every route has.

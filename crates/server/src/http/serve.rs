@@ -38,6 +38,8 @@ const HEAD_TICKS: u32 = 4;
 const IDLE_TICKS: u32 = 24;
 /// How long connections may take to end when the server stops.
 const FAREWELL: Duration = Duration::from_secs(10);
+/// How often measurements are folded together, so that they do not pile up unread.
+const UPKEEP: Duration = Duration::from_secs(5);
 /// How long nothing is accepted after the system refused a connection.
 const PAUSE: Duration = Duration::from_millis(50);
 /// A body that is too large is read on to here, so that its client gets the answer.
@@ -57,10 +59,16 @@ pub(crate) async fn serve(
     mut stop: Receiver<bool>,
 ) {
     let mut connections = JoinSet::new();
+    let mut upkeep = tokio::time::interval(UPKEEP);
+    upkeep.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         let accepted = tokio::select! {
             biased;
             _ = stop.wait_for(|stop| *stop) => break,
+            _ = upkeep.tick() => {
+                api.upkeep();
+                continue;
+            }
             Some(_ended) = connections.join_next() => continue,
             accepted = listener.accept() => accepted,
         };

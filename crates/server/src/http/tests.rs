@@ -5,4 +5,5 @@ mod framing;
 mod harness;
 mod holds;
 mod lists;
+mod reference;
 mod roles;

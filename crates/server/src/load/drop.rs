@@ -46,8 +46,8 @@ pub(super) async fn run(args: &LoadArgs) -> anyhow::Result<Report> {
     for part in crew.all().await {
         book.absorb(part);
     }
-    let balances = stage.quiet(0).await?;
-    let mut verdict = book.judge(units, &stage.shown(&book, balances).await?);
+    let balances = stage.look().quiet(0).await?;
+    let mut verdict = book.judge(units, &stage.look().shown(&book, balances).await?);
     if balances.held != 0 {
         verdict.note(format!(
             "{} units are still held after all has ended",
@@ -69,10 +69,11 @@ pub(super) async fn run(args: &LoadArgs) -> anyhow::Result<Report> {
         acks.finish().await?;
     }
     let sold = book.units(Ending::Confirmed);
+    let winners = book.entries.len() as u64;
     let check = Check {
         units,
         sold,
-        winners: None,
+        winners,
         verdict,
         probe,
     };

@@ -38,8 +38,8 @@ pub(super) async fn run(args: &LoadArgs) -> anyhow::Result<Report> {
     }
     book.entries.extend(wins.iter().map(entry));
     let held = i64::try_from(book.units(Ending::Held))?;
-    let balances = stage.quiet(held).await?;
-    let mut verdict = book.judge(1, &stage.shown(&book, balances).await?);
+    let balances = stage.look().quiet(held).await?;
+    let mut verdict = book.judge(1, &stage.look().shown(&book, balances).await?);
     let mut wire = Wire::new(&stage.target, stage.limits);
     for win in &wins {
         retry(&stage, &mut wire, &recorder, win, &mut verdict).await;
@@ -50,7 +50,7 @@ pub(super) async fn run(args: &LoadArgs) -> anyhow::Result<Report> {
     for win in &wins {
         give_back(&stage, &mut wire, &recorder, win, &mut verdict).await;
     }
-    let available = u64::try_from(stage.quiet(0).await?.available).unwrap_or(0);
+    let available = u64::try_from(stage.look().quiet(0).await?.available).unwrap_or(0);
     if available != 1 {
         verdict.note(format!(
             "the unit was given back, {available} are available"
@@ -72,7 +72,7 @@ pub(super) async fn run(args: &LoadArgs) -> anyhow::Result<Report> {
     let check = Check {
         units: 1,
         sold,
-        winners: Some(wins.len() as u64),
+        winners: wins.len() as u64,
         verdict,
         probe,
     };

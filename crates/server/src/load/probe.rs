@@ -1,7 +1,7 @@
 //! The probe buyer: once all is quiet, every available unit can be bought, one by one.
 //!
 //! That is invariant I22 seen from outside: no unit is left that everybody is told to be sold
-//! out. The probe buys up to a thousand units, asks for one more than there are and must be
+//! out. The probe buys up to 250 units, asks for one more than there are and must be
 //! refused, and gives everything back. A refusal may be a second old, so one is asked again for
 //! two seconds before it counts.
 
@@ -12,7 +12,7 @@ use crate::client::{Caller, Wire, outside};
 use serde::Serialize;
 use std::time::Duration;
 
-const MOST: u64 = 1000;
+const MOST: u64 = 250;
 const STALE: Duration = Duration::from_secs(2);
 const PATIENCE: Patience = Patience {
     limit: Duration::from_secs(20),
@@ -35,7 +35,7 @@ pub(crate) struct Prober<'a> {
 pub(crate) struct Probe {
     /// Units available before.
     pub(crate) available: u64,
-    /// Units that were to be bought: all of them, or a thousand.
+    /// Units that were to be bought: all of them, or 250.
     pub(crate) asked: u64,
     /// Units bought, one by one.
     pub(crate) bought: u64,

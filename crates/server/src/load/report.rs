@@ -14,8 +14,8 @@ use std::io::Write as _;
 pub(super) struct Check {
     pub(super) units: u64,
     pub(super) sold: u64,
-    /// Holders of the one unit; nothing where there are many units.
-    pub(super) winners: Option<u64>,
+    /// Holds that were acknowledged, replays not counted again.
+    pub(super) winners: u64,
     pub(super) verdict: Verdict,
     /// Nothing when the server came to no decision.
     pub(super) probe: Option<Probe>,
@@ -100,7 +100,7 @@ impl Report {
             },
             units,
             sold,
-            winners: winners.unwrap_or(tally.answers.get(&201).copied().unwrap_or(0)),
+            winners,
             oversold,
             lost,
             double,

@@ -5,20 +5,13 @@
 //! each one's customer in the body.
 
 use super::LoadArgs;
-use super::book::{Balances, Book, Shown};
+use super::look::Look;
 use crate::client::outside::{self, Crew};
-use crate::client::{Answer, Api, Caller, Failure, Limits, Pool, Target};
-use anyhow::Context as _;
+use crate::client::{Api, Caller, Failure, Limits, Pool, Target};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
-
-/// Holds looked up one by one at the end; of more than these, evenly spread ones.
-const LOOKED_UP: usize = 20_000;
-/// Longest wait for abandoned holds to end: their ttl, the grace of I3, and some.
-const QUIET: Duration = Duration::from_secs(15);
 
 /// Buyers in all, and at most for one connection.
 const BUYERS: u32 = 1024;
@@ -81,12 +74,6 @@ pub(crate) struct Stage {
 struct MadeToken {
     id: String,
     token: String,
-}
-
-#[derive(Deserialize)]
-struct ShownSku {
-    #[serde(default)]
-    stock: Vec<Balances>,
 }
 
 /// The body of a request for a hold: one line, the customer named where the token has none.
@@ -179,6 +166,11 @@ impl Stage {
         Ok(())
     }
 
+    /// What the server shows of this run.
+    pub(super) fn look(&self) -> Look {
+        Look::new(&self.api, &self.sku)
+    }
+
     /// Makes the tokens useless that were made; a failure is said and changes nothing.
     pub(super) async fn leave(&self) {
         let mut crew = Crew::new();
@@ -194,60 +186,6 @@ impl Stage {
         if left > 0 {
             eprintln!("evenkeel: {left} tokens of this run could not be revoked");
         }
-    }
-
-    /// The SKU's balances.
-    pub(super) async fn balances(&self) -> anyhow::Result<Balances> {
-        let path = format!("/v1/skus/{}", self.sku);
-        let shown: ShownSku = self.api.get(&path).await?.value()?;
-        anyhow::ensure!(
-            !shown.stock.is_empty(),
-            "{path} shows no balances to this token"
-        );
-        Ok(shown.stock.into_iter().sum())
-    }
-
-    /// Waits until no unit is held but `held`: abandoned holds have ended.
-    pub(super) async fn quiet(&self, held: i64) -> anyhow::Result<Balances> {
-        let begun = outside::now();
-        loop {
-            let balances = self.balances().await?;
-            if balances.held == held || begun.elapsed() > QUIET {
-                return Ok(balances);
-            }
-            outside::pause(Duration::from_millis(50)).await;
-        }
-    }
-
-    /// What the server shows of the book's holds, with these balances.
-    pub(super) async fn shown(&self, book: &Book, balances: Balances) -> anyhow::Result<Shown> {
-        let step = book.entries.len().div_ceil(LOOKED_UP).max(1);
-        let ids: Vec<Box<str>> = book
-            .entries
-            .iter()
-            .step_by(step)
-            .map(|entry| entry.id.clone())
-            .collect();
-        let ids: Arc<[Box<str>]> = ids.into();
-        let mut crew = Crew::new();
-        for share in 0..32 {
-            let (api, ids) = (self.api.clone(), Arc::clone(&ids));
-            crew.add(async move {
-                let mut states = Vec::new();
-                for id in ids.iter().skip(share).step_by(32) {
-                    states.push((id.clone(), state_of(&api, id).await?));
-                }
-                anyhow::Ok(states)
-            });
-        }
-        let mut shown = Shown {
-            balances,
-            ..Shown::default()
-        };
-        for states in crew.all().await {
-            shown.holds.extend(states?);
-        }
-        Ok(shown)
     }
 }
 
@@ -268,18 +206,8 @@ fn customer(run: &str, at: usize) -> String {
     format!("load-{run}-{at}")
 }
 
-async fn state_of(api: &Api, id: &str) -> anyhow::Result<Option<String>> {
-    let answer: Answer = api.get(&format!("/v1/holds/{id}")).await?;
-    if answer.status == 404 {
-        return Ok(None);
-    }
-    let hold: Value = answer.value()?;
-    let state = hold["state"].as_str().context("a hold without a state")?;
-    Ok(Some(state.to_owned()))
-}
-
 /// A token's name and bearer; nothing when the role may not make tokens.
-async fn make_token(
+pub(crate) async fn make_token(
     api: Api,
     key: String,
     customer: Option<String>,

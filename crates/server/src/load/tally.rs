@@ -30,10 +30,6 @@ impl Tally {
     pub(crate) fn broken(&self, word: &str) -> u64 {
         self.broken.get(word).copied().unwrap_or(0)
     }
-
-    pub(crate) fn code(&self, code: &str) -> u64 {
-        self.codes.get(code).copied().unwrap_or(0)
-    }
 }
 
 /// Counts each exchange, and writes it down when an acks file was asked for.

@@ -3,9 +3,9 @@ use crate::http::json::parse;
 use crate::http::problem::Code;
 use evenkeel_rules::ids::{CustomerId, SkuId};
 
-type Line = (SkuId, Quantity);
+type Order = (Option<CustomerId>, Vec<(SkuId, Quantity)>, Option<i64>);
 
-fn lines(body: &str) -> Result<(Option<CustomerId>, Vec<Line>, Option<i64>), Problem> {
+fn lines(body: &str) -> Result<Order, Problem> {
     let value = parse(body.as_bytes())?;
     read(&value, |fields| {
         let customer = fields.id_or_none("customer", CustomerId::new);

@@ -113,7 +113,7 @@ pub(super) const ROUTES: &[Route] = &[
         who: Who::Roles(SELLING),
         prepare: extend,
         doc: Doc {
-            summary: "Moves a hold's deadline to now + ttl, at most to the end of its longest life.",
+            summary: "Moves a hold's deadline to now + ttl_ms, within its longest life.",
             request: Some(SchemaGenerator::subschema_for::<shapes::Extend>),
             answers: &[(200, Some(SchemaGenerator::subschema_for::<shapes::Hold>))],
             query: &[],
@@ -122,18 +122,16 @@ pub(super) const ROUTES: &[Route] = &[
     },
 ];
 
-/// Reads `lines`, one (SKU, quantity, location) each.
-fn lines(fields: &mut Fields<'_, '_>) -> Option<Option<Vec<Wanted>>> {
-    fields.list_or_none("lines", LINES_MAX, |line| {
-        let sku = line.id("sku", SkuId::new);
-        let quantity = line.quantity("quantity");
-        let location = line.id_or_none("location", LocationId::new);
-        let location = location?.unwrap_or_else(LocationId::main);
-        Some(Wanted {
-            sku: sku?,
-            location,
-            quantity: quantity?,
-        })
+/// Reads a line that a request names.
+fn line(line: &mut Fields<'_, '_>) -> Option<Wanted> {
+    let sku = line.id("sku", SkuId::new);
+    let quantity = line.quantity("quantity");
+    let location = line.id_or_none("location", LocationId::new);
+    let location = location?.unwrap_or_else(LocationId::main);
+    Some(Wanted {
+        sku: sku?,
+        location,
+        quantity: quantity?,
     })
 }
 
@@ -149,12 +147,9 @@ fn place<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
         if must_name && customer == Some(None) {
             fields.wrong("customer", "required");
         }
-        let asked = lines(fields);
-        if asked == Some(None) {
-            fields.wrong("lines", "required");
-        }
+        let asked = fields.list("lines", LINES_MAX, line);
         let ttl = fields.integer_or_none("ttl_ms", TTL_MIN, ttl_max(api));
-        let asked = asked??;
+        let asked = asked?;
         let summed = sum(&asked);
         if summed.is_none() {
             fields.wrong("lines", "max");
@@ -224,7 +219,7 @@ fn change<'a>(
 }
 
 fn confirm<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
-    let read = call.read(lines)?;
+    let read = call.read(|fields| fields.list_or_none("lines", LINES_MAX, line))?;
     let writer = writer(&call, &read.canonical)?;
     let lines = read.value;
     Ok(change(api, &call, writer, move |id| Command::Confirm {

@@ -47,7 +47,7 @@ pub(super) const ROUTES: &[Route] = &[
             request: None,
             answers: &[(200, Some(SchemaGenerator::subschema_for::<shapes::Sku>))],
             query: &[],
-            problems: &[Code::SkuUnknown],
+            problems: &[Code::NotFound, Code::SkuUnknown],
         },
     },
     Route {

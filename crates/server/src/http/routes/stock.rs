@@ -27,7 +27,7 @@ pub(super) const ROUTES: &[Route] = &[
             request: Some(SchemaGenerator::subschema_for::<shapes::Receive>),
             answers: &[(201, Some(SchemaGenerator::subschema_for::<shapes::Stock>))],
             query: &[],
-            problems: &[Code::SkuUnknown, Code::Overflow],
+            problems: &[Code::NotFound, Code::SkuUnknown, Code::Overflow],
         },
     },
     Route {
@@ -40,7 +40,12 @@ pub(super) const ROUTES: &[Route] = &[
             request: Some(SchemaGenerator::subschema_for::<shapes::Adjust>),
             answers: &[(201, Some(SchemaGenerator::subschema_for::<shapes::Stock>))],
             query: &[],
-            problems: &[Code::SkuUnknown, Code::Insufficient, Code::Overflow],
+            problems: &[
+                Code::NotFound,
+                Code::SkuUnknown,
+                Code::Insufficient,
+                Code::Overflow,
+            ],
         },
     },
 ];

@@ -1,12 +1,12 @@
 //! The keeper's work: it writes runs, a few blocks in each batch's transaction.
 //!
-//! Memory changes only in `committed`. `write_some` looks at what is ready, writes, and *stages* what
-//! the transaction would change; the transaction's outcome then applies it or throws it away. So
-//! memory and database agree whatever becomes of a transaction.
+//! Memory changes only in `committed`. `write_some` looks at what is ready, writes, and *stages*
+//! what the transaction would change; the transaction's outcome then applies it or throws it away.
+//! So memory and database agree whatever becomes of a transaction.
 //!
 //! ```text
 //! frozen map -- claim number --> work -- blocks, parts --> listed run, mark      (flush)
-//! tier runs  -- claim number --> work -- blocks, parts --> listed run, the tier off the list (merge)
+//! tier runs  -- claim number --> work -- blocks, parts --> listed run, tier off it (merge)
 //!                                                          the tier's blocks --> waste --> deleted
 //! ```
 //!
@@ -23,9 +23,10 @@ use rusqlite::Connection;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Maps' worth of names that somebody who is not the keeper sees pass without a sign of the keeper's
-/// work before taking over. A keeper gives a sign with every run; it is left the time for one when it
-/// has just begun, since two that take over from each other in turn would never complete any.
+/// Maps' worth of names that somebody who is not the keeper sees pass without a sign of the
+/// keeper's work before taking over. A keeper gives a sign with every run; it is left the time for
+/// one when it has just begun, since two that take over from each other in turn would never
+/// complete any.
 const PATIENCE: usize = 2;
 /// Frozen maps above which the oldest is written at whatever speed it is sorted: memory is bounded
 /// even when the caller's budget is too small.
@@ -82,11 +83,11 @@ pub(super) struct Staged {
 }
 
 impl Names {
-    /// Writes what is ready of new runs, at most `budget_blocks` blocks of 4 KiB (and the 150 KB that
-    /// a part takes, once in 1,312 blocks), and deletes at most as many blocks of merged runs. `tx`
-    /// is the batch's transaction; its outcome is told by `committed` or `rolled_back`. A budget of a
-    /// tenth of the batch's commits, and 8 at least, keeps pace with two names per commit. Only when
-    /// maps pile up because it does not is more written.
+    /// Writes what is ready of new runs, at most `budget_blocks` blocks of 4 KiB (and the 150 KB
+    /// that a part takes, once in 1,312 blocks), and deletes at most as many blocks of merged runs.
+    /// `tx` is the batch's transaction; its outcome is told by `committed` or `rolled_back`. A
+    /// budget of a tenth of the batch's commits, and 8 at least, keeps pace with two names per
+    /// commit. Only when maps pile up because it does not is more written.
     ///
     /// # Errors
     /// `DatabaseCorrupt` when a run that is merged is not as it was written; else as the database
@@ -174,8 +175,8 @@ impl Names {
         })
     }
 
-    /// Orders more pieces where few are left, and takes in those that were made. A work that failed is
-    /// given up, and what was written of it is waste.
+    /// Orders more pieces where few are left, and takes in those that were made. A work that failed
+    /// is given up, and what was written of it is waste.
     fn order_and_hear(&mut self, tx: &Connection, budget: usize) -> rusqlite::Result<()> {
         let Some(keeper) = &mut self.keeper else {
             return Ok(());
@@ -217,7 +218,8 @@ impl Names {
         outcome
     }
 
-    /// Lower levels first: they are what keeps the number of runs, and so the time of a look-up, low.
+    /// Lower levels first: they are what keeps the number of runs, and so the time of a look-up,
+    /// low.
     fn write_pieces(
         &self,
         tx: &Connection,
@@ -353,8 +355,8 @@ impl Work {
         matches!(self.ready.back(), Some(Piece::End))
     }
 
-    /// Writes pieces up to the block after the `limit`th; answers how many, and how many of them are
-    /// blocks.
+    /// Writes pieces up to the block after the `limit`th; answers how many, and how many of them
+    /// are blocks.
     fn write(&self, tx: &Connection, limit: usize) -> rusqlite::Result<(usize, usize)> {
         let (mut pieces, mut blocks) = (0, 0);
         let mut number = self.blocks;
@@ -375,7 +377,8 @@ impl Work {
         Ok((pieces, blocks))
     }
 
-    /// Lists the run, whose last `pieces` pieces were just written, in place of what it was made of.
+    /// Lists the run, whose last `pieces` pieces were just written, in place of what it was made
+    /// of.
     fn list(&self, tx: &Connection, pieces: usize) -> rusqlite::Result<()> {
         let run = self.new_run(self.parts_with(pieces));
         if run.names > 0 {
@@ -421,7 +424,8 @@ impl Work {
     }
 }
 
-/// Blocks of a part: twice those of a map, so that a map that a batch has made overfull is one part.
+/// Blocks of a part: twice those of a map, so that a map that a batch has made overfull is one
+/// part.
 fn part_blocks(run_names: usize) -> usize {
     run_names.div_ceil(super::block::BLOCK_NAMES) * 2
 }

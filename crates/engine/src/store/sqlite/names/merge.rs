@@ -71,7 +71,8 @@ impl Producer {
     ///
     /// # Errors
     /// `DatabaseCorrupt` when a block that is read is not as it was written, or when two runs hold
-    /// one name with different entries; else as the database says. The run cannot be completed then.
+    /// one name with different entries; else as the database says. The run cannot be completed
+    /// then.
     pub(super) fn step(
         &mut self,
         conn: &Connection,

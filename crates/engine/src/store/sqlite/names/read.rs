@@ -1,9 +1,9 @@
 //! Names for other threads than the writer: a quick *certainly new*, and exact reads.
 //!
-//! Neither waits for the writer, nor makes it wait for longer than one question takes. A reader has a
-//! view and a snapshot of the database that fit together: the view is taken first, so that the
-//! snapshot has all runs of the view or those that they were merged into, and the names of maps that
-//! became runs since are still in the view's maps.
+//! Neither waits for the writer, nor makes it wait for longer than one question takes. A reader has
+//! a view and a snapshot of the database that fit together: the view is taken first, so that the
+//! snapshot has all runs of the view or those that they were merged into, and the names of maps
+//! that became runs since are still in the view's maps.
 
 use super::view::{Shared, View};
 use super::{Entry, Mark, Name, sql};
@@ -17,7 +17,8 @@ pub struct NameFilter {
 }
 
 impl NameFilter {
-    /// False when the name was certainly not inserted before the question; takes half a microsecond.
+    /// False when the name was certainly not inserted before the question; takes half a
+    /// microsecond.
     ///
     /// True of every name that was, and of 0.4 % of the others for each run that there is.
     #[must_use]
@@ -73,8 +74,8 @@ impl NameReader<'_> {
     }
 
     /// The mark up to which `get` finds every name. Rows after it that the snapshot has are for the
-    /// caller to look through: those that the writer committed a moment ago, or that another adapter
-    /// wrote.
+    /// caller to look through: those that the writer committed a moment ago, or that another
+    /// adapter wrote.
     #[must_use]
     pub fn known(&self) -> Mark {
         self.known

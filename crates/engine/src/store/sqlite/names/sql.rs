@@ -134,14 +134,8 @@ pub(super) fn load_run(
     let mut statement = conn.prepare_cached(sql)?;
     let mut rows = statement.query([block_id(id, 0), block_id(id + 1, 0)])?;
     let mut parts = Vec::new();
-    let mut next = block_id(id, 0);
     while let Some(row) = rows.next()? {
-        let part = load_part(row)?;
-        if part.id != next {
-            break;
-        }
-        next += i64::from(part.blocks());
-        parts.push(Arc::new(part));
+        parts.push(Arc::new(load_part(row)?));
     }
     let run = Run::new(id, level, parts);
     if level >= LEVELS || run.names != names {

@@ -50,7 +50,8 @@ impl Site {
             .expect("the tables are new");
         conn.execute_batch(
             "CREATE TABLE row (at INTEGER PRIMARY KEY, name BLOB NOT NULL, print BLOB NOT NULL);
-             CREATE TABLE refusal (at INTEGER PRIMARY KEY, name BLOB NOT NULL, print BLOB NOT NULL)",
+             CREATE TABLE refusal
+             (at INTEGER PRIMARY KEY, name BLOB NOT NULL, print BLOB NOT NULL)",
         )
         .expect("the tables are new");
         site

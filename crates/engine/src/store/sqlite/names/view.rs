@@ -2,8 +2,8 @@
 //!
 //! A view is replaced as a whole, and only its newest map grows. Each view therefore holds every
 //! name inserted before it was read, however maps turn into runs and runs into larger ones
-//! meanwhile. Readers hold the view while they ask it, for less than a microsecond; the writer waits
-//! for them when it replaces the view, and inserts into the map in short turns.
+//! meanwhile. Readers hold the view while they ask it, for less than a microsecond; the writer
+//! waits for them when it replaces the view, and inserts into the map in short turns.
 
 use super::part::Run;
 use super::{Entry, Mark, Name, block, sql};

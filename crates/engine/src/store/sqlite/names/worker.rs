@@ -1,9 +1,9 @@
 //! Where the sorting and merging is done: on a thread beside the writer, or in the writer's turn.
 //!
-//! The thread does one short order after the other and has at most one order of each run waiting, so
-//! a long merge never keeps a short one waiting, and no queue grows. It reads through a connection of
-//! its own that cannot write. In the writer's turn everything happens at the moment of the order:
-//! what happens then depends on the calls alone.
+//! The thread does one short order after the other and has at most one order of each run waiting,
+//! so a long merge never keeps a short one waiting, and no queue grows. It reads through a
+//! connection of its own that cannot write. In the writer's turn everything happens at the moment
+//! of the order: what happens then depends on the calls alone.
 
 use super::merge::{Piece, Producer, Task};
 use rusqlite::{Connection, OpenFlags};
@@ -64,8 +64,8 @@ pub(super) enum Worker {
 }
 
 impl Worker {
-    /// A worker for the database of this connection. It works in the writer's turn when no thread is
-    /// wanted, and for a database that has no file which a second connection could open.
+    /// A worker for the database of this connection. It works in the writer's turn when no thread
+    /// is wanted, and for a database that has no file which a second connection could open.
     pub(super) fn new(conn: &Connection, background: bool) -> Worker {
         match conn.path().filter(|path| background && !path.is_empty()) {
             Some(path) => Worker::Beside(Beside {

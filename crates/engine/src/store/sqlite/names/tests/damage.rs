@@ -187,7 +187,12 @@ fn a_filter_whose_measures_reach_outside_of_it_is_an_error() {
 
 #[test]
 fn a_merge_stops_at_a_damaged_block_and_names_stay_where_they_are() {
-    for background in [false, true] {
+    let zeroed = "UPDATE run_0 SET data = zeroblob(4008)";
+    for (background, sql) in [
+        (false, zeroed),
+        (true, zeroed),
+        (false, "DELETE FROM run_0"),
+    ] {
         let mut site = Site::new(4);
         let mut adapter = site.open(NamesOptions {
             background,
@@ -196,7 +201,7 @@ fn a_merge_stops_at_a_damaged_block_and_names_stay_where_they_are() {
         while adapter.names.runs()[0] < 2 {
             site.commit(&mut adapter, 20, 10);
         }
-        damage(&adapter, "UPDATE run_0 SET data = zeroblob(4008)");
+        damage(&adapter, sql);
         let error = loop {
             let mut upto = adapter.names.known();
             upto.position += 20;

@@ -1,0 +1,10 @@
+//! Whatever a client sends: the right problem document, nothing written, no 5xx.
+//!
+//! Each test takes rows of one kind to the real binary over TCP, byte by byte. [`Shop::refuses`]
+//! is the rule that all rows are examples of: the status and code that the contract names, a whole
+//! problem document, and a head that stands where it stood.
+
+mod bodies;
+mod heads;
+mod holds;
+mod shop;
