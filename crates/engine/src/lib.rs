@@ -22,6 +22,7 @@ pub mod tail;
 #[cfg(test)]
 mod testing;
 pub mod token;
+pub mod verify;
 pub mod worker;
 
 pub use engine::{Engine, Options, Ports, Threads};

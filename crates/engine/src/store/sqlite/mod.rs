@@ -79,7 +79,7 @@ impl SqliteStore {
         let mut conn = schema::open_writer(dir)?;
         schema::migrate(&conn)?;
         make_head(&conn, ids)?;
-        let inner = Inner::open(dir, &conn, options)?;
+        let inner = Inner::open(dir, &conn, (options, Damage::Refused))?;
         let checkpoints = wal::Checkpoints::watch(&mut conn, schema::open_writer(dir)?)?;
         let checkpoints = Some(checkpoints);
         let writer = Writer {
@@ -96,6 +96,8 @@ impl SqliteStore {
 
     /// Opens the store of a directory for reading beside its writer.
     ///
+    /// A log that is damaged is opened all the same: `verify` reads it and says what is wrong.
+    ///
     /// # Errors
     /// [`Fault::Unavailable`] if there is no store, or it has a newer or an older schema.
     pub fn open_read_only(dir: &Path, options: NamesOptions) -> Result<Self, Fault> {
@@ -111,7 +113,7 @@ impl SqliteStore {
                 "the store was never migrated".to_owned(),
             ));
         }
-        let inner = Inner::open(dir, &conn, options)?;
+        let inner = Inner::open(dir, &conn, (options, Damage::Borne))?;
         Ok(Self {
             inner: Arc::new(inner),
             writer: None,
@@ -139,6 +141,15 @@ impl SqliteStore {
     }
 }
 
+/// What a log that cannot be read does to opening its store.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Damage {
+    /// Nobody writes behind a damaged log.
+    Refused,
+    /// `verify` has to read it.
+    Borne,
+}
+
 /// Writes the head row of an empty log, if there is none.
 fn make_head(conn: &Connection, ids: &dyn Ids) -> Result<(), Fault> {
     const INSERT: &str = "INSERT OR IGNORE INTO head(id, log, salt, incarnation, position, hash,
@@ -152,7 +163,11 @@ fn make_head(conn: &Connection, ids: &dyn Ids) -> Result<(), Fault> {
 }
 
 impl Inner {
-    fn open(dir: &Path, conn: &Connection, options: NamesOptions) -> Result<Self, Fault> {
+    fn open(
+        dir: &Path,
+        conn: &Connection,
+        (options, damage): (NamesOptions, Damage),
+    ) -> Result<Self, Fault> {
         let names = Names::open(conn, options).map_err(fault)?;
         let inner = Self {
             dir: dir.to_owned(),
@@ -165,8 +180,12 @@ impl Inner {
         conn.execute_batch("BEGIN").map_err(fault)?;
         let caught_up = inner.catch_up(&mut inner.names.lock(), conn);
         conn.execute_batch("ROLLBACK").map_err(fault)?;
-        caught_up?;
-        Ok(inner)
+        match caught_up {
+            // Reading a name fails again, with the same words; reading everything else does not.
+            Err(Fault::Corrupt(_)) if damage == Damage::Borne => Ok(inner),
+            Err(fault) => Err(fault),
+            Ok(()) => Ok(inner),
+        }
     }
 
     /// Reads from one snapshot on a connection of the pool.

@@ -1,0 +1,12 @@
+//! `verify` names each planted damage, and nothing else, whatever the store; and on a store that
+//! nobody damaged it finds nothing.
+
+mod answers;
+mod clean;
+#[cfg(feature = "sqlite")]
+mod file;
+mod laws;
+mod log;
+mod rows;
+mod shop;
+mod site;
