@@ -49,8 +49,6 @@ pub struct Auditor {
 /// Where checks note what they find.
 type Found = Vec<(&'static str, String)>;
 
-pub static STATS: parking_lot::Mutex<std::collections::BTreeMap<String, u64>> = parking_lot::Mutex::new(std::collections::BTreeMap::new());
-pub fn stat(what: String) { *STATS.lock().entry(what).or_default() += 1; }
 impl Auditor {
     /// An auditor of an empty log whose hash 0 is this.
     #[must_use]
@@ -105,9 +103,6 @@ impl Auditor {
     /// the rows that they touched with its folds.
     pub fn observe(&mut self, tables: &Tables, mono: Duration) {
         let seen = self.model.rows_seen();
-        stat(format!("batch of {:02}", tables.log.len() - seen));
-        for row in tables.log.iter().skip(seen) { let t = String::from_utf8_lossy(&row.text); let n = t.matches("stock.expired").count(); if t.contains("place_hold") { stat(format!("place pulled {n}")); } }
-
         for row in tables.log.iter().skip(seen) {
             self.row(&row.text, row.hash, mono);
         }
@@ -123,8 +118,6 @@ impl Auditor {
 
     /// Takes in an answer that reached its caller.
     pub fn answered(&mut self, id: AttemptId, answer: &Answer, mono: Duration) {
-        let c = self.answers.command(id);
-        stat(match answer { Ok(d) => format!("{c} ok replayed {}", d.replayed), Err(evenkeel_engine::Refusal::Rejected{rejection, replayed, ..}) => { let r = format!("{rejection:?}"); let r: String = r.chars().take(26).collect(); format!("{c} rejected {r} replayed {replayed}")}, Err(evenkeel_engine::Refusal::Failed(f)) => format!("{c} failed {f:?}").chars().take(60).collect() });
         self.trace("answer", format!("{answer:?}").as_bytes());
         let mut found = Found::new();
         self.answers
@@ -162,6 +155,12 @@ impl Auditor {
     #[must_use]
     pub fn position(&self) -> u64 {
         self.model.position()
+    }
+
+    /// Rows that `verify` can be told of: their positions and hashes.
+    #[must_use]
+    pub fn anchors(&self) -> Vec<(u64, [u8; 32])> {
+        self.model.anchors()
     }
 
     /// What did not hold, in the order in which it was found.

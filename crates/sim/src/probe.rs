@@ -6,6 +6,7 @@
 
 use crate::client::{Client, Patience};
 use crate::clock;
+use crate::verified;
 use crate::workload::{Shop, Who, quantity, request, terms};
 use crate::world::World;
 use evenkeel_engine::Refusal;
@@ -31,6 +32,7 @@ pub(crate) async fn finish(client: &mut Client, shop: &Shop) {
     quiet(client).await;
     no_revoked_token(client).await;
     probe(client, shop).await;
+    verified::is_green(client).await;
     idle(client).await;
 }
 
@@ -81,6 +83,7 @@ async fn probe(client: &mut Client, shop: &Shop) {
                 .await,
         );
     }
+    client.probes = true;
     let places = client.world.audit(|auditor| auditor.available());
     for ((sku, location), available) in places {
         for number in 0..PROBE_MAX {

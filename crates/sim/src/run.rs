@@ -101,6 +101,7 @@ async fn simulate(seed: u64, options: &Options) -> SeedReport {
         world: Arc::clone(&world),
         nodes: nodes.clone(),
         rng: rng.fork(),
+        probes: false,
     };
     let shop = Shop::new(&mut rng);
     open_shop(&mut client(&mut rng), &shop).await;

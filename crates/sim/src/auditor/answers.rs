@@ -121,7 +121,6 @@ fn fulfils(command: &Command, row: &Row) -> bool {
 }
 
 impl Answers {
-    pub(super) fn command(&self, id: AttemptId) -> &'static str { self.attempts[id.0].command.name() }
     pub(super) fn begin(&mut self, request: &Request, mono: Duration) -> AttemptId {
         let id = self.attempts.len();
         let key = request.key.as_ref();

@@ -135,6 +135,15 @@ impl Model {
         self.rows.last().map_or(0, |row| row.position)
     }
 
+    /// A row in the middle and the last one.
+    pub(super) fn anchors(&self) -> Vec<(u64, [u8; 32])> {
+        let some = [self.rows.get(self.rows.len() / 2), self.rows.last()];
+        let mut anchors: Vec<_> = some.into_iter().flatten().collect();
+        anchors.dedup_by_key(|row| row.position);
+        let anchors = anchors.into_iter();
+        anchors.map(|row| (row.position, row.hash)).collect()
+    }
+
     pub(super) const fn origin(&self) -> [u8; 32] {
         self.origin
     }

@@ -1,8 +1,7 @@
 //! Buyers.
 
-use super::{Shop, Who, lines, place, quantity, request};
+use super::{Asked, Shop, Who, lines, place, quantity, request};
 use crate::client::{Client, Patience};
-use evenkeel_engine::Request;
 use evenkeel_engine::commit::{Command, Effect};
 use evenkeel_rules::hold::{State, Wanted};
 use evenkeel_rules::ids::{CustomerId, HoldId};
@@ -17,7 +16,7 @@ struct Buyer {
     number: usize,
     asked: u32,
     /// Requests that were made, with their keys.
-    past: Vec<Request>,
+    past: Vec<Asked>,
     /// Holds that it may have, with the lines that it asked for.
     mine: Vec<(HoldId, Vec<Wanted>)>,
 }
@@ -64,7 +63,7 @@ impl Buyer {
         }
     }
 
-    async fn ask(&mut self, request: Request) -> Option<State> {
+    async fn ask(&mut self, request: Asked) -> Option<State> {
         let patience = if self.client.chance(300) {
             Patience::AsksAgain
         } else {
@@ -93,9 +92,9 @@ impl Buyer {
         if self.client.chance(40) {
             let clock = evenkeel_engine::port::Clock::now(&*self.client.nodes[0].clock);
             let left = self.client.rng.i64(-200_000..2_000_000);
-            request.deadline = Some(LogTime::from_micros(clock.micros() + left));
+            request.request.deadline = Some(LogTime::from_micros(clock.micros() + left));
         }
-        let placed = match &request.command {
+        let placed = match &request.request.command {
             Command::Place(place) => Some((place.id.clone(), place.lines.clone())),
             _ => None,
         };
@@ -112,7 +111,7 @@ impl Buyer {
             let who = self.who.clone();
             let asked = (&who, &self.customer);
             let request = place(&mut self.client.rng, &self.shop, asked, &key);
-            if let Command::Place(place) = &request.command {
+            if let Command::Place(place) = &request.request.command {
                 self.mine.push((place.id.clone(), place.lines.clone()));
             }
             self.past.push(request.clone());
@@ -162,7 +161,7 @@ impl Buyer {
         let key = self.key();
         let mut request = request(&self.who, Some(&key), Command::Release { id });
         if self.client.chance(100) {
-            request.expected = Some(self.client.rng.u64(1..=3));
+            request.request.expected = Some(self.client.rng.u64(1..=3));
         }
         self.ask(request).await;
     }
@@ -221,7 +220,7 @@ impl Buyer {
             (&who, &self.customer),
             &key,
         );
-        if let Command::Place(place) = &mut request.command {
+        if let Command::Place(place) = &mut request.request.command {
             place.id = id;
         }
         self.ask(request).await;

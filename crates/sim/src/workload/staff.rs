@@ -66,7 +66,7 @@ pub(crate) async fn keep_stock(mut client: Client, shop: Shop, commands: u32) {
             terms.sale = rng.bool().then(|| window(rng, now));
             let command = Command::PutSku { terms };
             let mut asked = request(&Who::Staff, with_key.then_some(key.as_str()), command);
-            asked.expected = rng.bool().then(|| rng.u64(0..=4));
+            asked.request.expected = rng.bool().then(|| rng.u64(0..=4));
             asked
         };
         drop(client.settle(&asked, Patience::Takes).await);
