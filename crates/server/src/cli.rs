@@ -16,6 +16,7 @@ mod operate;
 mod output;
 mod process;
 mod serve;
+mod simulate;
 mod start;
 mod status;
 mod stock;
@@ -66,6 +67,8 @@ enum Command {
     /// Check every invariant against the stores; exit code 1 if one is violated
     #[command(after_help = "Example: evenkeel verify --data evenkeel-data")]
     Verify(status::Verify),
+    /// Try the engine in a simulated world where everything fails that can
+    Simulate(simulate::Simulate),
     /// Check the configuration, or show it with where each value came from
     #[command(subcommand)]
     Config(config::Command),
@@ -108,6 +111,7 @@ impl Command {
             Self::Token(command) => operate::run(&command),
             Self::Status(command) => operate::run(&command),
             Self::Verify(command) => operate::run(&command),
+            Self::Simulate(command) => simulate::run(&command),
             Self::Config(command) => config::run(&command),
             Self::Migrate(command) => migrate::run(&command),
             Self::Openapi => output::line(&crate::http::openapi_document().to_string()),

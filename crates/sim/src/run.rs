@@ -46,6 +46,8 @@ pub struct SeedReport {
     pub seed: u64,
     /// Everything that did not hold, in the order in which it was found.
     pub violations: Vec<Violation>,
+    /// What happened just before the first of them.
+    pub before: Vec<String>,
     /// Log rows, answers and faults.
     pub events: u64,
     /// A hash over all of them.
@@ -133,8 +135,10 @@ async fn simulate(seed: u64, options: &Options) -> SeedReport {
     if !well {
         world.audit(|auditor| auditor.report("panic", "a task panicked".to_owned()));
     }
-    probe::finish(&mut client(&mut rng), &shop).await;
+    let mut last = client(&mut rng);
+    probe::finish(&mut last, &shop).await;
     operator.abort();
+    probe::idle(&last).await;
     world.audit(|auditor| world.store.edit(|tables| auditor.end(tables)));
     report(seed, &world)
 }
@@ -155,6 +159,7 @@ fn report(seed: u64, world: &World) -> SeedReport {
         SeedReport {
             seed,
             violations: auditor.violations().to_vec(),
+            before: auditor.before(),
             events,
             trace_hash,
             faults,

@@ -81,9 +81,10 @@ fn said(check: &Check) -> Vec<String> {
             let finding = findings.map(|finding| {
                 let (subject, detail) = (&finding.subject, &finding.detail);
                 let (expected, found) = (&finding.expected, &finding.found);
+                let (kind, of) = (subject.kind, &subject.id);
                 format!(
-                    "verify finds {id} violated: {} {}: {detail}; expected {expected}, found {found}",
-                    subject.kind, subject.id
+                    "verify finds {id} violated by {kind} {of}: {detail}; \
+                     expected {expected}, found {found}"
                 )
             });
             finding.collect()

@@ -121,6 +121,11 @@ fn fulfils(command: &Command, row: &Row) -> bool {
 }
 
 impl Answers {
+    /// The name of the command that was attempted.
+    pub(super) fn command(&self, AttemptId(id): AttemptId) -> &'static str {
+        self.attempts[id].command.name()
+    }
+
     pub(super) fn begin(&mut self, request: &Request, mono: Duration) -> AttemptId {
         let id = self.attempts.len();
         let key = request.key.as_ref();

@@ -75,6 +75,22 @@ fn accounts(operation: &str) -> Option<(usize, usize)> {
     })
 }
 
+/// The accounts that are not empty, by name.
+fn spelled(balances: &[i64; 7]) -> String {
+    let names = [
+        "supply",
+        "available",
+        "held",
+        "sold",
+        "shipped",
+        "returned",
+        "written off",
+    ];
+    let all = names.iter().zip(balances).filter(|(_, units)| **units != 0);
+    let said: Vec<String> = all.map(|(name, units)| format!("{name} {units}")).collect();
+    said.join(", ")
+}
+
 /// Whether an event may follow another in a stream.
 fn may_follow(before: Option<&str>, next: &str) -> bool {
     let ends = ["stock.confirmed", "stock.released", "stock.expired"];
@@ -332,7 +348,8 @@ impl Model {
             balances[to] += quantity;
             if balances.iter().skip(1).any(|units| *units < 0) {
                 let (sku, location) = &place;
-                let what = format!("{sku} at {location} stands at {balances:?} at {position}");
+                let stands = spelled(balances);
+                let what = format!("{sku} at {location} stands at {stands} at {position}");
                 found.push(("I1", what));
             }
             if balances.iter().sum::<i64>() != 0 {
