@@ -205,3 +205,6 @@ impl Auditor {
         (self.steps, self.trace.clone().finalize().into())
     }
 }
+
+#[cfg(test)]
+mod tests;

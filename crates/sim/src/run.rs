@@ -123,6 +123,10 @@ async fn simulate(seed: u64, options: &Options) -> SeedReport {
     while work.iter().any(|task| !task.is_finished()) && patience > Duration::ZERO {
         clock::sleep(Duration::from_millis(100)).await;
         patience -= Duration::from_millis(100);
+        // What comes after the first violation only hides it; the runtime ends what still runs.
+        if world.audit(|auditor| !auditor.violations().is_empty()) {
+            return report(seed, &world);
+        }
     }
 
     heal(&world, &nodes).await;
