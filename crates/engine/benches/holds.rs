@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const UNITS: u64 = 1 << 50;
+const UNITS: u64 = 20_000_000;
 
 fn sku(number: u64) -> SkuId {
     SkuId::new(&format!("sku-{number}")).expect("an id")

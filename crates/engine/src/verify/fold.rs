@@ -27,6 +27,8 @@ pub(super) struct Lost {
     pub(super) doubtful: Vec<(u64, u64)>,
     /// Positions that inserted rows say; an index fed from the log may name them.
     pub(super) inserted: Vec<u64>,
+    /// The first row that inserted ones pushed beyond the head, where nobody reads names.
+    pub(super) pushed: Option<u64>,
     /// Differences that were put down to these rows.
     pub(super) explained: u64,
 }

@@ -15,7 +15,7 @@ use evenkeel_rules::event::{Aggregate, Kind as Event};
 use serde_json::json;
 
 /// Names of one look-up.
-pub(super) const BATCH: usize = 4_096;
+pub(super) const BATCH: usize = 2_048;
 
 /// Most names that are kept until the whole log was read: more are not reported.
 const MISNAMED_MAX: usize = 1_000;
@@ -93,9 +93,14 @@ pub(super) async fn settle(
 ) -> Result<(), Fault> {
     for (check, row) in std::mem::take(&mut fold.misnamed) {
         let named = row.as_ref().map(|row| &row.mark);
-        let fed = |at: &u64| fold.lost.inserted.contains(at);
-        // The index was fed with a row that no commit wrote: that row is the damage.
-        if !matches!(named, Some(Mark::Position(at)) if fed(at)) {
+        // An index that is fed from the log was fed with a row that no commit wrote, or without
+        // those that such a row pushed beyond the head: that row is the damage.
+        let fed = match named {
+            Some(Mark::Position(at)) => fold.lost.inserted.contains(at),
+            Some(Mark::Refusal(..)) => false,
+            None => fold.lost.pushed.is_some_and(|from| check.position >= from),
+        };
+        if !fed {
             misnamed(store, &check, row, book).await?;
         }
     }

@@ -193,6 +193,9 @@ impl<'a> Walk<'a> {
                 at = says;
             }
         }
+        if row.slot > self.tip {
+            to.fold.lost.pushed.get_or_insert(at);
+        }
         self.anchor(at, to);
         self.prior = Some(Prior {
             at,

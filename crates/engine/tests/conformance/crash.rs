@@ -9,7 +9,8 @@ use evenkeel_engine::port::{Fault, Store, Touch};
 use evenkeel_engine::{Refusal, Request};
 
 pub(crate) async fn a_dropped_lock_leaves_no_trace<F: Fixture>() {
-    let shop = Shop::with_lamps(&F::empty().await, 1).await;
+    let fixture = F::empty().await;
+    let shop = Shop::with_lamps(&fixture, 1).await;
     let before = shop.engine.head().await.expect("readable");
     let (locked, view) = shop.store.lock(&Touch::default()).await.expect("lockable");
     assert_eq!(view.head, before);
@@ -60,7 +61,8 @@ pub(crate) async fn a_crash_before_the_answer_is_replayed_to_the_retry<F: Fixtur
 }
 
 pub(crate) async fn one_unwritable_commit_of_512_fails_alone<F: Fixture>() {
-    let shop = Shop::with_lamps(&F::empty().await, 1_000).await;
+    let fixture = F::empty().await;
+    let shop = Shop::with_lamps(&fixture, 1_000).await;
     shop.store.script.poison(hold("h-300"));
     let buyer = |number: usize| {
         let id = format!("h-{number}");
@@ -82,7 +84,8 @@ pub(crate) async fn one_unwritable_commit_of_512_fails_alone<F: Fixture>() {
 }
 
 pub(crate) async fn a_disk_that_fails_ends_the_writing_for_good<F: Fixture>() {
-    let shop = Shop::with_lamps(&F::empty().await, 100).await;
+    let fixture = F::empty().await;
+    let shop = Shop::with_lamps(&fixture, 100).await;
     let (before, tried) = (shop.head().await, shop.store.script.finishes());
     // The batch is found unwritable, split, and then the disk fails in its first half.
     shop.store.script.shut_door();
@@ -126,7 +129,8 @@ pub(crate) async fn a_disk_that_fails_ends_the_writing_for_good<F: Fixture>() {
 }
 
 pub(crate) async fn a_full_disk_is_a_definite_no<F: Fixture>() {
-    let shop = Shop::with_lamps(&F::empty().await, 1).await;
+    let fixture = F::empty().await;
+    let shop = Shop::with_lamps(&fixture, 1).await;
     let before = shop.head().await;
     let request = keyed("k-1", place("h-1", &[("lamp", 1)]));
     shop.store.script.next(Act::Refuse(Fault::DiskFull));

@@ -144,9 +144,8 @@ pub(crate) fn sold_out(id: &str) -> Rejection {
 }
 
 pub(crate) async fn a_gate_hears_of_another_nodes_release<F: Fixture>() {
-    let (fixture, clock) = (F::empty().await, TestClock::new());
-    let one = Shop::open_with(fixture.store().await, Arc::clone(&clock), options()).await;
-    let two = Shop::open_with(fixture.store().await, clock, options()).await;
+    let fixture = F::empty().await;
+    let (one, two) = (Shop::open(&fixture).await, Shop::open(&fixture).await);
     one.stock("lamp", 1).await;
     one.ok(ask(place("h-1", &[("lamp", 1)]))).await;
     two.tick(100).await;

@@ -105,7 +105,8 @@ fn wrongs() -> Vec<Wrong> {
 }
 
 pub(crate) async fn a_finish_that_contradicts_the_rows_is_corrupt_and_writes_nothing<F: Fixture>() {
-    let shop = Shop::with_lamps(&F::empty().await, 5).await;
+    let fixture = F::empty().await;
+    let shop = Shop::with_lamps(&fixture, 5).await;
     shop.ok(ask(place("h-1", &[("lamp", 1)]))).await;
     shop.ok(ask(make_token("t-1"))).await;
     let store: &dyn Store = &*shop.store;
@@ -131,7 +132,8 @@ pub(crate) async fn a_finish_that_contradicts_the_rows_is_corrupt_and_writes_not
 }
 
 pub(crate) async fn a_view_has_each_row_that_was_asked_for_or_says_absent<F: Fixture>() {
-    let shop = Shop::with_lamps(&F::empty().await, 5).await;
+    let fixture = F::empty().await;
+    let shop = Shop::with_lamps(&fixture, 5).await;
     let request = keyed("k-1", place("h-1", &[("lamp", 2)]));
     let key = request.key.expect("it has a key");
     let row = shop.hold(request).await;
@@ -158,7 +160,8 @@ pub(crate) async fn a_view_has_each_row_that_was_asked_for_or_says_absent<F: Fix
 }
 
 pub(crate) async fn rows_of_a_true_cache_are_not_read_and_of_a_false_one_are<F: Fixture>() {
-    let shop = Shop::with_lamps(&F::empty().await, 5).await;
+    let fixture = F::empty().await;
+    let shop = Shop::with_lamps(&fixture, 5).await;
     let cached = Rows {
         skus: vec![sku("lamp")],
         balances: vec![(sku("lamp"), LocationId::main())],

@@ -14,7 +14,8 @@ use evenkeel_rules::idempotency::Rejection::KeyReused;
 use evenkeel_rules::token::Role;
 
 pub(crate) async fn the_same_key_and_intent_is_answered_as_the_first_time<F: Fixture>() {
-    let shop = Shop::with_lamps(&F::empty().await, 5).await;
+    let fixture = F::empty().await;
+    let shop = Shop::with_lamps(&fixture, 5).await;
     let request = keyed("k-1", place("h-1", &[("lamp", 2)]));
     let first = shop.ok(request.clone()).await;
     assert!(!first.replayed);
@@ -51,7 +52,8 @@ fn shown(effect: Effect) -> String {
 }
 
 pub(crate) async fn every_kind_of_answer_is_replayed<F: Fixture>() {
-    let shop = Shop::with_lamps(&F::empty().await, 9).await;
+    let fixture = F::empty().await;
+    let shop = Shop::with_lamps(&fixture, 9).await;
     let Command::PutSku { mut terms } = put("lamp") else {
         panic!("a put");
     };
@@ -99,7 +101,8 @@ pub(crate) async fn every_kind_of_answer_is_replayed<F: Fixture>() {
 }
 
 pub(crate) async fn the_same_key_in_one_batch_takes_effect_once<F: Fixture>() {
-    let shop = Shop::with_lamps(&F::empty().await, 5).await;
+    let fixture = F::empty().await;
+    let shop = Shop::with_lamps(&fixture, 5).await;
     let lamp = place("h-1", &[("lamp", 1)]);
     let other = place("h-2", &[("lamp", 1)]);
     let asked = vec![
@@ -143,7 +146,8 @@ pub(crate) async fn the_same_key_in_one_batch_takes_effect_once<F: Fixture>() {
 }
 
 pub(crate) async fn the_same_key_with_another_intent_is_refused<F: Fixture>() {
-    let shop = Shop::with_lamps(&F::empty().await, 5).await;
+    let fixture = F::empty().await;
+    let shop = Shop::with_lamps(&fixture, 5).await;
     shop.ok(keyed("k-1", place("h-1", &[("lamp", 1)]))).await;
     let head = shop.engine.head().await.expect("readable");
     for other in [
@@ -166,7 +170,8 @@ pub(crate) async fn the_same_key_with_another_intent_is_refused<F: Fixture>() {
 }
 
 pub(crate) async fn keys_and_ids_are_compared_as_bytes<F: Fixture>() {
-    let shop = Shop::with_lamps(&F::empty().await, 20).await;
+    let fixture = F::empty().await;
+    let shop = Shop::with_lamps(&fixture, 20).await;
     let keys = [
         "key-a",
         "Key-a",
@@ -201,7 +206,8 @@ pub(crate) async fn keys_and_ids_are_compared_as_bytes<F: Fixture>() {
 }
 
 pub(crate) async fn a_key_is_its_customers_own<F: Fixture>() {
-    let shop = Shop::with_lamps(&F::empty().await, 5).await;
+    let fixture = F::empty().await;
+    let shop = Shop::with_lamps(&fixture, 5).await;
     let scopes = [None, Some("c-1"), Some("c-2"), Some("C-1")];
     for (number, scope) in scopes.into_iter().enumerate() {
         let scope = scope.map(customer);
@@ -214,7 +220,8 @@ pub(crate) async fn a_key_is_its_customers_own<F: Fixture>() {
 }
 
 pub(crate) async fn a_final_refusal_is_replayed<F: Fixture>() {
-    let shop = Shop::with_lamps(&F::empty().await, 5).await;
+    let fixture = F::empty().await;
+    let shop = Shop::with_lamps(&fixture, 5).await;
     shop.ok(ask(place("h-1", &[("lamp", 1)]))).await;
     shop.ok(ask(release("h-1"))).await;
     let before = shop.engine.head().await.expect("readable");
@@ -250,7 +257,8 @@ pub(crate) async fn a_final_refusal_is_replayed<F: Fixture>() {
 }
 
 pub(crate) async fn a_momentary_refusal_leaves_the_key_free<F: Fixture>() {
-    let shop = Shop::with_lamps(&F::empty().await, 1).await;
+    let fixture = F::empty().await;
+    let shop = Shop::with_lamps(&fixture, 1).await;
     let head = shop.engine.head().await.expect("readable");
     let greedy = keyed("k-1", place("h-1", &[("lamp", 2)]));
     assert_eq!(shop.no(greedy.clone()).await, sold_out("lamp"));

@@ -12,7 +12,8 @@ use evenkeel_rules::hold::{self, State};
 use evenkeel_rules::time::Millis;
 
 pub(crate) async fn a_place_ends_overdue_holds_itself_oldest_first<F: Fixture>() {
-    let shop = Shop::with_lamps(&F::empty().await, 4).await;
+    let fixture = F::empty().await;
+    let shop = Shop::with_lamps(&fixture, 4).await;
     // Deadlines are not in the order of the places.
     for (id, ttl_ms) in [
         ("h-1", 4_000),
@@ -56,7 +57,8 @@ pub(crate) async fn a_place_ends_overdue_holds_itself_oldest_first<F: Fixture>()
 }
 
 pub(crate) async fn a_place_ends_at_most_64_overdue_holds<F: Fixture>() {
-    let shop = Shop::with_lamps(&F::empty().await, 100).await;
+    let fixture = F::empty().await;
+    let shop = Shop::with_lamps(&fixture, 100).await;
     for number in 0..100 {
         shop.ok(ask(place_for(
             &format!("h-{number}"),
@@ -89,7 +91,8 @@ pub(crate) async fn a_pull_gives_back_all_lines_of_the_holds_it_ends<F: Fixture>
         cache: false,
         ..options()
     };
-    let shop = Shop::open_with(F::empty().await.store().await, TestClock::new(), options).await;
+    let fixture = F::empty().await;
+    let shop = Shop::open_with(fixture.store().await, TestClock::new(), options).await;
     shop.stock("lamp", 8).await;
     // Eight holds, each with a unit of a SKU that the pulling place never heard of.
     for number in 0..8 {
@@ -109,7 +112,8 @@ pub(crate) async fn a_pull_gives_back_all_lines_of_the_holds_it_ends<F: Fixture>
 }
 
 pub(crate) async fn a_smaller_place_pulls_what_was_too_little_for_a_larger<F: Fixture>() {
-    let shop = Shop::with_lamps(&F::empty().await, 3).await;
+    let fixture = F::empty().await;
+    let shop = Shop::with_lamps(&fixture, 3).await;
     shop.ok(ask(place_for("h-1", &[("lamp", 1)], 1_000))).await;
     shop.ok(ask(place("h-2", &[("lamp", 2)]))).await;
     shop.clock.advance(1_000);
@@ -124,7 +128,8 @@ pub(crate) async fn a_smaller_place_pulls_what_was_too_little_for_a_larger<F: Fi
 }
 
 pub(crate) async fn a_deadline_that_was_set_twice_counts_once<F: Fixture>() {
-    let shop = Shop::with_lamps(&F::empty().await, 2).await;
+    let fixture = F::empty().await;
+    let shop = Shop::with_lamps(&fixture, 2).await;
     shop.ok(ask(place_for("h-1", &[("lamp", 1)], 5_000))).await;
     for _ in 0..3 {
         // Never earlier than it was, so the deadline stays.
@@ -149,7 +154,8 @@ pub(crate) async fn the_sweep_ends_what_is_overdue_and_nothing_else<F: Fixture>(
         sweep: true,
         ..options()
     };
-    let shop = Shop::open_with(F::empty().await.store().await, TestClock::new(), options).await;
+    let fixture = F::empty().await;
+    let shop = Shop::open_with(fixture.store().await, TestClock::new(), options).await;
     shop.stock("lamp", 1_000).await;
     for number in 0..600 {
         shop.ok(ask(place_for(
@@ -188,7 +194,8 @@ pub(crate) async fn the_sweep_ends_what_is_overdue_and_nothing_else<F: Fixture>(
 }
 
 pub(crate) async fn a_late_confirm_is_refused_swept_or_not<F: Fixture>() {
-    let shop = Shop::with_lamps(&F::empty().await, 3).await;
+    let fixture = F::empty().await;
+    let shop = Shop::with_lamps(&fixture, 3).await;
     let placed = shop
         .hold(ask(place_for("h-1", &[("lamp", 1)], 1_000)))
         .await

@@ -33,7 +33,8 @@ async fn filled<F: Fixture>(fixture: &F) -> Shop {
 }
 
 pub(crate) async fn pages_are_newest_first_and_miss_nothing<F: Fixture>() {
-    let shop = filled(&F::empty().await).await;
+    let fixture = F::empty().await;
+    let shop = filled(&fixture).await;
     let newest_first = |prefix: &str| -> Vec<String> {
         (0..25)
             .rev()
@@ -89,7 +90,8 @@ pub(crate) async fn pages_are_newest_first_and_miss_nothing<F: Fixture>() {
 }
 
 pub(crate) async fn the_log_is_read_upwards_from_any_position<F: Fixture>() {
-    let shop = filled(&F::empty().await).await;
+    let fixture = F::empty().await;
+    let shop = filled(&fixture).await;
     for (from, limit, expected) in [
         (0, 3, 1..4),
         (1, 3, 1..4),
@@ -113,7 +115,8 @@ pub(crate) async fn the_log_is_read_upwards_from_any_position<F: Fixture>() {
 }
 
 pub(crate) async fn due_holds_come_oldest_deadline_first<F: Fixture>() {
-    let shop = Shop::with_lamps(&F::empty().await, 100).await;
+    let fixture = F::empty().await;
+    let shop = Shop::with_lamps(&fixture, 100).await;
     let ttls = [
         90_000_u64, 5_000, 61_000, 1_000, 600_000, 60_000, 5_000, 59_999, 120_000,
     ];
@@ -145,7 +148,8 @@ pub(crate) async fn due_holds_come_oldest_deadline_first<F: Fixture>() {
 }
 
 pub(crate) async fn names_say_position_refusal_or_nothing<F: Fixture>() {
-    let shop = Shop::with_lamps(&F::empty().await, 5).await;
+    let fixture = F::empty().await;
+    let shop = Shop::with_lamps(&fixture, 5).await;
     let placed = keyed("k-1", place("h-1", &[("lamp", 1)]));
     let refused = keyed("k-2", place("h-1", &[("lamp", 1)]));
     let position = shop.ok(placed.clone()).await.position;
@@ -185,7 +189,8 @@ pub(crate) async fn names_say_position_refusal_or_nothing<F: Fixture>() {
 }
 
 pub(crate) async fn rows_that_do_not_exist_are_absent<F: Fixture>() {
-    let shop = Shop::open(&F::empty().await).await;
+    let fixture = F::empty().await;
+    let shop = Shop::open(&fixture).await;
     let store = &shop.store;
     let head = shop.engine.head().await.expect("readable");
     assert_eq!(
@@ -223,7 +228,8 @@ pub(crate) async fn rows_that_do_not_exist_are_absent<F: Fixture>() {
 }
 
 pub(crate) async fn balances_without_a_listed_place_are_stray<F: Fixture>() {
-    let shop = Shop::with_lamps(&F::empty().await, 5).await;
+    let fixture = F::empty().await;
+    let shop = Shop::with_lamps(&fixture, 5).await;
     assert!(
         shop.store
             .stray_balances()

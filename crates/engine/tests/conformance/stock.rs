@@ -20,7 +20,8 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 pub(crate) async fn ten_thousand_buyers_of_a_hundred_units_buy_a_hundred<F: Fixture>() {
-    let shop = Shop::with_lamps(&F::empty().await, 100).await;
+    let fixture = F::empty().await;
+    let shop = Shop::with_lamps(&fixture, 100).await;
     let buyer = |number: usize| {
         let id = format!("h-{number}");
         shop.send(keyed(&id, place(&id, &[("lamp", 1)])))
@@ -167,8 +168,9 @@ pub(crate) async fn commits_without_touch_end_the_same<F: Fixture>() {
         cache: false,
         ..options()
     };
-    let shop = Shop::open_with(F::empty().await.store().await, TestClock::new(), options).await;
-    let store = F::empty().await.store().await;
+    let (usual, plain) = (F::empty().await, F::empty().await);
+    let shop = Shop::open_with(usual.store().await, TestClock::new(), options).await;
+    let store = plain.store().await;
     let bare = Bare::start(Arc::clone(&store));
     for (number, (ms, command)) in story().into_iter().enumerate() {
         shop.clock.advance(ms);
@@ -211,7 +213,8 @@ pub(crate) async fn a_sku_with_many_locations_is_received_without_cache<F: Fixtu
         cache: false,
         ..options()
     };
-    let shop = Shop::open_with(F::empty().await.store().await, TestClock::new(), options).await;
+    let fixture = F::empty().await;
+    let shop = Shop::open_with(fixture.store().await, TestClock::new(), options).await;
     shop.ok(ask(put("lamp"))).await;
     for number in 0..9 {
         shop.ok(ask(Command::ChangeStock {
@@ -240,7 +243,8 @@ pub(crate) async fn a_sku_with_many_locations_is_received_without_cache<F: Fixtu
 }
 
 pub(crate) async fn a_place_is_all_its_lines_or_none<F: Fixture>() {
-    let shop = Shop::with_lamps(&F::empty().await, 5).await;
+    let fixture = F::empty().await;
+    let shop = Shop::with_lamps(&fixture, 5).await;
     shop.stock("chair", 1).await;
     let both = |id: &str| ask(place(id, &[("lamp", 2), ("chair", 1)]));
     shop.ok(both("h-1")).await;
@@ -252,7 +256,8 @@ pub(crate) async fn a_place_is_all_its_lines_or_none<F: Fixture>() {
 }
 
 pub(crate) async fn a_partial_confirm_gives_the_rest_back<F: Fixture>() {
-    let shop = Shop::with_lamps(&F::empty().await, 5).await;
+    let fixture = F::empty().await;
+    let shop = Shop::with_lamps(&fixture, 5).await;
     shop.stock("chair", 5).await;
     shop.ok(ask(place("h-1", &[("lamp", 3), ("chair", 2)])))
         .await;
@@ -281,7 +286,8 @@ pub(crate) async fn a_partial_confirm_gives_the_rest_back<F: Fixture>() {
 }
 
 pub(crate) async fn an_extend_is_cut_at_the_longest_life<F: Fixture>() {
-    let shop = Shop::with_lamps(&F::empty().await, 5).await;
+    let fixture = F::empty().await;
+    let shop = Shop::with_lamps(&fixture, 5).await;
     let placed = shop.hold(ask(place("h-1", &[("lamp", 1)]))).await.hold;
     shop.clock.advance(60_000);
     let longer = shop.hold(ask(extend("h-1", 900_000))).await.hold;
@@ -294,7 +300,8 @@ pub(crate) async fn an_extend_is_cut_at_the_longest_life<F: Fixture>() {
 }
 
 pub(crate) async fn a_change_for_another_version_is_refused<F: Fixture>() {
-    let shop = Shop::with_lamps(&F::empty().await, 5).await;
+    let fixture = F::empty().await;
+    let shop = Shop::with_lamps(&fixture, 5).await;
     shop.ok(ask(place("h-1", &[("lamp", 1)]))).await;
     let expecting = |version: u64| Request {
         expected: Some(version),
@@ -314,7 +321,8 @@ pub(crate) async fn a_change_for_another_version_is_refused<F: Fixture>() {
 }
 
 pub(crate) async fn another_customers_hold_is_not_found<F: Fixture>() {
-    let shop = Shop::with_lamps(&F::empty().await, 5).await;
+    let fixture = F::empty().await;
+    let shop = Shop::with_lamps(&fixture, 5).await;
     shop.ok(ask(place("h-1", &[("lamp", 1)]))).await;
     for command in [confirm("h-1"), release("h-1"), extend("h-1", 700_000)] {
         let asked = |owner: &str| Request {
@@ -329,7 +337,8 @@ pub(crate) async fn another_customers_hold_is_not_found<F: Fixture>() {
 }
 
 pub(crate) async fn the_gate_names_the_line_that_is_short<F: Fixture>() {
-    let shop = Shop::with_lamps(&F::empty().await, 5).await;
+    let fixture = F::empty().await;
+    let shop = Shop::with_lamps(&fixture, 5).await;
     shop.stock("chair", 1).await;
     shop.ok(ask(place("h-1", &[("chair", 1)]))).await;
     let both = || ask(place("h-2", &[("lamp", 1), ("chair", 1)]));

@@ -7,7 +7,8 @@ use evenkeel_engine::{Options, Refusal, Request};
 use evenkeel_rules::time::Millis;
 
 pub(crate) async fn log_time_never_falls_and_a_clock_set_back_shortens_no_hold<F: Fixture>() {
-    let shop = Shop::with_lamps(&F::empty().await, 5).await;
+    let fixture = F::empty().await;
+    let shop = Shop::with_lamps(&fixture, 5).await;
     shop.clock.advance(10_000);
     let first = shop
         .hold(ask(place_for("h-1", &[("lamp", 1)], 60_000)))
@@ -46,7 +47,8 @@ pub(crate) async fn log_time_never_falls_and_a_clock_set_back_shortens_no_hold<F
 
 pub(crate) async fn a_clock_that_jumps_stops_writing_until_it_agrees_again<F: Fixture>() {
     for jump in [6_000, -6_000, 3_600_000] {
-        let shop = Shop::with_lamps(&F::empty().await, 5).await;
+        let fixture = F::empty().await;
+        let shop = Shop::with_lamps(&fixture, 5).await;
         let before = shop.engine.head().await.expect("readable");
         shop.clock.advance(1_000);
         shop.clock.step(jump);
@@ -81,7 +83,8 @@ pub(crate) async fn an_idle_engine_leaves_the_head_where_it_was<F: Fixture>() {
         sweep: true,
         ..options()
     };
-    let shop = Shop::open_with(F::empty().await.store().await, TestClock::new(), options).await;
+    let fixture = F::empty().await;
+    let shop = Shop::open_with(fixture.store().await, TestClock::new(), options).await;
     shop.stock("lamp", 5).await;
     shop.ok(ask(place_for("h-1", &[("lamp", 1)], 10_000))).await;
     shop.ok(ask(confirm("h-1"))).await;
@@ -107,7 +110,8 @@ pub(crate) async fn an_idle_engine_leaves_the_head_where_it_was<F: Fixture>() {
 }
 
 pub(crate) async fn work_past_its_deadline_is_not_begun<F: Fixture>() {
-    let shop = Shop::with_lamps(&F::empty().await, 5).await;
+    let fixture = F::empty().await;
+    let shop = Shop::with_lamps(&fixture, 5).await;
     let by = |ms: u64, id: &str| Request {
         deadline: Some(shop.clock.now().plus(Millis(ms))),
         ..keyed(id, place(id, &[("lamp", 1)]))

@@ -1,12 +1,11 @@
 //! Bearer tokens: found, revoked, and not remembered for too long.
 
 use super::Fixture;
-use super::world::{Shop, TestClock, ask, options, token, until};
+use super::world::{Shop, ask, token, until};
 use evenkeel_engine::commit::Command;
 use evenkeel_engine::port::Store;
 use evenkeel_engine::token::hash;
 use evenkeel_rules::token::{Rejection, Role};
-use std::sync::Arc;
 
 fn create(id: &str, secret: &str) -> Command {
     Command::CreateToken {
@@ -26,7 +25,8 @@ async fn finds(shop: &Shop, secret: &str) -> bool {
 }
 
 pub(crate) async fn a_token_is_found_until_it_is_revoked<F: Fixture>() {
-    let shop = Shop::open(&F::empty().await).await;
+    let fixture = F::empty().await;
+    let shop = Shop::open(&fixture).await;
     assert!(!finds(&shop, "ek_one").await);
     shop.ok(ask(create("t-1", "ek_one"))).await;
     shop.ok(ask(create("t-2", "ek_two"))).await;
@@ -56,7 +56,8 @@ pub(crate) async fn a_token_is_found_until_it_is_revoked<F: Fixture>() {
 }
 
 pub(crate) async fn a_token_read_before_its_revocation_is_not_remembered_after_it<F: Fixture>() {
-    let shop = Shop::open(&F::empty().await).await;
+    let fixture = F::empty().await;
+    let shop = Shop::open(&fixture).await;
     shop.ok(ask(create("t-1", "ek_one"))).await;
     shop.store.script.shut_token_door();
     let engine = shop.engine.clone();
@@ -71,7 +72,8 @@ pub(crate) async fn a_token_read_before_its_revocation_is_not_remembered_after_i
 }
 
 pub(crate) async fn a_revocation_counts_even_if_its_caller_went_away<F: Fixture>() {
-    let shop = Shop::open(&F::empty().await).await;
+    let fixture = F::empty().await;
+    let shop = Shop::open(&fixture).await;
     shop.ok(ask(create("t-1", "ek_one"))).await;
     assert!(finds(&shop, "ek_one").await);
     shop.store.script.shut_door();
@@ -91,9 +93,8 @@ pub(crate) async fn a_revocation_counts_even_if_its_caller_went_away<F: Fixture>
 }
 
 pub(crate) async fn another_nodes_revocation_is_heard<F: Fixture>() {
-    let (fixture, clock) = (F::empty().await, TestClock::new());
-    let one = Shop::open_with(fixture.store().await, Arc::clone(&clock), options()).await;
-    let two = Shop::open_with(fixture.store().await, clock, options()).await;
+    let fixture = F::empty().await;
+    let (one, two) = (Shop::open(&fixture).await, Shop::open(&fixture).await);
     one.ok(ask(create("t-1", "ek_one"))).await;
     two.tick(100).await;
     assert!(finds(&two, "ek_one").await);

@@ -10,7 +10,8 @@ use evenkeel_rules::idempotency;
 
 pub(crate) async fn an_unknown_commit_ends_right_whether_it_was_applied_or_not<F: Fixture>() {
     for act in [Act::ApplyUnknown, Act::LoseUnknown] {
-        let shop = Shop::with_lamps(&F::empty().await, 5).await;
+        let fixture = F::empty().await;
+        let shop = Shop::with_lamps(&fixture, 5).await;
         let before = shop.head().await;
         let request = keyed("k-1", place("h-1", &[("lamp", 1)]));
         shop.store.script.blind(true);
@@ -54,7 +55,8 @@ pub(crate) async fn an_unknown_commit_ends_right_whether_it_was_applied_or_not<F
 
 pub(crate) async fn a_caller_that_waited_too_long_learns_the_end_with_its_key<F: Fixture>() {
     for act in [Act::ApplyUnknown, Act::LoseUnknown] {
-        let shop = Shop::with_lamps(&F::empty().await, 1).await;
+        let fixture = F::empty().await;
+        let shop = Shop::with_lamps(&fixture, 1).await;
         let before = shop.head().await;
         let request = keyed("k-1", place("h-1", &[("lamp", 1)]));
         shop.store.script.blind(true);

@@ -3,7 +3,6 @@
 use super::shop::{START, Shop, change, confirm, hold, place, put, receive, release, units};
 use super::site::{Memory, Site, findings, look, look_with, named, sites};
 use evenkeel_engine::commit::Command;
-use evenkeel_engine::store::memory::MemoryStore;
 use evenkeel_engine::verify::{Inputs, Invariant, Kind, Outcome, Running};
 use evenkeel_rules::stock::Change;
 use evenkeel_rules::time::{LogTime, Millis};
@@ -107,7 +106,7 @@ async fn at_most_twenty_findings_are_shown_and_the_rest_is_counted() {
 }
 
 /// A random life of a small shop.
-async fn live(shop: &mut Shop<'_>, rng: &mut fastrand::Rng, commands: u32) {
+pub(crate) async fn live(shop: &mut Shop<'_>, rng: &mut fastrand::Rng, commands: u32) {
     let skus = ["lamp", "desk", "chair"];
     for id in skus {
         shop.run("", put(id, id)).await;
@@ -249,19 +248,4 @@ async fn an_overdue_hold_is_a_finding_only_where_somebody_could_have_ended_it() 
     assert_eq!(findings(&look(&site).await), expected);
     shop.sweep().await.expect("the store answers");
     assert!(look(&site).await.ok);
-}
-
-#[tokio::test]
-async fn writes_that_go_on_meanwhile_are_neither_missed_nor_blamed() {
-    let store = MemoryStore::new("main", [3; 16]);
-    let mut shop = Shop::new(&store);
-    live(&mut shop, &mut fastrand::Rng::with_seed(1), 200).await;
-    for seed in 0..20 {
-        let mut rng = fastrand::Rng::with_seed(seed);
-        let busy = super::site::Busy::new(store.clone(), rng.u64(1..6));
-        let report = evenkeel_engine::verify::verify(&busy, Inputs::default()).await;
-        let report = report.expect("the store answers");
-        assert!(report.ok, "{:#?}", findings(&report));
-        assert!(busy.wrote() > 0, "somebody wrote meanwhile");
-    }
 }

@@ -23,21 +23,31 @@ const NAMES: NamesOptions = NamesOptions {
 
 pub(crate) struct File {
     dir: tempfile::TempDir,
+    names: NamesOptions,
 }
 
 impl File {
     /// A file with the usual history.
     pub(crate) async fn new() -> Self {
+        Self::with(NAMES).await
+    }
+
+    /// A file none of whose names is in a run: the index is fed from the log at each opening.
+    pub(crate) async fn fed_from_the_log() -> Self {
+        Self::with(NamesOptions::default()).await
+    }
+
+    async fn with(names: NamesOptions) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let store = SqliteStore::open(dir.path(), &SystemIds, NAMES).expect("a fresh store");
+        let store = SqliteStore::open(dir.path(), &SystemIds, names).expect("a fresh store");
         Shop::new(&store).open().await;
         drop(store);
-        Self { dir }
+        Self { dir, names }
     }
 
     /// The store, opened for writing.
     pub(crate) fn reopen(&self) -> SqliteStore {
-        SqliteStore::open(self.path(), &SystemIds, NAMES).expect("the store opens again")
+        SqliteStore::open(self.path(), &SystemIds, self.names).expect("the store opens again")
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -294,7 +304,10 @@ impl Site for File {
     }
 
     fn open(&self) -> Result<Arc<dyn Store>, Fault> {
-        Ok(Arc::new(SqliteStore::open_read_only(self.path(), NAMES)?))
+        Ok(Arc::new(SqliteStore::open_read_only(
+            self.path(),
+            self.names,
+        )?))
     }
 }
 

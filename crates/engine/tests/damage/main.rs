@@ -2,6 +2,7 @@
 //! nobody damaged it finds nothing.
 
 mod answers;
+mod busy;
 mod clean;
 #[cfg(feature = "sqlite")]
 mod file;

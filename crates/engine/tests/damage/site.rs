@@ -3,15 +3,11 @@
 use super::shop::Shop;
 use async_trait::async_trait;
 use evenkeel_engine::commit::Name;
-use evenkeel_engine::port::{
-    At, BatchId, Fault, Head, HoldRow, KeyRow, Listed, Locked, LogRow, Place, RefusalRow, SkuRow,
-    Store, TokenRow, Touch, View,
-};
+use evenkeel_engine::port::{Fault, HoldRow, LogRow, SkuRow, Store, TokenRow};
 use evenkeel_engine::store::memory::{MemoryStore, Tables};
 use evenkeel_engine::verify::{Inputs, Invariant, Kind, Outcome, Report, verify};
-use evenkeel_rules::ids::{HoldId, LocationId, SkuId};
+use evenkeel_rules::ids::{LocationId, SkuId};
 use evenkeel_rules::stock::Balances;
-use evenkeel_rules::time::LogTime;
 use std::sync::Arc;
 
 /// What can be done to a store's rows.
@@ -166,7 +162,8 @@ pub(crate) async fn sites() -> Vec<Box<dyn Site>> {
     #[cfg(feature = "sqlite")]
     {
         let file = super::file::File::new().await;
-        vec![Box::new(memory), Box::new(file)]
+        let fed = super::file::File::fed_from_the_log().await;
+        vec![Box::new(memory), Box::new(file), Box::new(fed)]
     }
     #[cfg(not(feature = "sqlite"))]
     {
@@ -187,129 +184,5 @@ pub(crate) async fn planted(damage: impl Fn(&mut dyn Site) -> Vec<Named>) {
             let told = check.place.is_some();
             assert_eq!(told, check.result == Outcome::NotCheckable, "{}", check.id);
         }
-    }
-}
-
-/// A store on which somebody writes between any two reads.
-pub(crate) struct Busy {
-    store: MemoryStore,
-    every: u64,
-    reads: std::sync::atomic::AtomicU64,
-    first: u64,
-}
-
-impl Busy {
-    pub(crate) fn new(store: MemoryStore, every: u64) -> Self {
-        let first = store.tables().head.position;
-        let reads = std::sync::atomic::AtomicU64::new(0);
-        Self {
-            store,
-            every,
-            reads,
-            first,
-        }
-    }
-
-    pub(crate) fn wrote(&self) -> u64 {
-        self.store.tables().head.position - self.first
-    }
-
-    async fn write(&self) {
-        use super::shop::{place, receive, release};
-        let turn = self
-            .reads
-            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        if turn % self.every != 0 {
-            return;
-        }
-        let mut shop = Shop::new(&self.store);
-        shop.now = self.store.tables().head.time.micros();
-        let at = self.store.tables().head.position;
-        let id = format!("busy-{at}");
-        shop.run("", receive("lamp", 2)).await;
-        shop.run(&format!("busy-{at}"), place(&id, &[("lamp", 1)], 600_000))
-            .await;
-        shop.run("", release(&id)).await;
-    }
-}
-
-#[async_trait]
-impl Store for Busy {
-    async fn lock(&self, touch: &Touch) -> Result<(Box<dyn Locked>, View), Fault> {
-        self.write().await;
-        self.store.lock(touch).await
-    }
-
-    async fn resolve(&self, batch: BatchId) -> Result<bool, Fault> {
-        self.write().await;
-        self.store.resolve(batch).await
-    }
-
-    async fn head(&self) -> Result<Head, Fault> {
-        self.write().await;
-        self.store.head().await
-    }
-
-    async fn log(&self, from: u64, limit: usize) -> Result<At<Vec<LogRow>>, Fault> {
-        self.write().await;
-        self.store.log(from, limit).await
-    }
-
-    async fn hold(&self, id: &HoldId) -> Result<At<Option<HoldRow>>, Fault> {
-        self.write().await;
-        self.store.hold(id).await
-    }
-
-    async fn holds(&self, before: u64, limit: usize) -> Result<At<Vec<HoldRow>>, Fault> {
-        self.write().await;
-        self.store.holds(before, limit).await
-    }
-
-    async fn sku(&self, id: &SkuId) -> Result<At<Option<Listed>>, Fault> {
-        self.write().await;
-        self.store.sku(id).await
-    }
-
-    async fn skus(&self, before: u64, limit: usize) -> Result<At<Vec<Listed>>, Fault> {
-        self.write().await;
-        self.store.skus(before, limit).await
-    }
-
-    async fn tokens(&self, before: u64, limit: usize) -> Result<At<Vec<TokenRow>>, Fault> {
-        self.write().await;
-        self.store.tokens(before, limit).await
-    }
-
-    async fn token(&self, secret: &[u8; 32]) -> Result<Option<TokenRow>, Fault> {
-        self.write().await;
-        self.store.token(secret).await
-    }
-
-    async fn due(&self, until: LogTime, limit: usize) -> Result<At<Vec<HoldRow>>, Fault> {
-        self.write().await;
-        self.store.due(until, limit).await
-    }
-
-    async fn names(&self, names: &[Name]) -> Result<At<Vec<Option<KeyRow>>>, Fault> {
-        self.write().await;
-        self.store.names(names).await
-    }
-
-    async fn refusals(&self, from: u64, limit: usize) -> Result<At<Vec<RefusalRow>>, Fault> {
-        self.write().await;
-        self.store.refusals(from, limit).await
-    }
-
-    async fn stray_balances(&self) -> Result<At<Vec<(Place, Balances)>>, Fault> {
-        self.write().await;
-        self.store.stray_balances().await
-    }
-
-    fn may_know(&self, name: &Name) -> bool {
-        self.store.may_know(name)
-    }
-
-    fn known_to(&self) -> u64 {
-        self.store.known_to()
     }
 }

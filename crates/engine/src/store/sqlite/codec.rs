@@ -10,42 +10,77 @@ fn corrupt(what: &str) -> Fault {
     Fault::Corrupt(format!("{what} cannot be read"))
 }
 
+fn write_number(bytes: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        bytes.push((number & 0x7f) as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+}
+
+fn read_number(rest: &mut &[u8]) -> Option<u64> {
+    let (mut number, mut shift) = (0_u64, 0);
+    loop {
+        let (&byte, after) = rest.split_first()?;
+        *rest = after;
+        if shift > 56 {
+            return None;
+        }
+        number |= u64::from(byte & 0x7f) << shift;
+        shift += 7;
+        if byte & 0x80 == 0 {
+            return Some(number);
+        }
+    }
+}
+
+fn write_accounts(bytes: &mut Vec<u8>, balances: Balances) {
+    for account in balances.raw() {
+        write_number(bytes, ((account << 1) ^ (account >> 63)).cast_unsigned());
+    }
+}
+
+fn read_accounts(rest: &mut &[u8]) -> Option<Balances> {
+    let mut accounts = [0_i64; 7];
+    for account in &mut accounts {
+        let zigzag = read_number(rest)?;
+        *account = (zigzag >> 1).cast_signed() ^ -((zigzag & 1).cast_signed());
+    }
+    Some(Balances::from_raw(accounts))
+}
+
 /// Seven signed numbers, each zigzag and base 128: small numbers are one byte.
 pub(super) fn balances(balances: Balances) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(16);
-    for account in balances.raw() {
-        let mut zigzag = ((account << 1) ^ (account >> 63)).cast_unsigned();
-        while zigzag >= 0x80 {
-            bytes.push((zigzag & 0x7f) as u8 | 0x80);
-            zigzag >>= 7;
-        }
-        bytes.push(zigzag as u8);
+    write_accounts(&mut bytes, balances);
+    bytes
+}
+
+pub(super) fn read_balances(mut bytes: &[u8]) -> Result<Balances, Fault> {
+    match read_accounts(&mut bytes) {
+        Some(balances) if bytes.is_empty() => Ok(balances),
+        Some(_) | None => Err(corrupt("a balance")),
+    }
+}
+
+/// Places by number, each with its balances.
+pub(super) fn news(places: &[(i64, Balances)]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(places.len() * 16);
+    for (place, balances) in places {
+        write_number(&mut bytes, place.cast_unsigned());
+        write_accounts(&mut bytes, *balances);
     }
     bytes
 }
 
-pub(super) fn read_balances(bytes: &[u8]) -> Result<Balances, Fault> {
-    let mut rest = bytes.iter();
-    let mut accounts = [0_i64; 7];
-    for account in &mut accounts {
-        let (mut zigzag, mut shift) = (0_u64, 0);
-        loop {
-            let byte = *rest.next().ok_or_else(|| corrupt("a balance"))?;
-            if shift > 56 {
-                return Err(corrupt("a balance"));
-            }
-            zigzag |= u64::from(byte & 0x7f) << shift;
-            shift += 7;
-            if byte & 0x80 == 0 {
-                break;
-            }
-        }
-        *account = (zigzag >> 1).cast_signed() ^ -((zigzag & 1).cast_signed());
+pub(super) fn read_news(mut bytes: &[u8]) -> Result<Vec<(i64, Balances)>, Fault> {
+    let mut places = Vec::with_capacity(bytes.len() / 12);
+    while !bytes.is_empty() {
+        let place = read_number(&mut bytes).ok_or_else(|| corrupt("news of balances"))?;
+        let balances = read_accounts(&mut bytes).ok_or_else(|| corrupt("news of balances"))?;
+        places.push((place.cast_signed(), balances));
     }
-    match rest.next() {
-        None => Ok(Balances::from_raw(accounts)),
-        Some(_) => Err(corrupt("a balance")),
-    }
+    Ok(places)
 }
 
 pub(super) fn batches(batches: &VecDeque<BatchId>) -> Vec<u8> {
@@ -105,9 +140,22 @@ mod tests {
             let bytes = balances(stands);
             assert_eq!(read_balances(&bytes), Ok(stands));
             assert!(
-                read_balances(&bytes[1..]).is_err(),
+                read_balances(&bytes[..bytes.len() - 1]).is_err(),
                 "a short row is not believed"
             );
+        }
+    }
+
+    #[test]
+    fn news_are_read_back_as_written() {
+        let places: Vec<_> = [1, 127, 128, 1 << 40]
+            .map(|place| (place, Balances::from_raw([-place, place, 0, 0, 0, 0, 0])))
+            .into();
+        let bytes = news(&places);
+        assert_eq!(read_news(&bytes), Ok(places));
+        for cut in [1, 2, 7] {
+            let cut = &bytes[..bytes.len() - cut];
+            assert!(read_news(cut).is_err(), "short news are not believed");
         }
     }
 

@@ -10,8 +10,10 @@
 //! adapters on one directory are allowed and stay correct, at the price of reading each other's
 //! rows.
 
+mod balances;
 mod codec;
 mod fault;
+mod feed;
 pub mod names;
 mod rows;
 mod schema;
@@ -22,7 +24,7 @@ mod write;
 use crate::chain;
 use crate::commit::{Name, hold_name};
 use crate::port::{
-    At, BatchId, Fault, Head, HoldRow, Ids, KeyRow, Listed, Locked, LogRow, Map, Place, RefusalRow,
+    At, BatchId, Fault, Head, HoldRow, Ids, KeyRow, Listed, Locked, LogRow, Place, RefusalRow,
     Store, TokenRow, Touch, View,
 };
 use crate::worker::blocking;
@@ -31,7 +33,7 @@ use evenkeel_rules::ids::{HoldId, SkuId};
 use evenkeel_rules::stock::Balances;
 use evenkeel_rules::time::LogTime;
 use fault::fault;
-use names::{NameFilter, NameReader, Names, NamesOptions};
+use names::{NameFilter, Names, NamesOptions};
 use parking_lot::Mutex;
 use rusqlite::{Connection, params};
 pub use schema::FILE;
@@ -45,13 +47,22 @@ const REFUSAL: u64 = 1 << 63;
 const READERS_KEPT: usize = 8;
 /// Most rows of one read, so that no reader's transaction is long.
 const ROWS_MAX: usize = 10_000;
+/// Most SKUs of a read that shares what other readers know of balances, and makes them wait.
+const SHARED_MAX: usize = 200;
 
 /// The one writing connection and what it remembers.
 struct Writer {
     conn: Connection,
-    /// Numbers of places, learnt as they are met.
-    places: Map<Place, i64>,
+    balances: balances::Ledger,
     checkpoints: Option<wal::Checkpoints>,
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if let Err(error) = balances::carry_all(self) {
+            tracing::debug!(%error, "news of balances stay for the next start");
+        }
+    }
 }
 
 struct Inner {
@@ -60,6 +71,8 @@ struct Inner {
     filter: NameFilter,
     timers: Mutex<timers::Timers>,
     known_to: AtomicU64,
+    /// For readers; the writer has its own.
+    news: Mutex<balances::News>,
     readers: Mutex<Vec<Connection>>,
 }
 
@@ -84,7 +97,7 @@ impl SqliteStore {
         let checkpoints = Some(checkpoints);
         let writer = Writer {
             conn,
-            places: Map::default(),
+            balances: balances::Ledger::default(),
             checkpoints,
         };
         let writer = Arc::new(tokio::sync::Mutex::new(writer));
@@ -150,6 +163,51 @@ enum Damage {
     Borne,
 }
 
+/// The name index as of one snapshot.
+struct Index<'a> {
+    conn: &'a Connection,
+    find: &'a dyn Fn(&Name) -> rusqlite::Result<Option<names::Entry>>,
+    upto: names::Mark,
+}
+
+impl<'a> Index<'a> {
+    fn new(
+        conn: &'a Connection,
+        find: &'a dyn Fn(&Name) -> rusqlite::Result<Option<names::Entry>>,
+    ) -> Result<Self, Fault> {
+        let (position, refusal) = rows::mark(conn)?;
+        let upto = names::Mark { position, refusal };
+        Ok(Self { conn, find, upto })
+    }
+
+    /// A name's entry; it can be of a row that the writer committed after the snapshot began.
+    fn get(&self, name: &Name) -> Result<Option<names::Entry>, Fault> {
+        (self.find)(name).map_err(fault)
+    }
+}
+
+impl SqliteStore {
+    /// Reads balances: with what all readers know of them, or with news of its own.
+    async fn read_news<T: Send + 'static>(
+        &self,
+        shared: bool,
+        read: impl FnOnce(&balances::News, &Connection) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<At<T>, Fault> {
+        let inner = Arc::clone(&self.inner);
+        blocking(move || {
+            let mut own = balances::News::default();
+            // Locked before the snapshot begins, so that it is never older than the news.
+            let mut of_all = shared.then(|| inner.news.lock());
+            let news = of_all.as_deref_mut().unwrap_or(&mut own);
+            inner.read(|_, conn| {
+                news.catch_up(conn)?;
+                read(news, conn)
+            })
+        })
+        .await
+    }
+}
+
 /// Writes the head row of an empty log, if there is none.
 fn make_head(conn: &Connection, ids: &dyn Ids) -> Result<(), Fault> {
     const INSERT: &str = "INSERT OR IGNORE INTO head(id, log, salt, incarnation, position, hash,
@@ -175,6 +233,7 @@ impl Inner {
             names: Mutex::new(names),
             timers: Mutex::default(),
             known_to: AtomicU64::new(0),
+            news: Mutex::default(),
             readers: Mutex::default(),
         };
         conn.execute_batch("BEGIN").map_err(fault)?;
@@ -205,39 +264,34 @@ impl Inner {
         })
     }
 
-    /// Looks names up for a reader, without waiting for the writer.
+    /// Looks names up for a reader, without waiting for the writer if that is possible.
     ///
-    /// An absent name is believed only when all names of the snapshot are known; otherwise the
-    /// index is brought up to the snapshot first.
+    /// `look` says whether it found every name. An absent one is believed only when all names of
+    /// the snapshot are known; otherwise the index is locked and brought up to the snapshot first.
     fn with_names<T>(
         &self,
-        look: impl Fn(&NameReader<'_>, u64) -> Result<Option<T>, Fault>,
-    ) -> Result<At<Option<T>>, Fault> {
+        look: impl Fn(&Index<'_>) -> Result<(T, bool), Fault>,
+    ) -> Result<At<T>, Fault> {
         let conn = self.reader()?;
-        let found = self.look(&conn, &look)?;
-        let found = match found {
-            Some(found) => found,
-            None => {
-                self.read(|inner, conn| inner.catch_up(&mut inner.names.lock(), conn))?;
-                let behind = || Fault::Unavailable("the name index is behind".to_owned());
-                self.look(&conn, &look)?.ok_or_else(behind)?
-            }
+        let found = {
+            let reader = self.filter.read(&conn).map_err(fault)?;
+            let find = |name: &Name| reader.get(name);
+            let index = Index::new(reader.tx(), &find)?;
+            let (rows, complete) = look(&index)?;
+            let position = index.upto.position;
+            let sure = complete || reader.known().reaches(index.upto);
+            sure.then_some(At { position, rows })
         };
         self.give_back(conn);
-        Ok(found)
-    }
-
-    /// One look; nothing if a name seemed absent to an index that does not know all names.
-    fn look<T>(
-        &self,
-        conn: &Connection,
-        look: &impl Fn(&NameReader<'_>, u64) -> Result<Option<T>, Fault>,
-    ) -> Result<Option<At<Option<T>>>, Fault> {
-        let reader = self.filter.read(conn).map_err(fault)?;
-        let (position, refusal) = rows::mark(reader.tx())?;
-        let all = reader.known().reaches(names::Mark { position, refusal });
-        let rows = look(&reader, position)?;
-        Ok((all || rows.is_some()).then_some(At { position, rows }))
+        if let Some(found) = found {
+            return Ok(found);
+        }
+        let mut names = self.names.lock();
+        self.read(|inner, conn| {
+            inner.catch_up(&mut names, conn)?;
+            let (rows, _) = look(&Index::new(conn, &|name| names.get(conn, name))?)?;
+            Ok(rows)
+        })
     }
 
     fn reader(&self) -> Result<Connection, Fault> {
@@ -289,11 +343,12 @@ impl Store for SqliteStore {
         let (inner, id) = (Arc::clone(&self.inner), id.clone());
         let name = hold_name(&id);
         blocking(move || {
-            inner.with_names(|names, position| {
-                let entry = names.get(&name).map_err(fault)?;
-                // What the writer committed after this snapshot began is not in it.
-                let entry = entry.filter(|entry| entry.at <= position);
-                write::hold_of(names.tx(), &id, entry)
+            inner.with_names(|index| {
+                let entry = index.get(&name)?;
+                let entry = entry.filter(|entry| entry.at <= index.upto.position);
+                let row = write::hold_of(index.conn, &id, entry)?;
+                let found = row.is_some();
+                Ok((row, found))
             })
         })
         .await
@@ -306,17 +361,20 @@ impl Store for SqliteStore {
 
     async fn sku(&self, id: &SkuId) -> Result<At<Option<Listed>>, Fault> {
         let id = id.clone();
-        self.read(move |_, conn| {
+        self.read_news(true, move |news, conn| {
             rows::sku(conn, &id)?
-                .map(|row| rows::listed(conn, row))
+                .map(|row| rows::listed(conn, row, news))
                 .transpose()
         })
         .await
     }
 
     async fn skus(&self, before: u64, limit: usize) -> Result<At<Vec<Listed>>, Fault> {
-        self.read(move |_, conn| rows::skus(conn, before, limit.min(ROWS_MAX)))
-            .await
+        let limit = limit.min(ROWS_MAX);
+        self.read_news(limit <= SHARED_MAX, move |news, conn| {
+            rows::skus(conn, before, limit, news)
+        })
+        .await
     }
 
     async fn tokens(&self, before: u64, limit: usize) -> Result<At<Vec<TokenRow>>, Fault> {
@@ -348,14 +406,16 @@ impl Store for SqliteStore {
     async fn names(&self, names: &[Name]) -> Result<At<Vec<Option<KeyRow>>>, Fault> {
         let (inner, wanted) = (Arc::clone(&self.inner), names.to_vec());
         blocking(move || {
-            let mut index = inner.names.lock();
-            inner.read(|inner, conn| {
-                inner.catch_up(&mut index, conn)?;
-                let entry = |name| index.get(conn, name).map_err(fault);
-                wanted
-                    .iter()
-                    .map(|name| write::key_row(conn, entry(name)?))
-                    .collect()
+            inner.with_names(|index| {
+                let newest = index.upto.refusal | REFUSAL;
+                let row = |name| {
+                    let entry = index.get(name)?.filter(|entry| entry.at <= newest);
+                    write::key_row(index.conn, entry)
+                };
+                let rows = wanted.iter().map(row).collect::<Result<Vec<_>, Fault>>()?;
+                // Who asks for nothing asks whether the index can be read.
+                let found = !rows.is_empty() && rows.iter().all(Option::is_some);
+                Ok((rows, found))
             })
         })
         .await
@@ -367,7 +427,8 @@ impl Store for SqliteStore {
     }
 
     async fn stray_balances(&self) -> Result<At<Vec<(Place, Balances)>>, Fault> {
-        self.read(|_, conn| rows::stray_balances(conn)).await
+        self.read_news(false, |news, conn| rows::stray_balances(conn, news))
+            .await
     }
 
     fn may_know(&self, name: &Name) -> bool {

@@ -1,5 +1,6 @@
 //! Reading rows: the same for the locked writer and for readers.
 
+use super::balances::News;
 use super::codec;
 use super::fault::fault;
 use crate::port::{Fault, Head, HoldRow, Listed, Place, RefusalRow, SkuRow, TokenRow};
@@ -137,17 +138,22 @@ pub(super) fn sku(conn: &Connection, id: &SkuId) -> Result<Option<SkuRow>, Fault
     one(conn, &query, [id.as_str()], sku_row)
 }
 
-pub(super) fn listed(conn: &Connection, row: SkuRow) -> Result<Listed, Fault> {
+pub(super) fn listed(conn: &Connection, row: SkuRow, news: &News) -> Result<Listed, Fault> {
     let mut stock = Vec::with_capacity(row.locations.len());
     for location in &row.locations {
         let place = (row.sku.terms.sku.clone(), location.clone());
-        let balances = balances(conn, &place)?.map(|(_, balances)| balances);
+        let balances = news.of(conn, &place)?;
         stock.push((location.clone(), balances.unwrap_or_default()));
     }
     Ok((row, stock))
 }
 
-pub(super) fn skus(conn: &Connection, before: u64, limit: usize) -> Result<Vec<Listed>, Fault> {
+pub(super) fn skus(
+    conn: &Connection,
+    before: u64,
+    limit: usize,
+    news: &News,
+) -> Result<Vec<Listed>, Fault> {
     let query =
         format!("SELECT {SKU_COLUMNS} FROM sku WHERE created < ?1 ORDER BY created DESC LIMIT ?2");
     let rows = all(
@@ -156,36 +162,17 @@ pub(super) fn skus(conn: &Connection, before: u64, limit: usize) -> Result<Vec<L
         params![sql(before), sql(limit as u64)],
         sku_row,
     )?;
-    rows.into_iter().map(|row| listed(conn, row)).collect()
-}
-
-/// A place's number and balances.
-pub(super) fn balances(conn: &Connection, place: &Place) -> Result<Option<(i64, Balances)>, Fault> {
-    const QUERY: &str = "SELECT place.id, balance.accounts FROM place
-        JOIN balance ON balance.place = place.id WHERE sku = ?1 AND location = ?2";
-    one(
-        conn,
-        QUERY,
-        params![place.0.as_str(), place.1.as_str()],
-        |row| {
-            let accounts: Vec<u8> = row.get(1).map_err(fault)?;
-            Ok((row.get(0).map_err(fault)?, codec::read_balances(&accounts)?))
-        },
-    )
-}
-
-/// Balances by the number of their place, once that is known.
-pub(super) fn balances_at(conn: &Connection, place: i64) -> Result<Option<Balances>, Fault> {
-    const QUERY: &str = "SELECT accounts FROM balance WHERE place = ?1";
-    one(conn, QUERY, [place], |row| {
-        let accounts: Vec<u8> = row.get(0).map_err(fault)?;
-        codec::read_balances(&accounts)
-    })
+    rows.into_iter()
+        .map(|row| listed(conn, row, news))
+        .collect()
 }
 
 /// Balances whose location is not in their SKU's list, or whose place has no name.
-pub(super) fn stray_balances(conn: &Connection) -> Result<Vec<(Place, Balances)>, Fault> {
-    const QUERY: &str = "SELECT place.sku, place.location, balance.accounts FROM balance
+pub(super) fn stray_balances(
+    conn: &Connection,
+    news: &News,
+) -> Result<Vec<(Place, Balances)>, Fault> {
+    const QUERY: &str = "SELECT place.sku, place.location, balance.place FROM balance
         LEFT JOIN place ON place.id = balance.place LEFT JOIN sku ON sku.id = place.sku
         WHERE sku.id IS NULL
         OR NOT EXISTS (SELECT 1 FROM json_each(sku.locations) WHERE value = place.location)";
@@ -199,8 +186,8 @@ pub(super) fn stray_balances(conn: &Connection) -> Result<Vec<(Place, Balances)>
             SkuId::new(&text(0)?).map_err(bad)?,
             LocationId::new(&text(1)?).map_err(bad)?,
         );
-        let accounts: Vec<u8> = row.get(2).map_err(fault)?;
-        Ok((place, codec::read_balances(&accounts)?))
+        let stands = news.stands(conn, row.get(2).map_err(fault)?)?;
+        Ok((place, stands.unwrap_or_default()))
     })
 }
 

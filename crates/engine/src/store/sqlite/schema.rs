@@ -1,8 +1,7 @@
 //! Tables, settings and migrations of the SQLite store.
 //!
 //! Hot rows are appended: the log and the holds are keyed by position, timers by minute and batch,
-//! names by the index's runs. Balances are found through a small number per place, so that a batch
-//! over many SKUs dirties few pages. No database time, no triggers, no random B-tree on the hot
+//! names by the index's runs. A batch over many SKUs appends its balances in one row, see `balances`. No database time, no triggers, no random B-tree on the hot
 //! path. The settings are checked after they are made: a store that cannot keep them is not opened.
 
 use super::fault::fault;
@@ -36,7 +35,8 @@ CREATE TABLE sku(created INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, last INTE
   locations TEXT NOT NULL, body BLOB NOT NULL) STRICT;
 CREATE TABLE place(id INTEGER PRIMARY KEY, sku TEXT NOT NULL, location TEXT NOT NULL,
   UNIQUE (sku, location)) STRICT;
-CREATE TABLE balance(place INTEGER PRIMARY KEY, accounts BLOB NOT NULL) STRICT;
+CREATE TABLE balance(place INTEGER PRIMARY KEY, at INTEGER NOT NULL, accounts BLOB NOT NULL) STRICT;
+CREATE TABLE balance_news(position INTEGER PRIMARY KEY, places BLOB NOT NULL) STRICT;
 CREATE TABLE token(created INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,
   secret BLOB NOT NULL UNIQUE, last INTEGER NOT NULL, version INTEGER NOT NULL,
   body BLOB NOT NULL) STRICT;

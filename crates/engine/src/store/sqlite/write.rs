@@ -1,13 +1,13 @@
 //! Writing a batch: the locked writer's half of the store.
 
 use super::fault::fault;
-use super::names::{self, Names};
+use super::names;
 use super::rows::{self, sql};
-use super::{Inner, REFUSAL, Writer, codec, timers};
-use crate::commit::Rejection;
+use super::{Inner, REFUSAL, Writer, balances, codec, timers};
+use crate::commit::{Name, Rejection, hold_name};
 use crate::port::{
-    BalanceWrite, FRONT_MAX, Fault, HoldWrite, KeyRow, Locked, Mark, SkuWrite, TokenWrite, Touch,
-    View, Writes,
+    FRONT_MAX, Fault, HoldWrite, KeyRow, Locked, Map, Mark, SkuWrite, TokenWrite, Touch, View,
+    Writes,
 };
 use async_trait::async_trait;
 use evenkeel_rules::ids::HoldId;
@@ -16,11 +16,20 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::sync::OwnedMutexGuard;
 
+/// What a batch did beside its rows; it counts once the batch is committed.
+struct Staged {
+    /// Minutes whose timers were deleted.
+    ended: Vec<i64>,
+    balances: balances::Staged,
+}
+
 /// The locked store. Dropped, it rolls back.
 pub(super) struct SqliteLock {
     inner: Arc<Inner>,
     writer: OwnedMutexGuard<Writer>,
     open: bool,
+    /// Names that were looked up and are not known, and whether this batch took them.
+    absent: Map<Name, bool>,
 }
 
 impl Drop for SqliteLock {
@@ -50,6 +59,7 @@ pub(super) fn lock(
         inner,
         writer,
         open: true,
+        absent: Map::default(),
     };
     let view = lock.view(touch)?;
     Ok((lock, view))
@@ -99,18 +109,24 @@ pub(super) fn hold_of(
 
 impl SqliteLock {
     fn view(&mut self, touch: &Touch) -> Result<View, Fault> {
-        let Writer { conn, places, .. } = &mut *self.writer;
+        let Writer { conn, balances, .. } = &mut *self.writer;
         let mut view = View::new(rows::head(conn)?);
+        balances.refresh(conn, view.head.position)?;
         let mut names = self.inner.names.lock();
         self.inner.catch_up(&mut names, conn)?;
         for name in &touch.keys {
             let entry = names.get(conn, name).map_err(fault)?;
+            if entry.is_none() {
+                self.absent.insert(*name, false);
+            }
             view.keys.insert(*name, key_row(conn, entry)?);
         }
         for id in &touch.holds {
-            let entry = names
-                .get(conn, &crate::commit::hold_name(id))
-                .map_err(fault)?;
+            let name = hold_name(id);
+            let entry = names.get(conn, &name).map_err(fault)?;
+            if entry.is_none() {
+                self.absent.insert(name, false);
+            }
             view.holds.insert(id.clone(), hold_of(conn, id, entry)?);
         }
         drop(names);
@@ -126,13 +142,7 @@ impl SqliteLock {
                 view.skus.insert(id.clone(), rows::sku(conn, id)?);
             }
             for place in &wanted.balances {
-                let balances = match places.get(place) {
-                    Some(number) => rows::balances_at(conn, *number)?,
-                    None => rows::balances(conn, place)?.map(|(number, balances)| {
-                        places.insert(place.clone(), number);
-                        balances
-                    }),
-                };
+                let balances = balances.stands(conn, place)?;
                 view.balances.insert(place.clone(), balances);
             }
         }
@@ -143,7 +153,30 @@ impl SqliteLock {
         Ok(view)
     }
 
-    fn write(&mut self, writes: &Writes) -> Result<Vec<i64>, Fault> {
+    /// A name is taken once: what is new now was not known when the batch was locked.
+    fn take_names(&mut self, writes: &Writes) -> Result<(), Fault> {
+        for (name, entry) in new_names(writes) {
+            let taken = match self.absent.get(&name) {
+                Some(taken) => *taken,
+                None => {
+                    let names = self.inner.names.lock();
+                    names
+                        .get(&self.writer.conn, &name)
+                        .map_err(fault)?
+                        .is_some()
+                }
+            };
+            if taken {
+                let what = format!("a name of {} is taken", entry.at & !REFUSAL);
+                return Err(Fault::Corrupt(what));
+            }
+            self.absent.insert(name, true);
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, writes: &Writes) -> Result<Staged, Fault> {
+        self.take_names(writes)?;
         let writer = &mut *self.writer;
         let conn = &writer.conn;
         {
@@ -170,8 +203,8 @@ impl SqliteLock {
         timers::write(conn, writes.was + 1, &writes.timers)?;
         let ended = self.inner.timers.lock().ended(writes.head.time);
         timers::delete(conn, &ended)?;
-        write_balances(writer, &writes.balances)?;
-        let conn = &self.writer.conn;
+        let balances = &mut writer.balances;
+        let staged = balances.write(conn, writes.head.position, &writes.balances)?;
         write_head(conn, writes)?;
         let budget = (writes.log.len() / 10).max(8);
         self.inner
@@ -179,14 +212,18 @@ impl SqliteLock {
             .lock()
             .write_some(conn, budget)
             .map_err(fault)?;
-        Ok(ended)
+        Ok(Staged {
+            ended,
+            balances: staged,
+        })
     }
 
     /// What is done in memory once the batch is on disk.
-    fn committed(&self, writes: &Writes, ended: &[i64]) -> Result<(), Fault> {
+    fn committed(&mut self, writes: &Writes, staged: Staged) -> Result<(), Fault> {
+        let position = writes.head.position;
+        self.writer.balances.committed(position, staged.balances);
         let mut names = self.inner.names.lock();
         names.committed();
-        let position = writes.head.position;
         let (was, now) = marks(writes);
         if names.known() == was {
             names.insert(new_names(writes), now);
@@ -197,7 +234,7 @@ impl SqliteLock {
         self.inner.known_to.fetch_max(position, Ordering::Release);
         let mut timers = self.inner.timers.lock();
         timers.committed(writes.was, position, &writes.timers);
-        timers.deleted(ended);
+        timers.deleted(&staged.ended);
         Ok(())
     }
 }
@@ -253,45 +290,6 @@ fn write_holds(conn: &Connection, holds: &[HoldWrite]) -> Result<(), Fault> {
         };
         let what = || format!("hold {} has another version", row.hold.id);
         one(count.map_err(fault)?, what)?;
-    }
-    Ok(())
-}
-
-fn write_balances(writer: &mut Writer, balances: &[BalanceWrite]) -> Result<(), Fault> {
-    const PLACE: &str = "INSERT INTO place(sku, location) VALUES (?1, ?2)";
-    const INSERT: &str = "INSERT INTO balance(place, accounts) VALUES (?1, ?2)";
-    const UPDATE: &str = "UPDATE balance SET accounts = ?2 WHERE place = ?1 AND accounts = ?3";
-    let Writer { conn, places, .. } = writer;
-    let mut update = conn.prepare_cached(UPDATE).map_err(fault)?;
-    for BalanceWrite { place, was, now } in balances {
-        let now = codec::balances(*now);
-        let Some(was) = was else {
-            let (sku, location) = (place.0.as_str(), place.1.as_str());
-            let insert = conn
-                .prepare_cached(PLACE)
-                .map_err(fault)?
-                .insert([sku, location]);
-            let number = insert.map_err(fault)?;
-            let mut balance = conn.prepare_cached(INSERT).map_err(fault)?;
-            balance.execute(params![number, now]).map_err(fault)?;
-            continue;
-        };
-        let number = match places.get(place) {
-            Some(number) => *number,
-            None => {
-                let stands = rows::balances(conn, place)?;
-                let gone = || Fault::Corrupt(format!("the balances of {} are gone", place.0));
-                let (number, _) = stands.ok_or_else(gone)?;
-                places.insert(place.clone(), number);
-                number
-            }
-        };
-        let count = update
-            .execute(params![number, now, codec::balances(*was)])
-            .map_err(fault)?;
-        one(count, || {
-            format!("{} at {} has other balances", place.0, place.1)
-        })?;
     }
     Ok(())
 }
@@ -387,8 +385,8 @@ fn write_head(conn: &Connection, writes: &Writes) -> Result<(), Fault> {
 #[async_trait]
 impl Locked for SqliteLock {
     async fn finish(mut self: Box<Self>, writes: &Writes) -> Result<(), Fault> {
-        let ended = match self.write(writes) {
-            Ok(ended) => ended,
+        let staged = match self.write(writes) {
+            Ok(staged) => staged,
             Err(fault) => {
                 self.inner.names.lock().rolled_back();
                 return Err(fault);
@@ -400,75 +398,9 @@ impl Locked for SqliteLock {
         }
         self.open = false;
         // The batch is durable: what fails from here on is not the batch's failure.
-        if let Err(fault) = self.committed(writes, &ended) {
+        if let Err(fault) = self.committed(writes, staged) {
             tracing::error!(%fault, "a durable batch could not be noted in memory");
         }
-        Ok(())
-    }
-}
-
-/// Names that one row of the log made, for those who read it back.
-pub(super) fn names_of(
-    entry: &crate::chain::Entry,
-) -> Result<Vec<(names::Name, names::Entry)>, Fault> {
-    let at = entry.position;
-    let key = entry
-        .key()
-        .map(|(name, fingerprint)| (name, names::Entry { at, fingerprint }));
-    let mut made: Vec<_> = key.into_iter().collect();
-    for event in &entry.events {
-        if event.kind == evenkeel_rules::event::Kind::Held {
-            let id = HoldId::new(event.id()).map_err(|error| Fault::Corrupt(error.to_string()))?;
-            let entry = names::Entry {
-                at,
-                fingerprint: [0; 16],
-            };
-            made.push((crate::commit::hold_name(&id), entry));
-        }
-    }
-    Ok(made)
-}
-
-impl Inner {
-    /// Feeds the index with what the log has beyond it. `conn` is in a transaction.
-    pub(super) fn catch_up(&self, names: &mut Names, conn: &Connection) -> Result<(), Fault> {
-        const ROWS: usize = 4_096;
-        names.refresh(conn).map_err(fault)?;
-        let (position, refusal) = rows::mark(conn)?;
-        while names.known().position < position {
-            let from = names.known().position + 1;
-            let rows = rows::log(conn, from, ROWS)?;
-            let Some(last) = rows.last().map(|row| row.position) else {
-                return Err(Fault::Corrupt(format!("log row {from} is gone")));
-            };
-            let mut made = Vec::new();
-            for row in &rows {
-                let entry = crate::chain::Entry::read(&row.text).map_err(Fault::Corrupt)?;
-                made.extend(names_of(&entry)?);
-            }
-            let upto = names::Mark {
-                position: last,
-                refusal: names.known().refusal,
-            };
-            names.insert(made.into_iter(), upto);
-        }
-        while names.known().refusal < refusal {
-            let from = names.known().refusal + 1;
-            let rows = rows::refusals(conn, from, ROWS)?;
-            let Some(last) = rows.last().map(|row| row.number) else {
-                return Err(Fault::Corrupt(format!("refusal {from} is gone")));
-            };
-            let upto = names::Mark {
-                position: names.known().position,
-                refusal: last,
-            };
-            let made = rows.into_iter().map(|row| {
-                let (at, fingerprint) = (row.number | REFUSAL, row.fingerprint);
-                (row.name, names::Entry { at, fingerprint })
-            });
-            names.insert(made, upto);
-        }
-        self.known_to.fetch_max(position, Ordering::Release);
         Ok(())
     }
 }

@@ -1,0 +1,254 @@
+//! Stores that are written while they are verified: nothing is missed, nobody is blamed.
+
+use super::clean::live;
+use super::shop::{Shop, place, receive, release};
+use super::site::findings;
+use async_trait::async_trait;
+use evenkeel_engine::commit::Name;
+use evenkeel_engine::port::{
+    At, BatchId, Fault, Head, HoldRow, KeyRow, Listed, Locked, LogRow, Place, RefusalRow, Store,
+    TokenRow, Touch, View,
+};
+use evenkeel_engine::store::memory::MemoryStore;
+use evenkeel_engine::verify::{Inputs, verify};
+use evenkeel_rules::ids::{HoldId, SkuId};
+use evenkeel_rules::stock::Balances;
+use evenkeel_rules::time::LogTime;
+
+/// A store on which somebody writes between any two reads.
+struct Busy {
+    store: MemoryStore,
+    every: u64,
+    reads: std::sync::atomic::AtomicU64,
+    first: u64,
+}
+
+impl Busy {
+    fn new(store: MemoryStore, every: u64) -> Self {
+        let first = store.tables().head.position;
+        let reads = std::sync::atomic::AtomicU64::new(0);
+        Self {
+            store,
+            every,
+            reads,
+            first,
+        }
+    }
+
+    fn wrote(&self) -> u64 {
+        self.store.tables().head.position - self.first
+    }
+
+    async fn write(&self) {
+        let turn = self
+            .reads
+            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        if turn % self.every != 0 {
+            return;
+        }
+        let mut shop = Shop::new(&self.store);
+        shop.now = self.store.tables().head.time.micros();
+        let at = self.store.tables().head.position;
+        let id = format!("busy-{at}");
+        shop.run("", receive("lamp", 2)).await;
+        shop.run(&format!("busy-{at}"), place(&id, &[("lamp", 1)], 600_000))
+            .await;
+        shop.run("", release(&id)).await;
+    }
+}
+
+#[async_trait]
+impl Store for Busy {
+    async fn lock(&self, touch: &Touch) -> Result<(Box<dyn Locked>, View), Fault> {
+        self.write().await;
+        self.store.lock(touch).await
+    }
+
+    async fn resolve(&self, batch: BatchId) -> Result<bool, Fault> {
+        self.write().await;
+        self.store.resolve(batch).await
+    }
+
+    async fn head(&self) -> Result<Head, Fault> {
+        self.write().await;
+        self.store.head().await
+    }
+
+    async fn log(&self, from: u64, limit: usize) -> Result<At<Vec<LogRow>>, Fault> {
+        self.write().await;
+        self.store.log(from, limit).await
+    }
+
+    async fn hold(&self, id: &HoldId) -> Result<At<Option<HoldRow>>, Fault> {
+        self.write().await;
+        self.store.hold(id).await
+    }
+
+    async fn holds(&self, before: u64, limit: usize) -> Result<At<Vec<HoldRow>>, Fault> {
+        self.write().await;
+        self.store.holds(before, limit).await
+    }
+
+    async fn sku(&self, id: &SkuId) -> Result<At<Option<Listed>>, Fault> {
+        self.write().await;
+        self.store.sku(id).await
+    }
+
+    async fn skus(&self, before: u64, limit: usize) -> Result<At<Vec<Listed>>, Fault> {
+        self.write().await;
+        self.store.skus(before, limit).await
+    }
+
+    async fn tokens(&self, before: u64, limit: usize) -> Result<At<Vec<TokenRow>>, Fault> {
+        self.write().await;
+        self.store.tokens(before, limit).await
+    }
+
+    async fn token(&self, secret: &[u8; 32]) -> Result<Option<TokenRow>, Fault> {
+        self.write().await;
+        self.store.token(secret).await
+    }
+
+    async fn due(&self, until: LogTime, limit: usize) -> Result<At<Vec<HoldRow>>, Fault> {
+        self.write().await;
+        self.store.due(until, limit).await
+    }
+
+    async fn names(&self, names: &[Name]) -> Result<At<Vec<Option<KeyRow>>>, Fault> {
+        self.write().await;
+        self.store.names(names).await
+    }
+
+    async fn refusals(&self, from: u64, limit: usize) -> Result<At<Vec<RefusalRow>>, Fault> {
+        self.write().await;
+        self.store.refusals(from, limit).await
+    }
+
+    async fn stray_balances(&self) -> Result<At<Vec<(Place, Balances)>>, Fault> {
+        self.write().await;
+        self.store.stray_balances().await
+    }
+
+    fn may_know(&self, name: &Name) -> bool {
+        self.store.may_know(name)
+    }
+
+    fn known_to(&self) -> u64 {
+        self.store.known_to()
+    }
+}
+
+#[tokio::test]
+async fn writes_that_go_on_meanwhile_are_neither_missed_nor_blamed() {
+    let store = MemoryStore::new("main", [3; 16]);
+    let mut shop = Shop::new(&store);
+    live(&mut shop, &mut fastrand::Rng::with_seed(1), 200).await;
+    for seed in 0..20 {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let busy = Busy::new(store.clone(), rng.u64(1..6));
+        let report = verify(&busy, Inputs::default()).await;
+        let report = report.expect("the store answers");
+        assert!(report.ok, "{:#?}", findings(&report));
+        assert!(busy.wrote() > 0, "somebody wrote meanwhile");
+    }
+}
+
+#[cfg(feature = "sqlite")]
+mod two_engines {
+    //! Two engines on one file, and a third that reads it.
+
+    use super::super::shop::{confirm, place, put, receive, release};
+    use super::super::site::findings;
+    use evenkeel_engine::clock::{SystemClock, SystemIds};
+    use evenkeel_engine::commit::{Command, Key};
+    use evenkeel_engine::port::Store;
+    use evenkeel_engine::store::sqlite::SqliteStore;
+    use evenkeel_engine::store::sqlite::names::NamesOptions;
+    use evenkeel_engine::verify::{Inputs, verify};
+    use evenkeel_engine::{Engine, Options, Ports, Refusal, Request};
+    use evenkeel_rules::ids::TokenId;
+    use std::cell::Cell;
+    use std::path::Path;
+    use std::sync::Arc;
+
+    const NAMES: NamesOptions = NamesOptions {
+        run_names: 64,
+        tier: 2,
+        background: true,
+    };
+
+    async fn engine(dir: &Path) -> Engine {
+        let store = SqliteStore::open(dir, &SystemIds, NAMES).expect("the store opens");
+        let ports = Ports {
+            store: Arc::new(store),
+            gate: None,
+            clock: Arc::new(SystemClock::new()),
+            ids: Arc::new(SystemIds),
+        };
+        let started = Engine::start(ports, Options::default()).await;
+        started.expect("the store answers")
+    }
+
+    async fn ask(engine: &Engine, key: &str, command: Command) {
+        let intent = format!("{command:?}");
+        let request = Request {
+            command,
+            key: Some(Key::new(None, key, &[intent.as_bytes()])),
+            actor: TokenId::new("t-1").expect("an id"),
+            owner: None,
+            expected: None,
+            deadline: None,
+        };
+        match engine.execute(request).await {
+            Ok(_) | Err(Refusal::Rejected { .. }) => (),
+            Err(Refusal::Failed(fault)) => panic!("{fault}"),
+        }
+    }
+
+    async fn sell(engine: &Engine, name: &str, over: &Cell<bool>) -> u64 {
+        let mut sold = 0;
+        while !over.get() {
+            let id = format!("{name}-{sold}");
+            let step = |what: &str| format!("{what}-{id}");
+            ask(engine, &step("p"), place(&id, &[("lamp", 2)], 1_000)).await;
+            let end = match sold % 4 {
+                0 => confirm(&id, None),
+                1 => confirm(&id, Some(&[("lamp", 1)])),
+                2 => release(&id),
+                _ => receive("lamp", 8),
+            };
+            ask(engine, &step("e"), end).await;
+            sold += 1;
+        }
+        sold
+    }
+
+    #[tokio::test]
+    async fn a_file_that_two_engines_write_meanwhile_is_held() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let (one, two) = (engine(dir.path()).await, engine(dir.path()).await);
+        ask(&one, "put", put("lamp", "Lamp")).await;
+        ask(&one, "rec", receive("lamp", 100)).await;
+        let over = Cell::new(false);
+        let verified = async {
+            let beside = SqliteStore::open_read_only(dir.path(), NAMES);
+            let beside = beside.expect("the store opens beside its writers");
+            let mut last = 0;
+            for turn in 0..24 {
+                let stores: [&dyn Store; 2] = [&beside, &**two.store()];
+                let report = verify(stores[turn % 2], Inputs::default()).await;
+                let report = report.expect("the store answers");
+                assert!(report.ok, "{:#?}", findings(&report));
+                assert!(report.position >= last, "the log never falls");
+                last = report.position;
+            }
+            over.set(true);
+            last
+        };
+        let writers = async { tokio::join!(sell(&one, "one", &over), sell(&two, "two", &over)) };
+        let (last, (first, second)) = tokio::join!(verified, writers);
+        assert!(last > 2 && first > 0 && second > 0, "all of them worked");
+        one.stop().await;
+        two.stop().await;
+    }
+}
