@@ -93,6 +93,7 @@ impl SqliteStore {
         schema::migrate(&conn)?;
         make_head(&conn, ids)?;
         let inner = Inner::open(dir, &conn, (options, Damage::Refused))?;
+        inner.timers.lock().adopt(&conn)?;
         let checkpoints = wal::Checkpoints::watch(&mut conn, schema::open_writer(dir)?)?;
         let checkpoints = Some(checkpoints);
         let writer = Writer {

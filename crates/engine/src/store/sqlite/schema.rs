@@ -44,6 +44,7 @@ CREATE TABLE refusal(number INTEGER PRIMARY KEY, name BLOB NOT NULL, fingerprint
   text TEXT NOT NULL) STRICT;
 CREATE TABLE timer(minute INTEGER NOT NULL, first INTEGER NOT NULL, entries BLOB NOT NULL,
   PRIMARY KEY (minute, first)) STRICT, WITHOUT ROWID;
+CREATE TABLE timer_news(first INTEGER PRIMARY KEY, entries BLOB NOT NULL) STRICT;
 ";
 
 /// Opens the one writing connection, with every setting made and checked.

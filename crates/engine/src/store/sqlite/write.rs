@@ -18,8 +18,7 @@ use tokio::sync::OwnedMutexGuard;
 
 /// What a batch did beside its rows; it counts once the batch is committed.
 struct Staged {
-    /// Minutes whose timers were deleted.
-    ended: Vec<i64>,
+    timers: timers::Staged,
     balances: balances::Staged,
 }
 
@@ -200,11 +199,14 @@ impl SqliteLock {
                 insert.execute(written).map_err(fault)?;
             }
         }
-        timers::write(conn, writes.was + 1, &writes.timers)?;
-        let ended = self.inner.timers.lock().ended(writes.head.time);
-        timers::delete(conn, &ended)?;
+        let (was, now) = (writes.was, writes.head.time);
+        let timers = self
+            .inner
+            .timers
+            .lock()
+            .write(conn, was, now, &writes.timers)?;
         let balances = &mut writer.balances;
-        let staged = balances.write(conn, writes.head.position, &writes.balances)?;
+        let balances = balances.write(conn, writes.head.position, &writes.balances)?;
         write_head(conn, writes)?;
         let budget = (writes.log.len() / 10).max(8);
         self.inner
@@ -212,10 +214,7 @@ impl SqliteLock {
             .lock()
             .write_some(conn, budget)
             .map_err(fault)?;
-        Ok(Staged {
-            ended,
-            balances: staged,
-        })
+        Ok(Staged { timers, balances })
     }
 
     /// What is done in memory once the batch is on disk.
@@ -233,8 +232,7 @@ impl SqliteLock {
         drop(names);
         self.inner.known_to.fetch_max(position, Ordering::Release);
         let mut timers = self.inner.timers.lock();
-        timers.committed(writes.was, position, &writes.timers);
-        timers.deleted(&staged.ended);
+        timers.committed(writes.was, position, &writes.timers, staged.timers);
         Ok(())
     }
 }
