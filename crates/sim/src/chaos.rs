@@ -1,5 +1,8 @@
 //! The loop that brings about what no single call can: deaths, crashes, pauses and odd clocks, and
 //! the operator who restarts what does not recover by itself.
+//!
+//! Every strike asks the dice, so nothing falls that is not allowed or after they were switched
+//! off. Faults that a single call meets on its way are left to that call.
 
 use crate::clock;
 use crate::faults::FaultKind;
