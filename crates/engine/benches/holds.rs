@@ -1,9 +1,10 @@
 //! Durable holds a second, in process, on the SQLite store.
 //!
 //! A closed loop: each caller places a hold with a random id, key and deadline (1 to 15 minutes)
-//! and waits until it is on disk. `--fill N` first makes N holds that have ended. Prints, for each
-//! number of callers and SKUs, the median of three rounds with the lowest and highest, the waits
-//! and the mean batch. Figures of one machine compare only with figures of the same run.
+//! and waits until it is on disk. `--fill N` first makes N holds that have ended in a second
+//! store. Prints for each store, number of callers and number of SKUs the median of the rounds with
+//! the lowest and highest, the waits, the committer's processor time per hold, and the ratio to the
+//! empty store. Figures compare only with figures of the same run.
 //!
 //! `cargo bench -p evenkeel-engine --bench holds -- [--fill N] [--seconds S] [--rounds N]`
 
@@ -20,6 +21,7 @@ use evenkeel_rules::quantity::Quantity;
 use evenkeel_rules::sku::Terms;
 use evenkeel_rules::stock::Change;
 use evenkeel_rules::time::Millis;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -105,25 +107,6 @@ async fn list(engine: &Engine, skus: u64) {
     while tasks.join_next().await.is_some() {}
 }
 
-/// Processor time of the committer's thread so far, in microseconds; Linux only.
-fn committer_us() -> f64 {
-    let tasks = std::fs::read_dir("/proc/self/task")
-        .into_iter()
-        .flatten()
-        .flatten();
-    let read = |task: &std::fs::DirEntry, file| std::fs::read_to_string(task.path().join(file));
-    let own = tasks.filter(|task| read(task, "comm").is_ok_and(|name| name.trim() == "committer"));
-    let used = own.filter_map(|task| {
-        read(&task, "schedstat")
-            .ok()?
-            .split(' ')
-            .next()?
-            .parse::<f64>()
-            .ok()
-    });
-    used.sum::<f64>() / 1_000.0
-}
-
 struct Round {
     per_second: f64,
     committer_us: f64,
@@ -136,7 +119,7 @@ async fn round(engine: &Engine, callers: u64, skus: u64, length: Duration) -> Ro
     let mut tasks = tokio::task::JoinSet::new();
     #[expect(clippy::disallowed_methods, reason = "the bench's stopwatch")]
     let begin = Instant::now();
-    let used = committer_us();
+    let used = threads()["committer"] * 1e6;
     for _ in 0..callers {
         let (engine, stop) = (engine.clone(), Arc::clone(&stop));
         let seed = u128::from_le_bytes(SystemIds.random()) as u64;
@@ -162,7 +145,7 @@ async fn round(engine: &Engine, callers: u64, skus: u64, length: Duration) -> Ro
         waits.extend(more.expect("no caller panics"));
     }
     let seconds = begin.elapsed().as_secs_f64();
-    let committer_us = (committer_us() - used) / waits.len() as f64;
+    let committer_us = (threads()["committer"] * 1e6 - used) / waits.len() as f64;
     waits.sort();
     let at = |share: f64| waits[(waits.len() as f64 * share) as usize].as_secs_f64() * 1_000.0;
     Round {
@@ -212,35 +195,91 @@ fn argument(name: &str, or: u64) -> u64 {
         })
 }
 
+/// Processor time of each thread so far, by name, in seconds; Linux only.
+fn threads() -> BTreeMap<String, f64> {
+    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten();
+    let mut used = BTreeMap::new();
+    for task in tasks.flatten() {
+        let read = |file| std::fs::read_to_string(task.path().join(file)).ok();
+        let (Some(name), Some(times)) = (read("comm"), read("schedstat")) else {
+            continue;
+        };
+        let spent = times.split(' ').next().and_then(|text| text.parse().ok());
+        *used.entry(name.trim().to_owned()).or_default() += spent.unwrap_or(0.0) / 1e9;
+    }
+    used
+}
+
+/// The median of some rounds, and the lowest and highest.
+fn line(mut rounds: Vec<Round>) -> (f64, String) {
+    rounds.sort_by(|a, b| a.per_second.total_cmp(&b.per_second));
+    let median = &rounds[rounds.len() / 2];
+    let (least, most) = (rounds[0].per_second, rounds[rounds.len() - 1].per_second);
+    let text = format!(
+        "{:>8.0} ({least:.0}-{most:.0}) {:>12.2} {:>8.2} {:>19.2}",
+        median.per_second, median.p50_ms, median.p99_ms, median.committer_us
+    );
+    (median.per_second, text)
+}
+
 #[tokio::main(worker_threads = 2)]
 async fn main() {
-    let dir = tempfile::tempdir().expect("a temporary directory");
-    let engine = open(dir.path()).await;
-    list(&engine, 10_000).await;
     let (filled, seconds) = (argument("--fill", 0), argument("--seconds", 5));
-    let begin = Instant::now();
-    fill(&engine, filled).await;
-    println!(
-        "{filled} ended holds made in {:.1} s",
-        begin.elapsed().as_secs_f64()
-    );
+    let mut stores = Vec::new();
+    for holds in [0, filled] {
+        if holds == 0 && !stores.is_empty() {
+            continue;
+        }
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let engine = open(dir.path()).await;
+        list(&engine, 10_000).await;
+        let begin = Instant::now();
+        fill(&engine, holds).await;
+        let took = begin.elapsed().as_secs_f64();
+        println!("{holds} ended holds made in {took:.1} s");
+        stores.push((dir, engine, holds));
+    }
     let cases = [(64, 1), (512, 1), (64, 10_000), (512, 10_000)];
-    // Round by round over all cases: what else the machine does meets each of them.
-    let mut rounds: [Vec<Round>; 4] = Default::default();
+    // Round by round over all cases and stores: what else the machine does meets each of them.
+    let mut rounds: BTreeMap<_, Vec<Round>> = BTreeMap::new();
+    let mut used: BTreeMap<u64, BTreeMap<String, f64>> = BTreeMap::new();
     for _ in 0..argument("--rounds", 3) {
-        for ((callers, skus), rounds) in cases.into_iter().zip(&mut rounds) {
-            rounds.push(round(&engine, callers, skus, Duration::from_secs(seconds)).await);
+        for case in cases {
+            for (_, engine, holds) in &stores {
+                let before = threads();
+                let round = round(engine, case.0, case.1, Duration::from_secs(seconds)).await;
+                rounds.entry((*holds, case)).or_default().push(round);
+                let of_store = used.entry(*holds).or_default();
+                for (name, now) in threads() {
+                    let spent = now - before.get(&name).unwrap_or(&0.0);
+                    *of_store.entry(name).or_default() += spent;
+                }
+            }
         }
     }
-    println!("callers   skus   holds/s (lowest-highest)     p50 ms   p99 ms   committer us/hold");
-    for ((callers, skus), rounds) in cases.into_iter().zip(&mut rounds) {
-        rounds.sort_by(|a, b| a.per_second.total_cmp(&b.per_second));
-        let median = &rounds[rounds.len() / 2];
-        let (least, most) = (rounds[0].per_second, rounds[rounds.len() - 1].per_second);
+    println!(
+        "   ended callers   skus   holds/s (lowest-highest)     p50 ms   p99 ms   \
+         committer us/hold   of the empty store"
+    );
+    let mut empty = BTreeMap::new();
+    for ((holds, case), rounds) in rounds {
+        let (per_second, text) = line(rounds);
+        let base = *empty.entry(case).or_insert(per_second);
         println!(
-            "{callers:>7} {skus:>6}   {:>8.0} ({least:.0}-{most:.0}) {:>12.2} {:>8.2} {:>19.2}",
-            median.per_second, median.p50_ms, median.p99_ms, median.committer_us
+            "{holds:>8} {:>7} {:>6}   {text} {:>20.2}",
+            case.0,
+            case.1,
+            per_second / base
         );
     }
-    engine.stop().await;
+    for (holds, threads) in used {
+        let spent = threads.iter().filter(|(_, spent)| **spent >= 0.1);
+        let spent: Vec<String> = spent
+            .map(|(name, spent)| format!("{name} {spent:.1}"))
+            .collect();
+        println!("{holds} ended: processor seconds {}", spent.join(", "));
+    }
+    for (_, engine, _) in stores {
+        engine.stop().await;
+    }
 }

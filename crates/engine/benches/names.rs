@@ -173,8 +173,8 @@ impl Store {
         times.sort_unstable();
         let at = |share: usize| times[times.len() * share / 100].as_secs_f64() * 1000.0;
         println!(
-            "  {load:?}, batch {holds}: {rate:.0} K holds/s, {used:.1} us of the writer, p50 {:.2} p99 {:.2} ms, \
-             {} B WAL/hold, \
+            "  {load:?}, batch {holds}: {rate:.0} K holds/s, {used:.1} us of the writer, \
+             p50 {:.2} p99 {:.2} ms, {} B WAL/hold, \
              at most {most_runs} runs on level 0",
             at(50),
             at(99),

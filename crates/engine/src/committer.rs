@@ -169,7 +169,10 @@ impl Committer {
                 self.tell_all(batch, &broken());
                 continue;
             }
+            let begun = self.parts.clock.mono();
             self.batch(batch).await;
+            let took = self.parts.clock.mono().saturating_sub(begun);
+            metrics::histogram!("evenkeel_batch_duration_seconds").record(took.as_secs_f64());
             if self.is_broken() {
                 self.parts.queue.close();
             }

@@ -1,4 +1,7 @@
 //! What the unit tests ask for, and a store to ask it of.
+//!
+//! Compiled for tests only. Each helper says the ordinary case in one word, so that a test shows
+//! only what is particular to it; none decides anything that a rule decides.
 
 use crate::commit::{Command, Commit, Key, Outcome};
 use crate::ledger::Ledger;

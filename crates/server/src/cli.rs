@@ -53,13 +53,13 @@ enum Command {
     /// Run a whole flash sale on this machine, crash it on the way, and prove the end
     Demo(crate::demo::DemoArgs),
     /// Show stock and change it by hand
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example: evenkeel stock show")]
     Stock(stock::Command),
     /// Read the log
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example: evenkeel log tail")]
     Log(log::Command),
     /// Make, list and revoke access tokens
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example: evenkeel token list")]
     Token(token::Command),
     /// Show how the engine is: head, loops and how far they are behind
     #[command(after_help = "Example: evenkeel status")]
@@ -70,7 +70,7 @@ enum Command {
     /// Try the engine in a simulated world where everything fails that can
     Simulate(simulate::Simulate),
     /// Check the configuration, or show it with where each value came from
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example: evenkeel config show")]
     Config(config::Command),
     /// Bring the stores to this build's schema; `serve` does it too
     #[command(after_help = "Example: evenkeel migrate --data evenkeel-data")]
@@ -103,7 +103,10 @@ fn reporting(command: impl Future<Output = anyhow::Result<ExitCode>>) -> Result<
 impl Command {
     fn run(self) -> Result<ExitCode, Failure> {
         let verdict = match self {
-            Self::Load(args) => return reporting(crate::load::run(args)),
+            Self::Load(mut args) => {
+                args.token = args.token.or_else(|| door::token_of_own_server(&args.url));
+                return reporting(crate::load::run(args));
+            }
             Self::Demo(args) => return reporting(crate::demo::run(args)),
             Self::Serve(command) => serve::run(&command),
             Self::Stock(command) => operate::run(&command),

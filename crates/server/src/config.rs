@@ -140,6 +140,7 @@ pub(crate) fn load(
     }
     let loaded = Loaded { config, origins };
     check_between(&loaded, &mut mistakes);
+    mistakes.sort_by_key(Mistake::line);
     if mistakes.is_empty() {
         Ok(loaded)
     } else {

@@ -39,7 +39,8 @@ pub(crate) struct DemoArgs {
     #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) buyers: u32,
     /// Units for sale
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, default_value_t = 100)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) units: u32,
     /// About how long the sale lasts; buyers arrive during its first half
     #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=600))]

@@ -29,6 +29,7 @@ mod time;
 mod wire;
 
 pub(crate) use answer::{Door, Payload};
+pub(crate) use meter::describe as describe_metrics;
 pub(crate) use openapi::document as openapi_document;
 pub(crate) use serve::serve;
 

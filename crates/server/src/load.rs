@@ -39,7 +39,8 @@ Example: evenkeel load --url http://127.0.0.1:7411 --scenario last-unit --second
 Exit codes: 0 the check is green, 1 it is not, 2 wrong usage or token, 3 no server")]
 pub(crate) struct LoadArgs {
     /// The server
-    #[arg(long, env = "EVENKEEL_URL", default_value = "http://127.0.0.1:7411")]
+    #[arg(long, env = "EVENKEEL_URL", hide_env_values = true)]
+    #[arg(default_value = "http://127.0.0.1:7411")]
     pub(crate) url: String,
     /// A token of the role admin (or operator: then one token asks for all buyers)
     #[arg(long, env = "EVENKEEL_TOKEN", hide_env_values = true)]

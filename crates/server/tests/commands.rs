@@ -272,6 +272,111 @@ fn reading_a_directory_that_is_not_there_makes_none() {
     assert!(!room.path().join("nowhere").exists());
 }
 
+/// What a command that fails says, and its exit code.
+fn says(room: &TempDir, arguments: &[&str]) -> (Option<i32>, String) {
+    let output = run(room.path(), arguments);
+    assert_eq!(
+        output.stdout, b"",
+        "{arguments:?} prints beside its failure"
+    );
+    let told = told(&output);
+    for line in told.lines() {
+        assert!(line.starts_with("evenkeel: "), "{arguments:?}: {line}");
+    }
+    (output.status.code(), told)
+}
+
+#[test]
+fn a_failure_says_what_to_do_next() {
+    let room = room();
+    let server = Server::start(room.path(), OWN);
+    let url = ["--url", server.url.as_str()];
+    let asked = |command: &[&str]| says(&room, &[command, url.as_slice()].concat());
+
+    let unknown = ["stock", "receive", "lamp", "5", "--reference", "po-1"];
+    let (code, told) = asked(&unknown);
+    assert_eq!(code, Some(1), "{told}");
+    assert!(told.contains("PUT /v1/skus/lamp"), "{told}");
+    let (code, told) = asked(&["stock", "adjust", "lamp", "0", "--reason", "lost"]);
+    assert_eq!(code, Some(2), "{told}");
+    assert!(told.contains("/quantity: "), "{told}");
+    let (code, told) = asked(&["token", "revoke", "nobody"]);
+    assert_eq!(code, Some(1), "{told}");
+    assert!(told.contains("/v1/tokens/nobody"), "{told}");
+    let (code, told) = asked(&["token", "list", "--token", "ek_wrong"]);
+    assert_eq!(code, Some(2), "{told}");
+    assert!(told.contains("--token or EVENKEEL_TOKEN"), "{told}");
+
+    let (code, told) = says(&room, &["stock", "show", "--url", "http://127.0.0.1:1"]);
+    assert_eq!(code, Some(3), "{told}");
+    assert!(
+        told.contains("evenkeel serve") && told.contains("--data DIR"),
+        "{told}"
+    );
+    let (code, told) = says(&room, &["stock", "show", "--data", "nowhere"]);
+    assert_eq!(code, Some(3), "{told}");
+    assert!(told.contains("evenkeel serve --data nowhere"), "{told}");
+    for held in [["serve"].as_slice(), ["migrate"].as_slice()] {
+        let (code, told) = says(&room, held);
+        assert_eq!(code, Some(3), "{held:?}: {told}");
+        assert!(told.contains("end it first"), "{held:?}: {told}");
+    }
+}
+
+#[test]
+fn a_start_that_cannot_listen_leaves_no_store_and_no_token() {
+    let room = room();
+    let server = Server::start(room.path(), OWN);
+    let address = server.url.trim_start_matches("http://");
+    let (code, told) = says(&room, &["serve", "--data", "other", "--listen", address]);
+    assert_eq!(code, Some(3), "{told}");
+    assert!(told.contains("--listen"), "{told}");
+    let left = std::fs::read_dir(room.path().join("other")).expect("the lock was taken");
+    let left: Vec<_> = left
+        .filter_map(|entry| Some(entry.ok()?.file_name()))
+        .collect();
+    assert_eq!(left, ["lock"]);
+}
+
+#[test]
+fn every_mistake_of_a_configuration_is_told_in_the_order_of_its_lines() {
+    let room = room();
+    let text = "[server]\nlisten = \"nowhere\"\nlistem = 1\n[holds]\nttl_ms = 5\n";
+    std::fs::write(room.path().join("e.toml"), text).expect("a file can be written");
+    let (code, told) = says(&room, &["config", "check", "--config", "e.toml"]);
+    assert_eq!(code, Some(2), "{told}");
+    let places: Vec<_> = told
+        .lines()
+        .filter_map(|line| line.split(": ").nth(1))
+        .collect();
+    assert_eq!(places, ["e.toml:2", "e.toml:3", "e.toml:5"], "{told}");
+    let (code, told) = says(&room, &["config", "check", "--config", "absent.toml"]);
+    assert_eq!(code, Some(2), "{told}");
+}
+
+#[test]
+fn an_export_has_every_entry_and_what_its_hash_is_made_of() {
+    let room = room();
+    let server = Server::start(room.path(), OWN);
+    let exported = |place: &[&str]| {
+        let output = run(room.path(), &[["log", "export"].as_slice(), place].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", told(&output));
+        String::from_utf8(output.stdout).expect("JSON is text")
+    };
+    let remote = exported(&["--url", &server.url]);
+    assert_eq!(remote, exported(&["--data", "evenkeel-data"]));
+    let first: Value = serde_json::from_str(remote.trim()).expect("one entry, on one line");
+    assert_eq!(first["position"], 1);
+    assert!(
+        first["text"].is_string() && first["previous_hash"].is_string(),
+        "{first}"
+    );
+    let out = ["--url", &server.url, "--out", "log.jsonl"];
+    assert_eq!(exported(&out), "");
+    let written = std::fs::read_to_string(room.path().join("log.jsonl"));
+    assert_eq!(written.expect("the export wrote it"), remote);
+}
+
 #[test]
 fn a_server_that_follows_its_parent_ends_with_it() {
     let room = room();

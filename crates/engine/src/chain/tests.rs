@@ -100,7 +100,10 @@ fn a_commit_without_key_or_events_is_a_row_too() {
         actor: "engine",
     };
     let text = Text::begin(1, LogTime::from_micros(-5), cause).end(&[]);
-    let expected = r#"{"position":1,"at":-5,"format":1,"cause":{"kind":"sweep","id":"h-1"},"fingerprint":null,"actor":"engine","events":[],"moves":[]}"#;
+    let expected = concat!(
+        r#"{"position":1,"at":-5,"format":1,"cause":{"kind":"sweep","id":"h-1"},"#,
+        r#""fingerprint":null,"actor":"engine","events":[],"moves":[]}"#
+    );
     assert_eq!(std::str::from_utf8(&text), Ok(expected));
     let entry = Entry::read(&text).expect("it is readable");
     assert_eq!(entry.key(), None);
@@ -108,7 +111,10 @@ fn a_commit_without_key_or_events_is_a_row_too() {
 
 #[test]
 fn a_text_that_is_not_just_a_row_is_refused() {
-    let good = r#"{"position":1,"at":1,"format":1,"cause":{"kind":"sweep","id":""},"fingerprint":null,"actor":"a","events":[],"moves":[]}"#;
+    let good = concat!(
+        r#"{"position":1,"at":1,"format":1,"cause":{"kind":"sweep","id":""},"#,
+        r#""fingerprint":null,"actor":"a","events":[],"moves":[]}"#
+    );
     assert!(Entry::read(good.as_bytes()).is_ok());
     let newer = good.replace("\"format\":1", "\"format\":2");
     let more = good.replace("\"moves\":[]", "\"moves\":[],\"more\":1");

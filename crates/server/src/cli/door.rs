@@ -136,7 +136,7 @@ impl Door {
             .token
             .clone()
             .or_else(|| start::variable("EVENKEEL_TOKEN"));
-        let token = token.or_else(|| token_of_own_server(Path::new(DEFAULT_DATA), &url));
+        let token = token.or_else(|| token_of_own_server(&url));
         Self::remote(&url, token.as_deref())
     }
 
@@ -202,7 +202,12 @@ async fn ask_remote(api: &client::Api, call: &Call) -> Result<Answer, Failure> {
             api.post(&call.path, &key, body).await
         }
     };
-    let answer = answer.map_err(|error| Failure::Unreachable(error.to_string()))?;
+    let answer = answer.map_err(|error| {
+        Failure::Unreachable(format!(
+            "{error}\nstart a server with evenkeel serve, name another with --url, or open the \
+             stores with --data DIR"
+        ))
+    })?;
     Ok(Answer {
         status: answer.status,
         body: answer.body,
@@ -265,7 +270,7 @@ impl<'a> Inside<'a> {
 
     /// The value of a good answer.
     pub(super) async fn value(&self, call: &Call) -> Result<Value, Failure> {
-        parsed(&good(self.ask(call).await, false)?)
+        parsed(&good(call, self.ask(call).await, false)?)
     }
 }
 
@@ -280,9 +285,13 @@ pub(super) fn lock_of(directory: &Path) -> Result<Lock, Failure> {
 fn not_taken(directory: &Path, taken: std::io::Result<Taken>) -> Failure {
     let directory = directory.display();
     match taken {
-        Ok(Taken::No(holder)) => Failure::Unreachable(format!("{directory} is held by {holder}")),
+        Ok(Taken::No(holder)) => Failure::Unreachable(format!(
+            "{directory} is held by {holder}\nend it first, or name another directory with --data"
+        )),
         Ok(Taken::Yes(_)) => Failure::Unreachable(format!("{directory} was given back")),
-        Err(error) => Failure::Unreachable(format!("{directory}: {error}")),
+        Err(error) => Failure::Unreachable(format!(
+            "{directory} cannot be used as a data directory: {error}\nname another with --data"
+        )),
     }
 }
 
@@ -296,7 +305,8 @@ fn made_up_key() -> String {
 }
 
 /// The token in a directory, given only to the server that said that it serves from there.
-fn token_of_own_server(directory: &Path, url: &str) -> Option<String> {
+pub(super) fn token_of_own_server(url: &str) -> Option<String> {
+    let directory = Path::new(DEFAULT_DATA);
     let served = lock::last_holder(directory).url?;
     let same = served.trim_end_matches('/') == url.trim_end_matches('/');
     if same { token_in(directory) } else { None }

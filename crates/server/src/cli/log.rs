@@ -1,7 +1,8 @@
 //! `log`: the record of everything that happened, read from its end, at one place, or whole.
 //!
 //! `tail` and `show` are for people; `export` writes one JSON line an entry, as the server answers
-//! them, so that another program can check the chain of hashes for itself.
+//! them with `proof=true`, so that another program can check the chain of hashes for itself: the
+//! hash of an entry is SHA-256 over the 32 bytes of `previous_hash` and the bytes of `text`.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -22,6 +23,8 @@ use crate::client::outside;
 
 /// Entries that are asked for at once.
 const PAGE: u64 = 200;
+/// The location that is not worth a word.
+const MAIN: &str = "main";
 /// How often `tail --follow` looks again.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
@@ -29,6 +32,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(500);
 pub(super) enum Command {
     /// Print the last entries, and with --follow those that come
     #[command(after_help = "Example: evenkeel log tail --lines 20 --follow")]
+    #[command(mut_arg("json", |json| json.help("Print each entry as a line of JSON")))]
     Tail {
         /// How many entries
         #[arg(long, short = 'n', default_value_t = 10)]
@@ -50,6 +54,7 @@ pub(super) enum Command {
     },
     /// Write every entry as a line of JSON
     #[command(after_help = "Example: evenkeel log export --from 1 --out log.jsonl")]
+    #[command(mut_arg("json", |json| json.help("Print a refusal as JSON too")))]
     Export {
         /// The first position
         #[arg(long, default_value_t = 1)]
@@ -136,8 +141,18 @@ struct Event {
 
 impl Reader {
     async fn page(&self, from: u64, limit: u64) -> Result<Page, Failure> {
-        let call = Call::get(format!("/v1/log?from={from}&limit={limit}"));
-        let text = good(self.door.ask(&call).await?, self.json)?;
+        self.get(format!("/v1/log?from={from}&limit={limit}")).await
+    }
+
+    /// A page of entries with what their hashes are made of.
+    async fn proved(&self, from: u64) -> Result<Page, Failure> {
+        let path = format!("/v1/log?from={from}&limit={PAGE}&proof=true");
+        self.get(path).await
+    }
+
+    async fn get(&self, path: String) -> Result<Page, Failure> {
+        let call = Call::get(path);
+        let text = good(&call, self.door.ask(&call).await?, self.json)?;
         let strange = |_| Failure::Unreachable("the answer is not a log".to_owned());
         let listed: Listed = serde_json::from_str(&text).map_err(strange)?;
         // The position is what follows the last colon of the head's token.
@@ -206,10 +221,11 @@ fn row(entry: &Entry) -> Vec<String> {
         .map(|event| event.stream.as_str())
         .collect();
     let moves: Vec<String> = entry.moves.iter().map(one_move).collect();
-    let (position, at) = (entry.position.to_string(), entry.at.clone());
+    // To the second: what is left of the line is for the ids, which are long.
+    let at = entry.at.split('.').next().unwrap_or_default();
     vec![
-        position,
-        at,
+        entry.position.to_string(),
+        at.replace('T', " "),
         kinds.join("\n"),
         streams.join("\n"),
         moves.join("\n"),
@@ -219,11 +235,14 @@ fn row(entry: &Entry) -> Vec<String> {
 fn one_move(entry: &Value) -> String {
     let text = |name: &str| cell(&entry[name]);
     format!(
-        "{} {} {} at {}",
+        "{} {} {}{}",
         text("operation"),
         text("quantity"),
         text("sku"),
-        text("location")
+        match text("location").as_str() {
+            MAIN => String::new(),
+            other => format!(" at {other}"),
+        }
     )
 }
 
@@ -268,7 +287,10 @@ async fn show(reader: &Reader, wanted: u64) -> Result<Verdict, Failure> {
 }
 
 async fn export(reader: &Reader, from: u64, out: Option<&PathBuf>) -> Result<Verdict, Failure> {
-    let broken = |error: std::io::Error| Failure::Refused(format!("cannot write: {error}"));
+    let name = out.map_or("standard output".to_owned(), |path| {
+        path.display().to_string()
+    });
+    let broken = |error: std::io::Error| Failure::Refused(format!("cannot write {name}: {error}"));
     let mut target: Box<dyn Write> = match out {
         Some(path) => Box::new(BufWriter::new(File::create(path).map_err(broken)?)),
         None => Box::new(BufWriter::new(std::io::stdout())),
@@ -276,7 +298,7 @@ async fn export(reader: &Reader, from: u64, out: Option<&PathBuf>) -> Result<Ver
     let mut from = from.max(1);
     let bar = out.map_or_else(indicatif::ProgressBar::hidden, |_| output::progress());
     loop {
-        let page = reader.page(from, PAGE).await?;
+        let page = reader.proved(from).await?;
         let Some(last) = page.items.last() else { break };
         for item in &page.items {
             match writeln!(target, "{}", item.text) {

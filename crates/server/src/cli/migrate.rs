@@ -27,6 +27,7 @@ pub(super) fn run(command: &Migrate) -> Result<Verdict, Failure> {
     let _lock = lock_of(&config.data)?;
     match stores::migrate(&config)? {
         0 => output::line("The schema was this build's already."),
+        1 => output::line("Applied 1 migration."),
         steps => output::line(&format!("Applied {steps} migrations.")),
     }
 }

@@ -82,7 +82,7 @@ struct Whole {
 
 /// The answer to a request; a list with all the pages that follow folded into one.
 async fn whole(door: &Door, call: &Call, json: bool) -> Result<Whole, Failure> {
-    let first = good(door.ask(call).await?, json)?;
+    let first = good(call, door.ask(call).await?, json)?;
     let mut value = parsed(&first)?;
     if !value["next_cursor"].is_string() {
         // One page is printed as it came.
@@ -91,7 +91,7 @@ async fn whole(door: &Door, call: &Call, json: bool) -> Result<Whole, Failure> {
     while let Some(cursor) = value["next_cursor"].as_str().map(encode) {
         let joint = if call.path.contains('?') { '&' } else { '?' };
         let next = Call::get(format!("{}{joint}cursor={cursor}", call.path));
-        let mut page = parsed(&good(door.ask(&next).await?, json)?)?;
+        let mut page = parsed(&good(&next, door.ask(&next).await?, json)?)?;
         let items = page["items"]
             .as_array_mut()
             .map(std::mem::take)
@@ -106,7 +106,7 @@ async fn whole(door: &Door, call: &Call, json: bool) -> Result<Whole, Failure> {
 }
 
 /// The text of a good answer; a problem document becomes a failure with its exit code.
-pub(super) fn good(answer: Answer, json: bool) -> Result<String, Failure> {
+pub(super) fn good(call: &Call, answer: Answer, json: bool) -> Result<String, Failure> {
     let text = String::from_utf8(answer.body).unwrap_or_default();
     if (200..300).contains(&answer.status) {
         return Ok(text);
@@ -115,7 +115,7 @@ pub(super) fn good(answer: Answer, json: bool) -> Result<String, Failure> {
     if json && !problem.is_null() {
         output::line(&text)?;
     }
-    Err(refused(answer.status, &problem))
+    Err(refused(call, answer.status, &problem))
 }
 
 /// The value of an answer's text; that of an empty one (204) is null.
@@ -127,23 +127,50 @@ pub(super) fn parsed(text: &str) -> Result<Value, Failure> {
         .map_err(|_| Failure::Unreachable("the answer is not JSON".to_owned()))
 }
 
-/// A problem document as a sentence, and the exit code that its status means.
-fn refused(status: u16, problem: &Value) -> Failure {
+/// A problem document as a sentence with what to do next, and the exit code that its status means.
+fn refused(call: &Call, status: u16, problem: &Value) -> Failure {
     let text = |name: &str| problem[name].as_str().unwrap_or_default().to_owned();
     let (title, detail, code) = (text("title"), text("detail"), text("code"));
     let sentence = if detail.is_empty() { title } else { detail };
-    let message = match code.as_str() {
-        "" => format!("the server answered {status}"),
+    let mut message = match code.as_str() {
+        "" => format!("the server answered {status}, and no problem document"),
         code => format!("{sentence} ({status} {code})"),
     };
+    for one in problem["violations"].as_array().into_iter().flatten() {
+        let line = format!("\n{}: {}", cell(&one["pointer"]), cell(&one["code"]));
+        message.push_str(&line);
+    }
+    if let Some(next) = next_step(call, &code) {
+        message = format!("{message}\n{next}");
+    }
     match status {
-        401 => Failure::Usage(format!(
-            "{message}\ngive a token with --token or EVENKEEL_TOKEN, or --data DIR"
-        )),
+        401 => Failure::Usage(message),
         400 | 403 | 413..=415 | 422 => Failure::Usage(message),
         502..=504 => Failure::Unreachable(message),
         _ => Failure::Refused(message),
     }
+}
+
+/// What a person can do about a refusal, where its own sentence does not say so.
+fn next_step(call: &Call, code: &str) -> Option<String> {
+    let path = call.path.split('?').next().unwrap_or_default();
+    Some(match code {
+        "" => "is it an Evenkeel server? name another with --url".to_owned(),
+        "unauthenticated" => {
+            "give a token with --token or EVENKEEL_TOKEN, or open the stores with --data DIR"
+                .to_owned()
+        }
+        "forbidden" => "ask with a token of another role: evenkeel token create --help".to_owned(),
+        "sku_unknown" => {
+            let sku = path.split('/').nth(3).unwrap_or("SKU");
+            format!(
+                "see what there is: evenkeel stock show; list a new one: PUT /v1/skus/{sku} \
+                 (the server's page /docs)"
+            )
+        }
+        "not_found" => format!("asked for {path}"),
+        _ => return None,
+    })
 }
 
 /// A piece of text as one path segment or query value.

@@ -1,6 +1,6 @@
 //! `serve`: the engine and its HTTP API, until a signal ends it.
 //!
-//! In this order: configuration, lock, stores, the first token, listeners, `ready`. Whoever reads
+//! In this order: configuration, lock, listeners, stores, the first token, `ready`. Whoever reads
 //! `ready http://ADDR` from the first line of standard output may ask at once. It ends cleanly on
 //! SIGTERM and SIGINT: no new connection, what has begun is answered, what was acknowledged is on
 //! disk already.
@@ -60,10 +60,13 @@ pub(super) fn run(command: &Serve) -> Result<Verdict, Failure> {
 async fn serve(config: &Config) -> Result<Verdict, Failure> {
     let mut ends = Ends::listen()?;
     let mut lock = lock_of(&config.data)?;
+    // Before the stores: a start that cannot listen leaves no store and no token behind.
+    let listeners = Listeners::bind(config).await?;
     let recorder = PrometheusBuilder::new().install_recorder();
     let recorder = recorder.map_err(|error| Failure::Refused(error.to_string()))?;
+    http::describe_metrics();
     let open = stores::to_write(config, Some(recorder)).await?;
-    let served = with_stores(config, &open, &mut lock, &mut ends).await;
+    let served = with_stores(config, &open, (&mut lock, listeners), &mut ends).await;
     open.engine.stop().await;
     served
 }
@@ -71,15 +74,10 @@ async fn serve(config: &Config) -> Result<Verdict, Failure> {
 async fn with_stores(
     config: &Config,
     open: &Open,
-    lock: &mut Lock,
+    (lock, Listeners { main, admin }): (&mut Lock, Listeners),
     ends: &mut Ends,
 ) -> Result<Verdict, Failure> {
     first_token(config, open).await?;
-    let main = bound(config.listen, "server.listen").await?;
-    let admin = match config.admin_listen {
-        Some(address) => Some(bound(address, "server.admin_listen").await?),
-        None => None,
-    };
     let url = url_of(&main)?;
     let held = lock.announce(&url);
     held.map_err(|error| Failure::Refused(format!("the lock cannot be written: {error}")))?;
@@ -161,11 +159,31 @@ fn write_private(path: &Path, secret: &str) -> std::io::Result<()> {
     std::fs::rename(beside, path)
 }
 
+/// Where requests come in.
+struct Listeners {
+    main: TcpListener,
+    /// Health and metrics, where they have an address of their own.
+    admin: Option<TcpListener>,
+}
+
+impl Listeners {
+    async fn bind(config: &Config) -> Result<Self, Failure> {
+        let main = bound(config.listen, "server.listen").await?;
+        let admin = match config.admin_listen {
+            Some(address) => Some(bound(address, "server.admin_listen").await?),
+            None => None,
+        };
+        Ok(Self { main, admin })
+    }
+}
+
 async fn bound(address: SocketAddr, key: &str) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).await.map_err(|error| {
         let message = format!("{key}: cannot listen on {address}: {error}");
         match error.kind() {
-            std::io::ErrorKind::AddrInUse => Failure::Unreachable(message),
+            std::io::ErrorKind::AddrInUse => Failure::Unreachable(format!(
+                "{message}\nend what listens there, or name another address: --listen ADDR"
+            )),
             _ => Failure::Usage(message),
         }
     })

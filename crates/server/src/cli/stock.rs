@@ -141,7 +141,9 @@ fn table(skus: &[&Value]) -> String {
             .map(Vec::as_slice)
             .unwrap_or_default();
         if places.is_empty() {
-            rows.push(vec![cell(&sku["sku"]), cell(&sku["availability"])]);
+            let none = std::iter::repeat_n("0".to_owned(), counts.len());
+            let row = [cell(&sku["sku"]), "none yet".to_owned()];
+            rows.push(row.into_iter().chain(none).collect());
         }
         for place in places {
             let mut row = vec![cell(&sku["sku"]), cell(&place["location"])];

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use evenkeel_engine::clock::{SystemClock, SystemIds};
 use evenkeel_engine::port::{Fault, Ids, Store};
-use evenkeel_engine::store::sqlite::SqliteStore;
 use evenkeel_engine::store::sqlite::names::NamesOptions;
+use evenkeel_engine::store::sqlite::{FILE, SqliteStore};
 use evenkeel_engine::{Engine, Options, Ports};
 use evenkeel_rules::time::Millis;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -41,6 +41,13 @@ pub(super) async fn to_write(
 
 /// Opens the stores to be read, beside whoever writes them.
 pub(super) async fn to_read(config: &Config) -> Result<Open, Failure> {
+    if !config.data.join(FILE).exists() {
+        let directory = config.data.display();
+        return Err(Failure::Unreachable(format!(
+            "there is no store in {directory}\n\
+             make one with evenkeel serve --data {directory}, or name another directory"
+        )));
+    }
     let store = SqliteStore::open_read_only(&config.data, NamesOptions::default());
     let store = store.map_err(|fault| told(&config.data, &fault))?;
     let opened = Engine::read_only(ports(Arc::new(store)), options(config)).await;

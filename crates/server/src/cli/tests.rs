@@ -16,6 +16,17 @@ fn leaves(command: &Command, path: &str, found: &mut Vec<(String, Command)>) {
     }
 }
 
+/// Every command that only has others in it, with its path.
+fn groups() -> Vec<(String, Command)> {
+    let all = Cli::command();
+    let groups = all
+        .get_subcommands()
+        .filter(|inner| inner.has_subcommands());
+    groups
+        .map(|inner| (format!("evenkeel {}", inner.get_name()), inner.clone()))
+        .collect()
+}
+
 fn commands() -> Vec<(String, Command)> {
     let mut found = Vec::new();
     leaves(&Cli::command(), "evenkeel", &mut found);
@@ -29,7 +40,7 @@ fn the_command_line_is_consistent() {
 
 #[test]
 fn every_help_ends_with_an_example_of_its_own_command() {
-    for (path, mut command) in commands() {
+    for (path, mut command) in commands().into_iter().chain(groups()) {
         let help = command.render_long_help().to_string();
         let example = help
             .lines()

@@ -21,6 +21,12 @@ impl Mistake {
             what: what.into(),
         }
     }
+
+    /// Its line in the file; mistakes without one come after those of the file.
+    pub(super) fn line(&self) -> usize {
+        let line = self.place.rsplit_once(':').map(|(_, line)| line.parse());
+        line.and_then(Result::ok).unwrap_or(usize::MAX)
+    }
 }
 
 impl std::fmt::Display for Mistake {

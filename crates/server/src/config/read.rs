@@ -19,7 +19,10 @@ pub(super) fn file(path: &Path, given: &mut Vec<Given>, mistakes: &mut Vec<Mista
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) => {
-            mistakes.push(Mistake::at(path.display(), error.to_string()));
+            mistakes.push(Mistake::at(
+                path.display(),
+                format!("cannot be read: {error}"),
+            ));
             return;
         }
     };

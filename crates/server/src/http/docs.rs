@@ -1,41 +1,66 @@
 //! Pages for people: the list of routes, and one page per problem code.
 //!
-//! Plain HTML with nothing loaded from anywhere, made from the route table and the catalogue.
+//! Plain HTML with nothing loaded from anywhere, made from the route table and the catalogue, to
+//! be read on a telephone too. What every route shares is said once, above them.
 
-use super::openapi::problems;
+use super::openapi::{EVERYWHERE, READS, WITH_BODY, WITH_KEY, problems};
 use super::problem::Code;
 use super::route::{Route, Who};
 use super::routes;
 use std::fmt::Write as _;
 
-const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;\
-    padding:0 1rem;color:#222}code{background:#f2f2f2;padding:.1em .3em;border-radius:3px}\
-    table{border-collapse:collapse;width:100%}td,th{text-align:left;vertical-align:top;\
-    padding:.4em .8em .4em 0;border-top:1px solid #ddd}a{color:#05c}";
+const STYLE: &str = ":root{color-scheme:light dark;--line:#8884;--tint:#8882;--link:light-dark(\
+    #05c,#7bf)}body{font:16px/1.5 system-ui,sans-serif;max-width:52rem;margin:2rem auto;\
+    padding:0 1rem}h1{line-height:1.2}h2{margin:2.5rem 0 .5rem}h3{margin:0;font-size:1rem;\
+    line-height:1.6}p{margin:.5rem 0}code,pre{background:var(--tint);border-radius:3px;\
+    overflow-wrap:anywhere}code{padding:.1em .3em}pre{padding:.8rem;overflow-x:auto}\
+    pre code{background:none;padding:0;overflow-wrap:normal}a{color:var(--link)}section{\
+    border-top:1px solid var(--line);padding:.8rem 0}dl{display:grid;grid-template-columns:\
+    6.5rem 1fr;gap:.15rem .8rem;margin:.4rem 0 0;font-size:.9rem}dt{opacity:.7}dd{margin:0;\
+    overflow-wrap:anywhere}ul.codes{list-style:none;padding:0}ul.codes li{padding:.15rem 0 .15rem \
+    2.8rem;text-indent:-2.8rem}@media(max-width:30rem){dl{grid-template-columns:1fr}dt{margin-top:\
+    .3rem}}";
+
+const EXAMPLE: &str = "curl $EVENKEEL_URL/v1/holds \\\n  \
+    -H 'Authorization: Bearer ek_...' \\\n  \
+    -H 'Idempotency-Key: click-17' \\\n  \
+    -H 'Content-Type: application/json' \\\n  \
+    -d '{\"customer\": \"c-1\", \"lines\": [{\"sku\": \"lamp\", \"quantity\": 1}]}'";
 
 /// The page of all routes.
 pub(crate) fn index() -> String {
     let mut page = begin("Evenkeel: the HTTP API");
-    page.push_str(
-        "<p>JSON over HTTP/1.1 and 2. Show a token as <code>Authorization: Bearer ek_...</code>; \
-         give every POST an <code>Idempotency-Key</code> of your own, and send the same request \
-         with the same key again whenever you are not sure of its answer. For programs: \
-         <a href=\"/openapi.json\">/openapi.json</a>.</p><table><tr><th>Route</th><th>What it \
-         does</th><th>Who</th><th>Answers</th></tr>",
+    put(
+        &mut page,
+        format_args!(
+            "<p>JSON over HTTP/1.1 and 2. Show a token as <code>Authorization: Bearer \
+             ek_...</code>; give every POST an <code>Idempotency-Key</code> of your own, and send \
+             the same request with the same key again whenever you are not sure of its answer. \
+             For programs: <a href=\"/openapi.json\">/openapi.json</a>.</p>\
+             <pre><code>{EXAMPLE}</code></pre>"
+        ),
     );
-    for route in routes::all() {
-        row(&mut page, route);
+    page.push_str(
+        "<h2>On every route</h2><p>Problems that a route may answer with beside its own:</p><dl>",
+    );
+    for (which, codes) in [
+        ("any request", EVERYWHERE),
+        ("with a body", WITH_BODY),
+        ("PUT, POST, DELETE", WITH_KEY),
+        ("GET", READS),
+    ] {
+        let codes = links(codes);
+        put(&mut page, format_args!("<dt>{which}</dt><dd>{codes}</dd>"));
     }
-    page.push_str("</table><h2>Problems</h2><ul>");
+    page.push_str("</dl><h2>Routes</h2>");
+    for route in routes::all() {
+        section(&mut page, route);
+    }
+    page.push_str("<h2>Problems</h2><ul class=\"codes\">");
     for code in Code::ALL {
         let meaning = code.meaning();
-        let (status, code, title) = (meaning.status, meaning.code, meaning.title);
-        put(
-            &mut page,
-            format_args!(
-                "<li>{status} <a href=\"/docs/errors/{code}\"><code>{code}</code></a> {title}</li>"
-            ),
-        );
+        let (status, link, title) = (meaning.status, links(&[*code]), meaning.title);
+        put(&mut page, format_args!("<li>{status} {link} {title}</li>"));
     }
     page.push_str("</ul></body></html>\n");
     page
@@ -53,47 +78,70 @@ pub(crate) fn error(code: Code) -> String {
     put(
         &mut page,
         format_args!(
-            "<p><code>{}</code>, status {}</p><p>{}</p><p>{again}</p>\
-         <p><a href=\"/docs\">All routes and problems</a></p></body></html>\n",
+            "<p><code>{}</code>, status {}</p><p>{}</p><p>{again}</p>",
             meaning.code, meaning.status, meaning.help,
         ),
     );
+    let answering = routes::all().filter(|route| problems(route).contains(&code));
+    let answering: Vec<_> = answering
+        .map(|route| format!("<li><code>{} {}</code></li>", route.method, route.pattern))
+        .collect();
+    if !answering.is_empty() {
+        let routes = answering.concat();
+        put(&mut page, format_args!("<h2>Where</h2><ul>{routes}</ul>"));
+    }
+    page.push_str("<p><a href=\"/docs\">All routes and problems</a></p></body></html>\n");
     page
 }
 
-fn row(page: &mut String, route: &Route) {
+fn section(page: &mut String, route: &Route) {
     let who = match route.who {
-        Who::Anybody => "anybody".to_owned(),
-        Who::Roles(roles) => roles
-            .iter()
-            .map(|role| role.name())
-            .collect::<Vec<_>>()
-            .join(", "),
+        Who::Anybody => "anybody, without a token".to_owned(),
+        Who::Roles(roles) => {
+            let names: Vec<_> = roles.iter().map(|role| role.name()).collect();
+            names.join(", ")
+        }
     };
+    let answers = route.doc.answers.iter();
+    let answers: Vec<_> = answers.map(|(status, _)| status.to_string()).collect();
     let (method, pattern, summary) = (&route.method, route.pattern, route.doc.summary);
     put(
         page,
         format_args!(
-            "<tr><td><code>{method} {pattern}</code></td><td>{summary}</td><td>{who}</td><td>"
+            "<section><h3><code>{method} {pattern}</code></h3><p>{summary}</p><dl><dt>who</dt>\
+             <dd>{who}</dd>"
         ),
     );
-    for (status, _) in route.doc.answers {
-        put(page, format_args!("{status} "));
-    }
-    for code in problems(route) {
-        let code = code.meaning().code;
+    if !route.doc.query.is_empty() {
+        let names = route.doc.query.join("</code> <code>");
         put(
             page,
-            format_args!("<a href=\"/docs/errors/{code}\">{code}</a> "),
+            format_args!("<dt>query</dt><dd><code>{names}</code></dd>"),
         );
     }
-    page.push_str("</td></tr>");
+    let answers = answers.join(", ");
+    put(page, format_args!("<dt>answers</dt><dd>{answers}</dd>"));
+    if !route.doc.problems.is_empty() {
+        let codes = links(route.doc.problems);
+        put(page, format_args!("<dt>problems</dt><dd>{codes}</dd>"));
+    }
+    page.push_str("</dl></section>");
+}
+
+/// The codes, each a link to its page.
+fn links(codes: &[Code]) -> String {
+    let links = codes.iter().map(|code| {
+        let code = code.meaning().code;
+        format!("<a href=\"/docs/errors/{code}\"><code>{code}</code></a>")
+    });
+    links.collect::<Vec<_>>().join(" ")
 }
 
 fn begin(title: &str) -> String {
     format!(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title>\
-         <style>{STYLE}</style></head><body><h1>{title}</h1>"
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
+         <title>{title}</title><style>{STYLE}</style></head><body><h1>{title}</h1>"
     )
 }
 

@@ -12,6 +12,37 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "DELETE", "other"];
 const STATUSES: usize = 600;
 
+/// Something that is looked at when the page is made.
+pub(crate) struct Gauge {
+    /// Begins with `evenkeel_`.
+    pub(crate) name: &'static str,
+    /// One sentence.
+    pub(crate) help: &'static str,
+    /// Labels with their braces, or nothing; and the value.
+    pub(crate) values: Vec<(String, f64)>,
+}
+
+/// Says what the engine's metrics mean; the recorder shows it beside them.
+pub(crate) fn describe() {
+    metrics::describe_counter!(
+        "evenkeel_gate_refused_total",
+        "Holds that were refused before the ledger was asked."
+    );
+    metrics::describe_counter!(
+        "evenkeel_swept_holds_total",
+        "Holds that were ended after their deadline."
+    );
+    metrics::describe_counter!(
+        "evenkeel_commit_unknown_total",
+        "Batches of which it was not known at first whether they were committed."
+    );
+    metrics::describe_histogram!("evenkeel_batch_commits", "Commits of one batch.");
+    metrics::describe_histogram!(
+        "evenkeel_batch_duration_seconds",
+        "From the begin of a batch until it is on disk."
+    );
+}
+
 /// Counters of answers.
 pub(crate) struct Meter {
     answers: Vec<AtomicU64>,
@@ -51,8 +82,18 @@ impl Meter {
     }
 
     /// The page, in the text format of Prometheus.
-    pub(crate) fn page(&self) -> String {
-        let mut page = String::from(
+    pub(crate) fn page(&self, gauges: &[Gauge]) -> String {
+        let mut page = String::new();
+        for Gauge { name, help, values } in gauges {
+            put(
+                &mut page,
+                format_args!("# HELP {name} {help}\n# TYPE {name} gauge\n"),
+            );
+            for (labels, value) in values {
+                put(&mut page, format_args!("{name}{labels} {value}\n"));
+            }
+        }
+        page.push_str(
             "# HELP evenkeel_http_server_requests_total Requests that were answered.\n\
              # TYPE evenkeel_http_server_requests_total counter\n",
         );
@@ -61,12 +102,13 @@ impl Meter {
             for (status, cell) in cells.iter().enumerate() {
                 let count = cell.load(Ordering::Relaxed);
                 if count > 0 {
-                    writeln!(
-                        page,
-                        "evenkeel_http_server_requests_total{{http_request_method=\"{method}\",\
-                         http_response_status_code=\"{status}\"}} {count}"
-                    )
-                    .expect("text grows in memory");
+                    put(
+                        &mut page,
+                        format_args!(
+                            "evenkeel_http_server_requests_total{{http_request_method=\
+                             \"{method}\",http_response_status_code=\"{status}\"}} {count}\n"
+                        ),
+                    );
                 }
             }
         }
@@ -76,6 +118,10 @@ impl Meter {
             .map(PrometheusHandle::render)
             .unwrap_or_default()
     }
+}
+
+fn put(page: &mut String, arguments: std::fmt::Arguments<'_>) {
+    page.write_fmt(arguments).expect("text grows in memory");
 }
 
 #[cfg(test)]
@@ -88,7 +134,7 @@ mod tests {
         meter.count(&Method::POST, StatusCode::CONFLICT);
         meter.count(&Method::POST, StatusCode::CONFLICT);
         meter.count(&Method::PATCH, StatusCode::METHOD_NOT_ALLOWED);
-        let page = meter.page();
+        let page = meter.page(&[]);
         let line = |method: &str, status: u16, count: u64| {
             format!(
                 "evenkeel_http_server_requests_total{{http_request_method=\"{method}\",\

@@ -8,7 +8,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 /// Problems that any route of the API may answer with.
-const EVERYWHERE: &[Code] = &[
+pub(super) const EVERYWHERE: &[Code] = &[
     Code::BadText,
     Code::Unauthenticated,
     Code::Forbidden,
@@ -23,7 +23,7 @@ const EVERYWHERE: &[Code] = &[
     Code::DeadlinePassed,
 ];
 /// Problems of requests with a body.
-const WITH_BODY: &[Code] = &[
+pub(super) const WITH_BODY: &[Code] = &[
     Code::MalformedJson,
     Code::DuplicateMember,
     Code::TooDeep,
@@ -32,7 +32,7 @@ const WITH_BODY: &[Code] = &[
     Code::BadId,
 ];
 /// Problems of requests that carry a key.
-const WITH_KEY: &[Code] = &[
+pub(super) const WITH_KEY: &[Code] = &[
     Code::BadKey,
     Code::KeyMissing,
     Code::KeyReused,
@@ -41,7 +41,7 @@ const WITH_KEY: &[Code] = &[
     Code::DiskFull,
 ];
 /// Problems of reads.
-const READS: &[Code] = &[Code::NotYet, Code::TokenUnknown];
+pub(super) const READS: &[Code] = &[Code::NotYet, Code::TokenUnknown];
 
 /// The problems that a route may answer with.
 pub(crate) fn problems(route: &Route) -> Vec<Code> {
@@ -130,6 +130,7 @@ fn parameters(route: &Route) -> Value {
         let schema = match *name {
             "limit" => json!({ "type": "integer", "minimum": 1, "maximum": 200, "default": 50 }),
             "from" => json!({ "type": "integer", "minimum": 0 }),
+            "proof" => json!({ "type": "boolean", "default": false }),
             _ => text(),
         };
         add(name, "query", false, schema);

@@ -37,7 +37,14 @@ const HEAD_TICKS: u32 = 4;
 /// Ticks without a request after which a connection is closed: 60 s.
 const IDLE_TICKS: u32 = 24;
 /// How long connections may take to end when the server stops.
-const FAREWELL: Duration = Duration::from_secs(10);
+///
+/// Commands that were taken are answered within milliseconds; what takes longer is a client that
+/// does not send on, or a read that waits for a position.
+const FAREWELL: Duration = Duration::from_millis(1_500);
+/// Memory for the head of a request, twice the largest that is taken.
+const HEAD_BUFFER: usize = 128 * 1024;
+/// Requests at once on one HTTP/2 connection; each may keep a body of [`BODY_MAX`] in memory.
+const STREAMS: u32 = 64;
 /// How often measurements are folded together, so that they do not pile up unread.
 const UPKEEP: Duration = Duration::from_secs(5);
 /// How long nothing is accepted after the system refused a connection.
@@ -101,9 +108,10 @@ async fn connection(stream: TcpStream, api: Arc<Api>, door: Door, mut stop: Rece
         async move { Ok::<_, Infallible>(exchange(&api, request, &door, &watch).await) }
     });
     let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().max_buf_size(HEAD_BUFFER);
     builder
         .http2()
-        .max_concurrent_streams(256)
+        .max_concurrent_streams(STREAMS)
         .max_header_list_size(128 * 1024);
     let io = TokioIo::new(Wire::new(stream, Arc::clone(&watch)));
     let mut served = pin!(builder.serve_connection(io, service));

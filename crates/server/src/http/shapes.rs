@@ -313,6 +313,12 @@ pub(crate) struct LogRow {
     pub(crate) at: String,
     /// SHA-256 over the hash before it and its text, in hexadecimal.
     pub(crate) hash: String,
+    /// The hash before it, with `proof=true`; before the first entry that of the log's origin.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) previous_hash: Option<String>,
+    /// The text that was hashed, byte for byte, with `proof=true`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) text: Option<String>,
     pub(crate) cause: Cause,
     /// The token that asked, or `engine`.
     pub(crate) actor: String,

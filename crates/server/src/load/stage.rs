@@ -35,16 +35,26 @@ impl Unready {
 
     /// Says it on standard error; the exit code that goes with it.
     pub(crate) fn tell(&self) -> ExitCode {
-        eprintln!("evenkeel: {}", self.text);
+        for line in self.text.lines() {
+            eprintln!("evenkeel: {line}");
+        }
         ExitCode::from(self.exit)
     }
 }
 
 impl From<Failure> for Unready {
     fn from(failure: Failure) -> Self {
-        let exit = if failure.is_unreachable() { 3 } else { 2 };
+        let (exit, next) = match &failure {
+            failure if failure.is_unreachable() => (
+                3,
+                "\nstart a server with evenkeel serve, or name another with --url",
+            ),
+            Failure::Refused { status: 401, .. } => (2, "\ngive a live token: --token"),
+            Failure::Refused { status: 403, .. } => (2, "\ngive an admin's token: --token"),
+            Failure::Broken { .. } | Failure::Refused { .. } | Failure::Shape(_) => (2, ""),
+        };
         Self {
-            text: failure.to_string(),
+            text: format!("{failure}{next}"),
             exit,
         }
     }
@@ -102,8 +112,8 @@ impl Stage {
         let target = Target::new(&args.url).map_err(|error| Unready::usage(error.to_string()))?;
         let token = args.token.as_deref().ok_or_else(|| {
             Unready::usage(
-                "a token is needed: --token or EVENKEEL_TOKEN (a server started on a \
-                loopback address writes one to DIR/token)",
+                "a token is needed\ngive one with --token or EVENKEEL_TOKEN; a server started \
+                 on a loopback address writes one to DIR/token",
             )
         })?;
         let given =

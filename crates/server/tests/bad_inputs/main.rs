@@ -8,3 +8,4 @@ mod bodies;
 mod heads;
 mod holds;
 mod shop;
+mod store;

@@ -1,5 +1,6 @@
 //! A server of its own for each test, and requests to it.
 
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -77,6 +78,15 @@ impl Shop {
         shop.auditor = shop.token(&json!({"role": "auditor"}));
         shop.list("lamp", units);
         shop
+    }
+
+    /// Whether the server's files may grow; where not, every write to them fails.
+    pub(crate) fn let_files_grow(&self, may: bool) {
+        let current = (!may).then_some(0);
+        let maximum = None;
+        let server = Some(Pid::from_child(&self.child));
+        let set = prlimit(server, Resource::Fsize, Rlimit { current, maximum });
+        set.expect("a limit below the highest can be set");
     }
 
     /// Where the server keeps its data.

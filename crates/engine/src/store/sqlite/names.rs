@@ -10,8 +10,9 @@
 //! hold everything is written in that same transaction; what lies beyond the mark is fed again from
 //! the log at the start. A damaged block is an error, never *absent*.
 //!
-//! Several of these may be open on one file. One is the *keeper*, by a token that is checked in each
-//! transaction; only it writes runs. Another takes over when its own names find no way into runs.
+//! Several of these may be open on one file. One is the *keeper*, by a token that is checked in
+//! each transaction; only it writes runs. Another takes over when its own names find no way into
+//! runs.
 //! The index never begins or ends a transaction, and never reads the log.
 
 mod block;
@@ -35,7 +36,8 @@ use view::Views;
 use worker::Worker;
 
 /// Rows of the log that may pass, for each name that a map has room for, before the map is frozen
-/// though it is not full: the tail that a start feeds again is bounded even when few rows have names.
+/// though it is not full: the tail that a start feeds again is bounded even when few rows have
+/// names.
 const TAIL_ROWS: u64 = 4;
 
 /// A truncated hash that names one key in its scope, or one aggregate.
@@ -197,8 +199,8 @@ impl Names {
         self.views.view().get(conn, name)
     }
 
-    /// Adds the names of a batch that is committed, or of rows that the log was found to have beyond
-    /// `known`. Afterwards everything up to `upto` is known. A name is inserted once.
+    /// Adds the names of a batch that is committed, or of rows that the log was found to have
+    /// beyond `known`. Afterwards everything up to `upto` is known. A name is inserted once.
     pub fn insert(&mut self, batch: impl Iterator<Item = (Name, Entry)>, upto: Mark) {
         assert!(
             upto.reaches(self.known()),
@@ -225,9 +227,9 @@ impl Names {
         }
     }
 
-    /// Takes notice of what other adapters wrote to the same database; one point read when they wrote
-    /// nothing. To be called first in each transaction: only then are the runs that `get` looks into
-    /// those that exist. Afterwards `known` may have moved ahead, never back.
+    /// Takes notice of what other adapters wrote to the same database; one point read when they
+    /// wrote nothing. To be called first in each transaction: only then are the runs that `get`
+    /// looks into those that exist. Afterwards `known` may have moved ahead, never back.
     ///
     /// # Errors
     /// `DatabaseCorrupt` when a new run is not as it was written; else as the database says.

@@ -9,7 +9,7 @@ use crate::http::query::{Query, Spot, cursor};
 use crate::http::reads::{Wait, wait};
 use crate::http::route::{Doc, Route, WATCHING, Who};
 use crate::http::{Api, refusal, shapes, time};
-use evenkeel_engine::chain::{Entry, hex};
+use evenkeel_engine::chain::{Entry, Hash, hex, origin};
 use evenkeel_engine::port::{Fault, LogRow};
 use evenkeel_rules::ids::{Reference, SkuId};
 use evenkeel_rules::stock::Move;
@@ -28,10 +28,11 @@ pub(super) const ROUTES: &[Route] = &[
         who: Who::Roles(WATCHING),
         prepare: log,
         doc: Doc {
-            summary: "Shows the log from a position on.",
+            summary: "Shows the log from a position on. With proof=true each entry has the text \
+                      that was hashed and the hash before it, so that anybody can check the chain.",
             request: None,
             answers: &[(200, Some(SchemaGenerator::subschema_for::<shapes::LogPage>))],
-            query: &["from", "limit", "cursor"],
+            query: &["from", "limit", "cursor", "proof"],
             problems: &[Code::BadCursor],
         },
     },
@@ -57,29 +58,74 @@ pub(super) const ROUTES: &[Route] = &[
 fn log<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
     let mut query = Query::new(call.query, call.route.doc.query);
     let (from, limit) = (query.from(), query.limit());
+    let proof = query.parameter("proof", "type", |text| text.parse().ok());
+    let proves = proof.unwrap_or(false);
     let spot = query.cursor("log")?;
     query.finish()?;
     let wait = wait(call.headers)?;
     Ok(Box::pin(async move {
         api.reach(&wait).await?;
         let start = spot.map_or(from.unwrap_or(1), |spot| spot.position).max(1);
-        let read = api.engine.store().log(start, limit).await;
-        let at = read.map_err(|fault| refusal::of_read(&fault))?;
-        let items: Result<Vec<_>, Fault> = at.rows.iter().map(shown).collect();
-        let items = items.map_err(|fault| refusal::of_read(&fault))?;
+        let read = page(api, start, limit, proves).await;
+        let (items, position) = read.map_err(|fault| refusal::of_read(&fault))?;
         let last = items
             .last()
             .map(|row| row.position)
-            .filter(|last| *last < at.position);
+            .filter(|last| *last < position);
         let next_cursor = last.map(|last| cursor("log", Spot::at(last + 1)));
-        let head = api.engine.position(at.position).to_string();
+        let head = api.engine.position(position).to_string();
         let page = shapes::LogPage {
             head,
             items,
             next_cursor,
         };
-        Ok(api.at(Answer::json(&page), at.position))
+        Ok(api.at(Answer::json(&page), position))
     }))
+}
+
+/// Entries from a position on, and the head's position when they were read.
+async fn page(
+    api: &Api,
+    start: u64,
+    limit: usize,
+    proves: bool,
+) -> Result<(Vec<shapes::LogRow>, u64), Fault> {
+    let store = api.engine.store();
+    if !proves {
+        let at = store.log(start, limit).await?;
+        let items: Result<_, Fault> = at.rows.iter().map(shown).collect();
+        return Ok((items?, at.position));
+    }
+    // The first entry's proof needs the hash of the row before it.
+    let at = store.log(start.max(2) - 1, limit + 1).await?;
+    let mut rows = at.rows.as_slice();
+    let mut before = match rows.split_first() {
+        Some((first, rest)) if first.position < start => {
+            rows = rest;
+            first.hash
+        }
+        Some(_) | None => {
+            let head = store.head().await?;
+            origin(&head.log, &head.salt)
+        }
+    };
+    let mut items = Vec::with_capacity(rows.len());
+    for row in rows.iter().take(limit) {
+        items.push(proved(row, &before)?);
+        before = row.hash;
+    }
+    Ok((items, at.position))
+}
+
+/// An entry with what its hash is made of.
+fn proved(row: &LogRow, before: &Hash) -> Result<shapes::LogRow, Fault> {
+    let text = String::from_utf8(row.text.clone());
+    let text = text.map_err(|error| Fault::Corrupt(error.to_string()))?;
+    Ok(shapes::LogRow {
+        previous_hash: Some(hex(before)),
+        text: Some(text),
+        ..shown(row)?
+    })
 }
 
 fn shown(row: &LogRow) -> Result<shapes::LogRow, Fault> {
@@ -106,6 +152,8 @@ fn shown(row: &LogRow) -> Result<shapes::LogRow, Fault> {
         position: row.position,
         at: time::text(entry.at),
         hash: hex(&row.hash),
+        previous_hash: None,
+        text: None,
         cause: shapes::Cause {
             kind: entry.cause.kind,
             id: entry.cause.id,

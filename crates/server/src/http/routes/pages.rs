@@ -1,12 +1,15 @@
 //! What needs no token: health, the API document and the pages for people; and metrics.
 
 use crate::http::call::{Act, Answer, Call};
+use crate::http::meter::Gauge;
 use crate::http::problem::{Code, Problem};
 use crate::http::route::{Doc, Prepare, Route, WATCHING, Who};
 use crate::http::{Api, docs, shapes};
 use bytes::Bytes;
+use evenkeel_engine::worker::Pulse;
 use http::{Method, StatusCode};
 use schemars::SchemaGenerator;
+use std::time::Duration;
 
 const fn doc(summary: &'static str, problems: &'static [Code]) -> Doc {
     Doc {
@@ -74,16 +77,15 @@ fn livez<'a>(_: &'a Api, _: Call<'a>) -> Result<Act<'a>, Problem> {
     ready(Ok(Answer::text("ok")))
 }
 
+/// What is missing to serve, by name.
+fn failing(api: &Api) -> Vec<String> {
+    let failing = api.engine.failing().into_iter();
+    let disk = api.engine.is_broken().then_some("disk");
+    failing.chain(disk).map(str::to_owned).collect()
+}
+
 fn readyz<'a>(api: &'a Api, _: Call<'a>) -> Result<Act<'a>, Problem> {
-    let mut failing: Vec<String> = api
-        .engine
-        .failing()
-        .into_iter()
-        .map(str::to_owned)
-        .collect();
-    if api.engine.is_broken() {
-        failing.push("disk".to_owned());
-    }
+    let failing = failing(api);
     let status = if failing.is_empty() {
         StatusCode::OK
     } else {
@@ -98,9 +100,60 @@ fn readyz<'a>(api: &'a Api, _: Call<'a>) -> Result<Act<'a>, Problem> {
 }
 
 fn metrics<'a>(api: &'a Api, _: Call<'a>) -> Result<Act<'a>, Problem> {
-    Ok(Box::pin(
-        async move { Ok(Answer::metrics(api.meter.page())) },
-    ))
+    Ok(Box::pin(async move {
+        let head = api.engine.head().await;
+        // A store that cannot be read has no position to show; the other figures stand.
+        let position = head.ok().map(|head| head.position);
+        Ok(Answer::metrics(api.meter.page(&gauges(api, position))))
+    }))
+}
+
+/// What is looked at, not counted.
+#[expect(clippy::cast_precision_loss, reason = "positions stay below 2^53")]
+fn gauges(api: &Api, position: Option<u64>) -> Vec<Gauge> {
+    let plain = |value: f64| vec![(String::new(), value)];
+    let mono = api.engine.clock().mono();
+    let of_loop = |lag: fn(&Pulse, Duration) -> f64| {
+        let pulses = api.engine.pulses().into_iter();
+        let label = |pulse: &Pulse| format!("{{loop=\"{}\"}}", pulse.name);
+        pulses
+            .map(|pulse| (label(&pulse), lag(&pulse, mono)))
+            .collect()
+    };
+    let uptime = mono.saturating_sub(api.started);
+    let gauge = |name, help, values| Gauge { name, help, values };
+    vec![
+        gauge(
+            "evenkeel_ready",
+            "1 if requests are served, 0 if not.",
+            plain(f64::from(u8::from(failing(api).is_empty()))),
+        ),
+        gauge(
+            "evenkeel_uptime_seconds",
+            "Since the start of the process.",
+            plain(uptime.as_secs_f64()),
+        ),
+        gauge(
+            "evenkeel_log_position",
+            "The position of the log's head.",
+            position.map_or_else(Vec::new, |position| plain(position as f64)),
+        ),
+        gauge(
+            "evenkeel_waiting_commits",
+            "Commits that wait for their batch.",
+            plain(api.engine.waiting() as f64),
+        ),
+        gauge(
+            "evenkeel_loop_lag_positions",
+            "How far a loop is behind the log's head.",
+            of_loop(|pulse, _| pulse.behind() as f64),
+        ),
+        gauge(
+            "evenkeel_loop_lag_seconds",
+            "Since a loop's last good round.",
+            of_loop(|pulse, mono| pulse.age_ms(mono) as f64 / 1000.0),
+        ),
+    ]
 }
 
 fn openapi<'a>(api: &'a Api, _: Call<'a>) -> Result<Act<'a>, Problem> {

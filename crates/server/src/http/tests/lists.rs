@@ -1,8 +1,10 @@
 //! Lists, their cursors and filters; the log and the audit; reading at a position.
 
 use super::harness::{Ask, Server};
+use evenkeel_engine::chain::{hex, unhex};
 use evenkeel_rules::token::Role;
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 fn ids(page: &Value, member: &str) -> Vec<String> {
     let items = page["items"].as_array().expect("a list has items");
@@ -63,6 +65,48 @@ async fn lists_are_walked_newest_first_without_gaps() {
             .len(),
         7
     );
+}
+
+/// SHA-256 over the previous hash and the text of an entry, as anybody can compute it.
+fn computed(row: &Value) -> String {
+    let member = |name: &str| row[name].as_str().expect("a proof has it");
+    let before: [u8; 32] = unhex(member("previous_hash")).expect("a hash is 64 digits");
+    let hash = Sha256::new_with_prefix(before).chain_update(member("text"));
+    hex(&hash.finalize())
+}
+
+#[tokio::test]
+async fn a_log_with_proof_lets_anybody_compute_the_chain() {
+    let server = Server::start().await;
+    server.stock("lamp", 9).await;
+    server.hold("lamp", 2).await;
+    let head = server.head().await;
+    let whole = "/v1/log?limit=200&proof=true";
+    let log = server.get(Role::Auditor, whole).await.json();
+    let rows = log["items"].as_array().expect("a list");
+    assert_eq!(rows.len() as u64, head);
+    for (row, next) in rows.iter().zip(rows.iter().skip(1)) {
+        assert_eq!(row["hash"], next["previous_hash"]);
+    }
+    for row in rows {
+        assert_eq!(row["hash"], computed(row), "{row:#}");
+        let text: Value = serde_json::from_str(row["text"].as_str().expect("a text"))
+            .expect("a text is one JSON object");
+        assert_eq!(text["position"], row["position"]);
+    }
+    for from in 1..=head {
+        let path = format!("/v1/log?limit=2&proof=true&from={from}");
+        let page = server.get(Role::Auditor, &path).await.json();
+        let items = page["items"].as_array().expect("a list");
+        let at = usize::try_from(from).expect("small") - 1;
+        assert_eq!(items.as_slice(), &rows[at..rows.len().min(at + 2)]);
+    }
+    for path in ["/v1/log", "/v1/log?proof=false"] {
+        let page = server.get(Role::Auditor, path).await.json();
+        assert!(page["items"][0]["text"].is_null() && page["items"][0]["hash"].is_string());
+    }
+    let wrong = server.get(Role::Auditor, "/v1/log?proof=1").await;
+    assert_eq!(wrong.status, 422, "{wrong:?}");
 }
 
 #[tokio::test]
