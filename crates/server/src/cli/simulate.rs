@@ -23,10 +23,7 @@ const SHOWN: usize = 3;
 const STEP_SHOWN: usize = 280;
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  \
-    evenkeel simulate --seeds 1000\n  \
-    evenkeel simulate --seed 17 --faults store_crash,reply_lost\n  \
-    evenkeel simulate --seeds 1000 --planted deaf-gate")]
+#[command(after_help = "Example: evenkeel simulate --seeds 1000")]
 pub(super) struct Simulate {
     /// Run the seeds from 0 up to this many; 100 without it
     #[arg(long, value_name = "N", conflicts_with = "seed",
