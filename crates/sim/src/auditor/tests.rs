@@ -177,7 +177,7 @@ fn rewritten(change: impl FnOnce(&mut Vec<Value>)) -> &'static str {
             LogRow {
                 position,
                 hash,
-                text: text.into(),
+                text,
             }
         })
         .collect();
@@ -215,7 +215,7 @@ fn a_broken_chain_and_a_missing_or_unreadable_row_are_i16() {
     assert!(damaged(|tables| tables.log[3].hash[0] ^= 1).contains(&"I16"));
     assert_eq!(rewritten(|rows| drop(rows.remove(4))), "I16");
     assert_eq!(rewritten(|rows| rows[4]["position"] = json!(9)), "I16");
-    let unreadable = damaged(|tables| tables.log[3].text = b"{".to_vec().into());
+    let unreadable = damaged(|tables| tables.log[3].text = b"{".to_vec());
     assert_eq!(unreadable.first(), Some(&"I16"));
 }
 
