@@ -16,6 +16,7 @@ mod operate;
 mod output;
 mod process;
 mod serve;
+mod simulate;
 mod start;
 mod status;
 mod stock;
@@ -67,6 +68,8 @@ enum Command {
     /// Check every invariant against the stores; exit code 1 if one is violated
     #[command(after_help = "Example: evenkeel verify --data evenkeel-data")]
     Verify(verify::Verify),
+    /// Try the engine in a simulated world where everything fails that can
+    Simulate(simulate::Simulate),
     /// Check the configuration, or show it with where each value came from
     #[command(subcommand, after_help = "Example: evenkeel config show")]
     Config(config::Command),
@@ -112,6 +115,7 @@ impl Command {
             Self::Token(command) => operate::run(&command),
             Self::Status(command) => operate::run(&command),
             Self::Verify(command) => verify::run(&command),
+            Self::Simulate(command) => simulate::run(&command),
             Self::Config(command) => config::run(&command),
             Self::Migrate(command) => migrate::run(&command),
             Self::Openapi => output::line(&crate::http::openapi_document().to_string()),

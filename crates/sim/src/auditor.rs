@@ -10,20 +10,25 @@
 mod answers;
 mod end;
 mod holds;
+mod law;
 mod model;
+mod story;
 mod tables;
 
 pub use answers::{Answer, AttemptId};
+pub use law::demands;
 
 use answers::Answers;
 use evenkeel_engine::store::memory::Tables;
 use model::Model;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 /// Most violations that are kept of one seed.
 const VIOLATIONS_MAX: usize = 50;
+/// Steps that are shown with the first violation.
+const BEFORE_MAX: usize = 8;
 
 /// An invariant that did not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +49,8 @@ pub struct Auditor {
     violations: Vec<Violation>,
     trace: Sha256,
     steps: u64,
+    /// The last steps before the first violation, with their kinds.
+    before: VecDeque<(&'static str, Vec<u8>)>,
 }
 
 /// Where checks note what they find.
@@ -59,11 +66,18 @@ impl Auditor {
         }
     }
 
-    fn trace(&mut self, kind: &str, what: &[u8]) {
+    /// Counts a step, hashes it, and remembers it until something does not hold.
+    fn trace(&mut self, kind: &'static str, what: &[u8], shown: &[u8]) {
         self.steps += 1;
         self.trace.update(kind);
         self.trace.update(what.len().to_le_bytes());
         self.trace.update(what);
+        if self.violations.is_empty() {
+            if self.before.len() == BEFORE_MAX {
+                self.before.pop_front();
+            }
+            self.before.push_back((kind, shown.to_vec()));
+        }
     }
 
     fn note(&mut self, found: Found) {
@@ -86,12 +100,12 @@ impl Auditor {
 
     /// Notes that a fault fired.
     pub fn fault(&mut self, name: &str) {
-        self.trace("fault", name.as_bytes());
+        self.trace("fault", name.as_bytes(), name.as_bytes());
     }
 
     /// Takes in one log row that became durable.
     pub fn row(&mut self, text: &[u8], hash: [u8; 32], mono: Duration) {
-        self.trace("row", text);
+        self.trace("row", text, text);
         let mut found = Found::new();
         if let Some(key) = self.model.row(text, hash, mono, &mut found) {
             self.answers.effect(&self.model, &key, &mut found);
@@ -118,7 +132,8 @@ impl Auditor {
 
     /// Takes in an answer that reached its caller.
     pub fn answered(&mut self, id: AttemptId, answer: &Answer, mono: Duration) {
-        self.trace("answer", format!("{answer:?}").as_bytes());
+        let shown = story::answer(self.answers.command(id), answer);
+        self.trace("answer", format!("{answer:?}").as_bytes(), shown.as_bytes());
         let mut found = Found::new();
         self.answers
             .answered((id, mono), answer, &mut self.model, &mut found);
@@ -157,10 +172,25 @@ impl Auditor {
         self.model.position()
     }
 
+    /// Rows that `verify` can be told of: their positions and hashes.
+    #[must_use]
+    pub fn anchors(&self) -> Vec<(u64, [u8; 32])> {
+        self.model.anchors()
+    }
+
     /// What did not hold, in the order in which it was found.
     #[must_use]
     pub fn violations(&self) -> &[Violation] {
         &self.violations
+    }
+
+    /// What happened just before the first violation, each in one sentence, the last step last.
+    #[must_use]
+    pub fn before(&self) -> Vec<String> {
+        let steps = self.before.iter();
+        steps
+            .map(|(kind, shown)| story::step(kind, shown))
+            .collect()
     }
 
     /// Pairs of consecutive event types that some stream went through.
@@ -175,3 +205,6 @@ impl Auditor {
         (self.steps, self.trace.clone().finalize().into())
     }
 }
+
+#[cfg(test)]
+mod tests;

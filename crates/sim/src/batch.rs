@@ -7,6 +7,7 @@
 //! there it does not fail them. With a planted bug the batch ends at the first seed that catches
 //! it.
 
+use crate::auditor::demands;
 use crate::faults::{FaultKind, FaultSet};
 use crate::planted::Planted;
 use crate::run::{Options, SeedReport, run_seed};
@@ -58,8 +59,12 @@ pub struct Failure {
     pub step: u64,
     /// The command that shows it again.
     pub replay: String,
-    /// What was found, in words.
-    pub what: String,
+    /// What the invariant demands.
+    pub expected: &'static str,
+    /// What was found instead.
+    pub found: String,
+    /// The last log rows, answers and faults before it.
+    pub before: Vec<String>,
 }
 
 /// Transitions between event types.
@@ -173,9 +178,27 @@ pub fn run_batch(options: &BatchOptions, progress: &(dyn Fn(Progress) + Sync)) -
     add_up(options, ran.into_inner().0)
 }
 
+/// The command line that runs a seed again.
+fn replay(seed: u64, options: &BatchOptions) -> String {
+    let mut line = format!("evenkeel simulate --seed {seed}");
+    if options.faults != FaultSet::all() {
+        let names: Vec<&str> = options.faults.iter().map(FaultKind::name).collect();
+        let names = if names.is_empty() {
+            "none".to_owned()
+        } else {
+            names.join(",")
+        };
+        line.push_str(&format!(" --faults {names}"));
+    }
+    if let Some(bug) = options.planted {
+        line.push_str(&format!(" --planted {}", bug.name()));
+    }
+    line
+}
+
 fn failure(options: &BatchOptions, ran: &Ran) -> Option<Failure> {
     let seed = ran.seed();
-    let (invariant, step, what) = match ran {
+    let (invariant, step, found) = match ran {
         Ran::Well(report) => {
             let first = report.violations.first()?;
             (first.invariant.to_owned(), first.step, first.what.clone())
@@ -186,14 +209,18 @@ fn failure(options: &BatchOptions, ran: &Ran) -> Option<Failure> {
             ("determinism".to_owned(), report.events, what)
         }
     };
-    let planted = options.planted.map(Planted::name);
-    let planted = planted.map_or_else(String::new, |name| format!(" --planted {name}"));
+    let before = match ran {
+        Ran::Well(report) => report.before.clone(),
+        Ran::Panicked(..) | Ran::Differs(_) => Vec::new(),
+    };
     Some(Failure {
         seed,
+        expected: demands(&invariant),
         invariant,
         step,
-        replay: format!("evenkeel simulate --seed {seed}{planted}"),
-        what,
+        replay: replay(seed, options),
+        found,
+        before,
     })
 }
 

@@ -8,10 +8,11 @@ use crate::auditor::Answer;
 use crate::clock;
 use crate::faults::FaultKind;
 use crate::node::Node;
+use crate::workload::Asked;
 use crate::world::World;
+use evenkeel_engine::Refusal;
 use evenkeel_engine::commit::Rejection;
 use evenkeel_engine::port::Fault;
-use evenkeel_engine::{Refusal, Request};
 use evenkeel_rules::{hold, idempotency};
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +26,8 @@ pub(crate) struct Client {
     pub(crate) world: Arc<World>,
     pub(crate) nodes: [Arc<Node>; 2],
     pub(crate) rng: fastrand::Rng,
+    /// Whether it is the probe buyer, who asks once all is quiet.
+    pub(crate) probes: bool,
 }
 
 /// What a caller does when it is told that there are too few units.
@@ -47,12 +50,12 @@ impl Client {
         clock::sleep(Duration::from_millis(ms)).await;
     }
 
-    fn any_node(&mut self) -> Arc<Node> {
+    pub(crate) fn any_node(&mut self) -> Arc<Node> {
         Arc::clone(&self.nodes[self.rng.usize(0..2)])
     }
 
     /// Asks until there is an answer that ends the matter.
-    pub(crate) async fn ask(&mut self, request: &Request, patience: Patience) -> Option<Answer> {
+    pub(crate) async fn ask(&mut self, request: &Asked, patience: Patience) -> Option<Answer> {
         let mut patience = if patience == Patience::AsksAgain {
             3
         } else {
@@ -83,13 +86,13 @@ impl Client {
             }
             self.pause(5, 40 + 20 * u64::from(attempt.min(20))).await;
         }
-        let what = format!("no answer to {:?}", request.command);
+        let what = format!("no answer to {:?}", request.request.command);
         self.world.audit(|auditor| auditor.report("I18", what));
         None
     }
 
     /// Sends a request a second time, at once or later, to either node; nobody waits for it.
-    fn duplicate(&mut self, request: Request) {
+    fn duplicate(&mut self, request: Asked) {
         let mut twin = self.clone();
         twin.rng = self.rng.fork();
         self.world.spawn(async move {
@@ -102,7 +105,7 @@ impl Client {
     }
 
     /// Sends one request twice at the same moment, to both nodes.
-    pub(crate) fn click_twice(&mut self, request: &Request) {
+    pub(crate) fn click_twice(&mut self, request: &Asked) {
         let mut twin = self.clone();
         twin.rng = self.rng.fork();
         let request = request.clone();
@@ -117,8 +120,17 @@ impl Client {
         });
     }
 
-    /// Sends a request once; nothing if no answer arrives.
-    pub(crate) async fn once(&mut self, node: &Arc<Node>, request: Request) -> Option<Answer> {
+    /// Sends a request once; nothing if no answer arrives. The attempt is written down.
+    pub(crate) async fn once(&mut self, node: &Arc<Node>, asked: Asked) -> Option<Answer> {
+        let world = Arc::clone(&self.world);
+        let answer = self.attempt(node, &asked).await;
+        let mut acks = world.acks.lock();
+        acks.note(&asked, answer.as_ref(), self.probes);
+        drop(acks);
+        answer
+    }
+
+    async fn attempt(&mut self, node: &Arc<Node>, asked: &Asked) -> Option<Answer> {
         let world = Arc::clone(&self.world);
         if world.fires(FaultKind::RequestLost) {
             self.pause(50, 500).await;
@@ -131,11 +143,11 @@ impl Client {
         } else {
             Duration::from_secs(60)
         };
-        let id = world.audit(|auditor| auditor.begin(&request, world.mono()));
+        let id = world.audit(|auditor| auditor.begin(&asked.request, world.mono()));
         let answer = tokio::select! {
             biased;
             () = node.died(life) => None,
-            answer = engine.execute(request) => Some(answer),
+            answer = engine.execute(asked.request.clone()) => Some(answer),
             () = clock::sleep(patience) => None,
         };
         node.awake().await;

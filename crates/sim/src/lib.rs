@@ -9,6 +9,7 @@
 //! Planted bugs, ports that lie, show that the auditor can see. There is no real time, no real
 //! randomness and no second thread within a seed.
 
+mod acks;
 pub mod auditor;
 mod batch;
 mod chaos;
@@ -21,6 +22,7 @@ mod planted;
 mod probe;
 mod run;
 mod store;
+mod verified;
 mod workload;
 mod world;
 

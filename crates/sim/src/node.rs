@@ -9,6 +9,7 @@ use crate::faults::FaultKind;
 use crate::planted::{DeafGate, Planted};
 use crate::store::NodeStore;
 use crate::world::World;
+use evenkeel_engine::gate::memory::MemoryGate;
 use evenkeel_engine::port::{StockGate, Store};
 use evenkeel_engine::{Engine, Options, Ports};
 use parking_lot::Mutex;
@@ -41,9 +42,17 @@ pub(crate) enum Blow {
 #[derive(Default)]
 struct Process {
     engine: Option<Engine>,
+    gate: Option<Arc<dyn StockGate>>,
     /// Counts deaths: what belongs to an earlier life is gone.
     life: u64,
     starting: bool,
+}
+
+impl Process {
+    fn set(&mut self, engine: Engine, gate: Arc<dyn StockGate>) {
+        self.engine = Some(engine);
+        self.gate = Some(gate);
+    }
 }
 
 /// One of the two nodes.
@@ -78,6 +87,11 @@ impl Node {
         let process = self.process.lock();
         let engine = process.engine.clone()?;
         Some((engine, process.life))
+    }
+
+    /// The gate of the process that was started last.
+    pub(crate) fn gate(&self) -> Option<Arc<dyn StockGate>> {
+        self.process.lock().gate.clone()
     }
 
     /// Returns once this life is over.
@@ -167,21 +181,23 @@ impl Node {
                 world: Arc::clone(world),
                 node: Arc::clone(self),
             };
-            let gate = match (world.planted, store.head().await) {
-                (Some(Planted::DeafGate), Ok(head)) => {
-                    Some(Arc::new(DeafGate::new(head.position)) as Arc<dyn StockGate>)
-                }
-                _ => None,
+            let Ok(head) = store.head().await else {
+                clock::sleep(Duration::from_millis(50)).await;
+                continue;
+            };
+            let gate: Arc<dyn StockGate> = match world.planted {
+                Some(Planted::DeafGate) => Arc::new(DeafGate::new(head.position)),
+                _ => Arc::new(MemoryGate::new(head.position)),
             };
             let ports = Ports {
                 store: Arc::new(store),
-                gate,
+                gate: Some(Arc::clone(&gate)),
                 clock: Arc::clone(&self.clock) as _,
                 ids: Arc::clone(&self.ids) as _,
             };
             let options = self.options.lock().clone();
             match Engine::start(ports, options).await {
-                Ok(engine) => self.process.lock().engine = Some(engine),
+                Ok(engine) => self.process.lock().set(engine, gate),
                 Err(_) => clock::sleep(Duration::from_millis(50)).await,
             }
         }

@@ -23,11 +23,11 @@ mod gate;
 pub(crate) use gate::DeafGate;
 
 macro_rules! planted {
-    ($($(#[$doc:meta])* $bug:ident = $name:literal, $invariant:literal;)*) => {
+    ($(#[doc = $doc:literal] $bug:ident = $name:literal, $invariant:literal;)*) => {
         /// A planted bug.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Planted {
-            $($(#[$doc])* $bug,)*
+            $(#[doc = $doc] $bug,)*
         }
 
         impl Planted {
@@ -39,6 +39,14 @@ macro_rules! planted {
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$bug => $name,)*
+                }
+            }
+
+            /// What it does, in words.
+            #[must_use]
+            pub const fn what(self) -> &'static str {
+                match self {
+                    $(Self::$bug => $doc.trim_ascii(),)*
                 }
             }
 
@@ -91,6 +99,8 @@ pub struct Listed {
     pub name: &'static str,
     /// The invariant under which it must be caught.
     pub invariant: &'static str,
+    /// What it does, in words.
+    pub what: &'static str,
 }
 
 /// Every planted bug with the invariant under which it must be caught.
@@ -100,6 +110,7 @@ pub fn planted_list() -> Vec<Listed> {
     let listed = |bug: &Planted| Listed {
         name: bug.name(),
         invariant: bug.invariant(),
+        what: bug.what(),
     };
     all.map(listed).collect()
 }

@@ -6,6 +6,7 @@
 
 use crate::client::{Client, Patience};
 use crate::clock;
+use crate::verified;
 use crate::workload::{Shop, Who, quantity, request, terms};
 use crate::world::World;
 use evenkeel_engine::Refusal;
@@ -26,12 +27,12 @@ const IDLE_EVERY: Duration = Duration::from_secs(10);
 /// Most units that the probe buys of one place; the workload never leaves as many.
 const PROBE_MAX: u32 = 10_000;
 
-/// Ends a seed whose faults have healed.
+/// Brings a seed whose faults have healed to its quiet end.
 pub(crate) async fn finish(client: &mut Client, shop: &Shop) {
     quiet(client).await;
     no_revoked_token(client).await;
     probe(client, shop).await;
-    idle(client).await;
+    verified::is_green(client).await;
 }
 
 /// Waits until every hold has ended; none may outlive its deadline by more than the grace.
@@ -81,6 +82,7 @@ async fn probe(client: &mut Client, shop: &Shop) {
                 .await,
         );
     }
+    client.probes = true;
     let places = client.world.audit(|auditor| auditor.available());
     for ((sku, location), available) in places {
         for number in 0..PROBE_MAX {
@@ -141,7 +143,7 @@ async fn buy_one(client: &mut Client, (sku, location): (&str, &str), number: u32
 }
 
 /// All loops run for an hour with nothing to do: the head stays where it is.
-async fn idle(client: &Client) {
+pub(crate) async fn idle(client: &Client) {
     let world: &Arc<World> = &client.world;
     for node in &client.nodes {
         node.stop().await;

@@ -46,6 +46,8 @@ pub struct SeedReport {
     pub seed: u64,
     /// Everything that did not hold, in the order in which it was found.
     pub violations: Vec<Violation>,
+    /// What happened just before the first of them.
+    pub before: Vec<String>,
     /// Log rows, answers and faults.
     pub events: u64,
     /// A hash over all of them.
@@ -101,6 +103,7 @@ async fn simulate(seed: u64, options: &Options) -> SeedReport {
         world: Arc::clone(&world),
         nodes: nodes.clone(),
         rng: rng.fork(),
+        probes: false,
     };
     let shop = Shop::new(&mut rng);
     open_shop(&mut client(&mut rng), &shop).await;
@@ -120,6 +123,10 @@ async fn simulate(seed: u64, options: &Options) -> SeedReport {
     while work.iter().any(|task| !task.is_finished()) && patience > Duration::ZERO {
         clock::sleep(Duration::from_millis(100)).await;
         patience -= Duration::from_millis(100);
+        // What comes after the first violation only hides it; the runtime ends what still runs.
+        if world.audit(|auditor| !auditor.violations().is_empty()) {
+            return report(seed, &world);
+        }
     }
 
     heal(&world, &nodes).await;
@@ -132,8 +139,10 @@ async fn simulate(seed: u64, options: &Options) -> SeedReport {
     if !well {
         world.audit(|auditor| auditor.report("panic", "a task panicked".to_owned()));
     }
-    probe::finish(&mut client(&mut rng), &shop).await;
+    let mut last = client(&mut rng);
+    probe::finish(&mut last, &shop).await;
     operator.abort();
+    probe::idle(&last).await;
     world.audit(|auditor| world.store.edit(|tables| auditor.end(tables)));
     report(seed, &world)
 }
@@ -154,6 +163,7 @@ fn report(seed: u64, world: &World) -> SeedReport {
         SeedReport {
             seed,
             violations: auditor.violations().to_vec(),
+            before: auditor.before(),
             events,
             trace_hash,
             faults,

@@ -63,8 +63,15 @@ pub(crate) fn quantity(units: u64) -> Quantity {
     Quantity::new(units).expect("a small positive number")
 }
 
+/// A request, and the key as its caller spells it.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    pub(crate) request: Request,
+    pub(crate) key: Option<String>,
+}
+
 /// A request with a key, or without one.
-pub(crate) fn request(who: &Who, key: Option<&str>, command: Command) -> Request {
+pub(crate) fn request(who: &Who, key: Option<&str>, command: Command) -> Asked {
     let (actor, owner) = match who {
         Who::Staff => ("staff", None),
         Who::Shop => ("shop", None),
@@ -72,13 +79,17 @@ pub(crate) fn request(who: &Who, key: Option<&str>, command: Command) -> Request
         Who::Buyer(customer) => ("buyer", Some(customer.clone())),
     };
     let intent = format!("{command:?}");
-    Request {
+    let request = Request {
         key: key.map(|key| Key::new(owner.as_ref(), key, &[intent.as_bytes()])),
         command,
         actor: TokenId::new(actor).expect("a well-formed id"),
         owner,
         expected: None,
         deadline: None,
+    };
+    Asked {
+        request,
+        key: key.map(str::to_owned),
     }
 }
 
@@ -125,7 +136,7 @@ fn lines(rng: &mut fastrand::Rng, shop: &Shop) -> Vec<Wanted> {
 }
 
 /// A place, whose id is the client's or made from its key.
-fn place(rng: &mut fastrand::Rng, shop: &Shop, who: (&Who, &CustomerId), key: &str) -> Request {
+fn place(rng: &mut fastrand::Rng, shop: &Shop, who: (&Who, &CustomerId), key: &str) -> Asked {
     let lines = lines(rng, shop);
     let chosen = HoldId::new(&format!("h-{key}")).expect("a well-formed id");
     let longest = [800, 3_000, 9_000][rng.usize(0..3)];
@@ -143,8 +154,8 @@ fn place(rng: &mut fastrand::Rng, shop: &Shop, who: (&Who, &CustomerId), key: &s
     let mut asked = request(who.0, Some(key), command(&chosen));
     if rng.bool() {
         // A made id does not enter the fingerprint.
-        let made = asked.key.as_ref().map(Key::made_hold_id);
-        asked.command = command(&made.expect("the request has a key"));
+        let made = asked.request.key.as_ref().map(Key::made_hold_id);
+        asked.request.command = command(&made.expect("the request has a key"));
     }
     asked
 }
@@ -153,7 +164,7 @@ impl Client {
     /// Sends a request until it is answered, perhaps with a second click.
     pub(crate) async fn settle(
         &mut self,
-        request: &Request,
+        request: &Asked,
         patience: Patience,
     ) -> Option<crate::auditor::Answer> {
         if self.chance(60) && request.key.is_some() && self.world.dice(|dice| dice.is_on()) {

@@ -4,6 +4,7 @@
 //! nobody can read it before. A crash of the store is a new *epoch*: what belongs to an older one
 //! and was not synced never will be.
 
+use crate::acks;
 use crate::auditor::Auditor;
 use crate::clock;
 use crate::faults::{Dice, FaultKind, FaultSet};
@@ -36,6 +37,8 @@ pub(crate) struct World {
     pub(crate) memory: Mutex<Memory>,
     /// Secrets of tokens whose revocation was answered.
     pub(crate) revoked: Mutex<Vec<String>>,
+    /// The answers that clients got, as lines of an acks file.
+    pub(crate) acks: Mutex<acks::Book>,
     auditor: Mutex<Auditor>,
     dice: Mutex<Dice>,
     server: Mutex<Server>,
@@ -46,13 +49,14 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(seed: u64, faults: FaultSet, planted: Option<Planted>) -> Self {
         let salt = u128::from(seed).to_le_bytes();
-        let origin = evenkeel_engine::chain::origin("main", &salt);
+        let origin = evenkeel_engine::chain::origin(acks::LOG, &salt);
         Self {
-            store: MemoryStore::new("main", salt),
+            store: MemoryStore::new(acks::LOG, salt),
             head: HeadLock::default(),
             planted,
             memory: Mutex::default(),
             revoked: Mutex::default(),
+            acks: Mutex::default(),
             auditor: Mutex::new(Auditor::new(origin)),
             dice: Mutex::new(Dice::new(seed, faults)),
             server: Mutex::default(),

@@ -121,6 +121,11 @@ fn fulfils(command: &Command, row: &Row) -> bool {
 }
 
 impl Answers {
+    /// The name of the command that was attempted.
+    pub(super) fn command(&self, AttemptId(id): AttemptId) -> &'static str {
+        self.attempts[id].command.name()
+    }
+
     pub(super) fn begin(&mut self, request: &Request, mono: Duration) -> AttemptId {
         let id = self.attempts.len();
         let key = request.key.as_ref();
@@ -347,7 +352,7 @@ impl Answers {
             found.push((invariant, what));
         }
         if sold_out {
-            check_short(attempt, *position, model, found);
+            check_short(attempt, (rejection, *position), model, found);
         }
         if is_missing(rejection, attempt, *position, model) == Some(false) {
             found.push((
@@ -412,7 +417,12 @@ fn stands(attempt: &Attempt, done: &Done, model: &Model) -> bool {
 }
 
 /// A refusal for lack of units names a position at which there was a lack, not long ago.
-fn check_short(attempt: &Attempt, position: u64, model: &Model, found: &mut Found) {
+fn check_short(
+    attempt: &Attempt,
+    (rejection, position): (&Rejection, u64),
+    model: &Model,
+    found: &mut Found,
+) {
     let mut wanted: BTreeMap<(String, String), i64> = BTreeMap::new();
     match &attempt.command {
         Command::Place(place) => {
@@ -431,7 +441,13 @@ fn check_short(attempt: &Attempt, position: u64, model: &Model, found: &mut Foun
         }
         _ => {}
     }
-    let short = |(at, units): (&(String, String), &i64)| model.available_at(at, position) < *units;
+    let named = match rejection {
+        Rejection::Hold(hold::Rejection::SoldOut { sku }) => Some(sku.as_str()),
+        _ => None,
+    };
+    let short = |(at, units): (&(String, String), &i64)| {
+        named.is_none_or(|sku| sku == at.0) && model.available_at(at, position) < *units
+    };
     if !wanted.iter().any(short) {
         let what = format!("sold out as of {position}, where there was enough of {wanted:?}");
         found.push(("I22", what));

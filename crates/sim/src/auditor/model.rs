@@ -75,6 +75,22 @@ fn accounts(operation: &str) -> Option<(usize, usize)> {
     })
 }
 
+/// The accounts that are not empty, by name.
+fn spelled(balances: &[i64; 7]) -> String {
+    let names = [
+        "supply",
+        "available",
+        "held",
+        "sold",
+        "shipped",
+        "returned",
+        "written off",
+    ];
+    let all = names.iter().zip(balances).filter(|(_, units)| **units != 0);
+    let said: Vec<String> = all.map(|(name, units)| format!("{name} {units}")).collect();
+    said.join(", ")
+}
+
 /// Whether an event may follow another in a stream.
 fn may_follow(before: Option<&str>, next: &str) -> bool {
     let ends = ["stock.confirmed", "stock.released", "stock.expired"];
@@ -133,6 +149,15 @@ impl Model {
 
     pub(super) fn position(&self) -> u64 {
         self.rows.last().map_or(0, |row| row.position)
+    }
+
+    /// A row in the middle and the last one.
+    pub(super) fn anchors(&self) -> Vec<(u64, [u8; 32])> {
+        let some = [self.rows.get(self.rows.len() / 2), self.rows.last()];
+        let mut anchors: Vec<_> = some.into_iter().flatten().collect();
+        anchors.dedup_by_key(|row| row.position);
+        let anchors = anchors.into_iter();
+        anchors.map(|row| (row.position, row.hash)).collect()
     }
 
     pub(super) const fn origin(&self) -> [u8; 32] {
@@ -323,7 +348,8 @@ impl Model {
             balances[to] += quantity;
             if balances.iter().skip(1).any(|units| *units < 0) {
                 let (sku, location) = &place;
-                let what = format!("{sku} at {location} stands at {balances:?} at {position}");
+                let stands = spelled(balances);
+                let what = format!("{sku} at {location} stands at {stands} at {position}");
                 found.push(("I1", what));
             }
             if balances.iter().sum::<i64>() != 0 {

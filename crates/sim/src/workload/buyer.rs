@@ -1,8 +1,7 @@
 //! Buyers.
 
-use super::{Shop, Who, lines, place, quantity, request};
+use super::{Asked, Shop, Who, lines, place, quantity, request};
 use crate::client::{Client, Patience};
-use evenkeel_engine::Request;
 use evenkeel_engine::commit::{Command, Effect};
 use evenkeel_rules::hold::{State, Wanted};
 use evenkeel_rules::ids::{CustomerId, HoldId};
@@ -17,7 +16,7 @@ struct Buyer {
     number: usize,
     asked: u32,
     /// Requests that were made, with their keys.
-    past: Vec<Request>,
+    past: Vec<Asked>,
     /// Holds that it may have, with the lines that it asked for.
     mine: Vec<(HoldId, Vec<Wanted>)>,
 }
@@ -36,7 +35,7 @@ pub(crate) async fn buy(client: Client, shop: Shop, number: usize, commands: u32
         mine: Vec::new(),
     };
     for _ in 0..commands {
-        let think = [30, 120, 500][buyer.client.rng.usize(0..3)];
+        let think = [3, 60, 400][buyer.client.rng.usize(0..3)];
         buyer.client.pause(0, think).await;
         buyer.step().await;
     }
@@ -51,7 +50,8 @@ impl Buyer {
     async fn step(&mut self) {
         let dice = self.client.rng.u32(0..100);
         match dice {
-            0..44 => self.place().await,
+            0..40 => self.place().await,
+            40..44 => self.rush(),
             44..62 => self.confirm().await,
             62..74 => self.release().await,
             74..82 => self.extend().await,
@@ -63,7 +63,7 @@ impl Buyer {
         }
     }
 
-    async fn ask(&mut self, request: Request) -> Option<State> {
+    async fn ask(&mut self, request: Asked) -> Option<State> {
         let patience = if self.client.chance(300) {
             Patience::AsksAgain
         } else {
@@ -92,12 +92,34 @@ impl Buyer {
         if self.client.chance(40) {
             let clock = evenkeel_engine::port::Clock::now(&*self.client.nodes[0].clock);
             let left = self.client.rng.i64(-200_000..2_000_000);
-            request.deadline = Some(LogTime::from_micros(clock.micros() + left));
+            request.request.deadline = Some(LogTime::from_micros(clock.micros() + left));
         }
-        if let Command::Place(place) = &request.command {
-            self.mine.push((place.id.clone(), place.lines.clone()));
+        let placed = match &request.request.command {
+            Command::Place(place) => Some((place.id.clone(), place.lines.clone())),
+            _ => None,
+        };
+        let state = self.ask(request).await;
+        if state.is_some() || self.client.chance(100) {
+            self.mine.extend(placed);
         }
-        self.ask(request).await;
+    }
+
+    /// Asks for many things at one moment, and waits for none of them.
+    fn rush(&mut self) {
+        for _ in 0..self.client.rng.u32(2..12) {
+            let key = self.key();
+            let who = self.who.clone();
+            let asked = (&who, &self.customer);
+            let request = place(&mut self.client.rng, &self.shop, asked, &key);
+            if let Command::Place(place) = &request.request.command {
+                self.mine.push((place.id.clone(), place.lines.clone()));
+            }
+            self.past.push(request.clone());
+            let mut hand = self.client.clone();
+            hand.rng = self.client.rng.fork();
+            let world = std::sync::Arc::clone(&hand.world);
+            world.spawn(async move { drop(hand.ask(&request, Patience::Takes).await) });
+        }
     }
 
     /// One of the holds, preferring the last ones.
@@ -139,7 +161,7 @@ impl Buyer {
         let key = self.key();
         let mut request = request(&self.who, Some(&key), Command::Release { id });
         if self.client.chance(100) {
-            request.expected = Some(self.client.rng.u64(1..=3));
+            request.request.expected = Some(self.client.rng.u64(1..=3));
         }
         self.ask(request).await;
     }
@@ -198,7 +220,7 @@ impl Buyer {
             (&who, &self.customer),
             &key,
         );
-        if let Command::Place(place) = &mut request.command {
+        if let Command::Place(place) = &mut request.request.command {
             place.id = id;
         }
         self.ask(request).await;

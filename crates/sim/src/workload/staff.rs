@@ -16,7 +16,8 @@ pub(crate) async fn open_shop(client: &mut Client, shop: &Shop) {
         let asked = request(&Who::Staff, None, Command::PutSku { terms });
         drop(client.ask(&asked, Patience::Takes).await);
         for location in &shop.locations {
-            let units = quantity(client.rng.u64(1..=8));
+            let most = [4, 12, 40][client.rng.usize(0..3)];
+            let units = quantity(client.rng.u64(1..=most));
             let change = match client.rng.u8(0..3) {
                 0 => Change::Find(units),
                 _ => Change::Receive(units),
@@ -65,7 +66,7 @@ pub(crate) async fn keep_stock(mut client: Client, shop: Shop, commands: u32) {
             terms.sale = rng.bool().then(|| window(rng, now));
             let command = Command::PutSku { terms };
             let mut asked = request(&Who::Staff, with_key.then_some(key.as_str()), command);
-            asked.expected = rng.bool().then(|| rng.u64(0..=4));
+            asked.request.expected = rng.bool().then(|| rng.u64(0..=4));
             asked
         };
         drop(client.settle(&asked, Patience::Takes).await);

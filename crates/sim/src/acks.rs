@@ -1,0 +1,135 @@
+//! The answers as clients write them down, in the lines of an acks file.
+//!
+//! `load` and `demo` write one line for each attempt, and `verify` holds the lines against the log.
+//! The simulator's clients do the same, so that `verify` is tried on every history that faults can
+//! make. What an answer means in HTTP is spelled here a second time, for whoever checks it.
+
+use crate::auditor::Answer;
+use crate::workload::Asked;
+use evenkeel_engine::Refusal;
+use evenkeel_engine::commit::{Command, Key, Rejection};
+use evenkeel_engine::port::Fault;
+use evenkeel_engine::token::Position;
+use evenkeel_rules::{hold, idempotency, stock};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The log's name, as every simulated world has it.
+pub(crate) const LOG: &str = "main";
+
+/// All lines, each with its key: as it was spelled, and as the engine knows it.
+#[derive(Debug, Default)]
+pub(crate) struct Book(Vec<(Option<(String, Key)>, String)>);
+
+impl Book {
+    /// Writes an attempt down; without an answer its outcome is open.
+    pub(crate) fn note(&mut self, asked: &Asked, answer: Option<&Answer>, probe: bool) {
+        let key = asked.key.clone().zip(asked.request.key);
+        self.0.push((key, line(asked, answer, probe)));
+    }
+
+    /// The file. A key that was used for two intents is left out, with all its lines: a line says
+    /// neither its scope nor its intent, so nobody could tell whose the effect was.
+    pub(crate) fn file(&self) -> String {
+        let mut intents: BTreeMap<&str, BTreeSet<_>> = BTreeMap::new();
+        for (spelled, key) in self.0.iter().filter_map(|(key, _)| key.as_ref()) {
+            let intent = (key.name, key.fingerprint);
+            intents.entry(spelled).or_default().insert(intent);
+        }
+        let is_plain = |key: &Option<(String, Key)>| {
+            let key = key.as_ref();
+            key.is_none_or(|(spelled, _)| intents[spelled.as_str()].len() == 1)
+        };
+        let lines = self.0.iter().filter(|(key, _)| is_plain(key));
+        lines.map(|(_, line)| line.as_str()).collect()
+    }
+}
+
+/// Method, route and the id that a command is about.
+fn route(command: &Command) -> (&'static str, String, String) {
+    let post = |route: String, id: &str| ("POST", route, id.to_owned());
+    match command {
+        Command::PutSku { terms } => {
+            let id = terms.sku.to_string();
+            ("PUT", format!("/v1/skus/{id}"), id)
+        }
+        Command::ChangeStock { sku, change, .. } => {
+            let verb = match change {
+                stock::Change::Receive(_) => "receive",
+                stock::Change::Find(_) | stock::Change::WriteOff(_) => "adjust",
+            };
+            post(format!("/v1/skus/{sku}/{verb}"), sku.as_str())
+        }
+        Command::Place(place) => post("/v1/holds".to_owned(), place.id.as_str()),
+        Command::Confirm { id, .. } => post(format!("/v1/holds/{id}/confirm"), id.as_str()),
+        Command::Release { id } => post(format!("/v1/holds/{id}/release"), id.as_str()),
+        Command::Extend { id, .. } => post(format!("/v1/holds/{id}/extend"), id.as_str()),
+        Command::Expire { id } => unreachable!("only the sweep ends {id}"),
+        Command::CreateToken { id, .. } => post("/v1/tokens".to_owned(), id.as_str()),
+        Command::RevokeToken { id } => ("DELETE", format!("/v1/tokens/{id}"), id.to_string()),
+    }
+}
+
+/// Status and code of a refusal.
+fn refused(refusal: &Refusal) -> (u16, &'static str) {
+    match refusal {
+        Refusal::Rejected { rejection, .. } => match rejection {
+            Rejection::Hold(hold::Rejection::SoldOut { .. }) => (409, "stock.sold_out"),
+            Rejection::Hold(hold::Rejection::Confirmed { .. }) => (409, "hold.confirmed"),
+            Rejection::Hold(hold::Rejection::Released { .. }) => (409, "hold.released"),
+            Rejection::Hold(hold::Rejection::Expired { .. }) => (409, "hold.expired"),
+            Rejection::Hold(hold::Rejection::AlreadyExists) => (409, "already_exists"),
+            Rejection::Key(idempotency::Rejection::InFlight) => (409, "in_flight"),
+            Rejection::Key(idempotency::Rejection::KeyReused) => (422, "key_reused"),
+            _ => (422, "schema"),
+        },
+        Refusal::Failed(Fault::TimedOut) => (504, "outcome_unknown"),
+        Refusal::Failed(Fault::DeadlinePassed) => (504, "deadline_passed"),
+        Refusal::Failed(_) => (503, "unavailable"),
+    }
+}
+
+fn token(position: u64) -> String {
+    let log = LOG.to_owned();
+    let position = Position {
+        log,
+        incarnation: 1,
+        position,
+    };
+    position.to_string()
+}
+
+fn lines(command: &Command) -> Value {
+    let Command::Place(place) = command else {
+        return Value::Null;
+    };
+    let line = |line: &hold::Wanted| {
+        let (sku, location) = (line.sku.as_str(), line.location.as_str());
+        json!({"sku": sku, "quantity": line.quantity.get(), "location": location})
+    };
+    place.lines.iter().map(line).collect()
+}
+
+/// The line of one attempt.
+fn line(asked: &Asked, answer: Option<&Answer>, probe: bool) -> String {
+    let (method, route, id) = route(&asked.request.command);
+    let (status, code, token) = match answer {
+        None => (None, None, None),
+        Some(Ok(done)) => (Some(200), None, Some(token(done.position))),
+        Some(Err(refusal)) => {
+            let (status, code) = refused(refusal);
+            let at = match refusal {
+                Refusal::Rejected { position, .. } => Some(token(*position)),
+                Refusal::Failed(_) => None,
+            };
+            (Some(status), Some(code), at)
+        }
+    };
+    let customer = asked.request.owner.as_ref().map(ToString::to_string);
+    let line = json!({
+        "key": asked.key, "customer": customer, "id": id, "method": method, "route": route,
+        "status": status, "code": code, "token": token, "probe": probe,
+        "lines": lines(&asked.request.command),
+    });
+    format!("{line}\n")
+}

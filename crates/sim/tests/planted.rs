@@ -1,0 +1,69 @@
+//! Every planted bug is caught within a thousand seeds, under the invariant that it breaks.
+
+use evenkeel_sim::{BatchOptions, FaultSet, Planted, planted_list, run_batch};
+
+fn is_caught(bug: Planted) {
+    let options = BatchOptions {
+        first_seed: 0,
+        seeds: 1_000,
+        faults: FaultSet::all(),
+        planted: Some(bug),
+        threads: 2,
+    };
+    let report = run_batch(&options, &|_| {});
+    let name = bug.name();
+    let first = report.failures.first();
+    let first = first.unwrap_or_else(|| panic!("{name} was not caught in 1,000 seeds"));
+    assert_eq!(first.invariant, bug.invariant(), "{name}: {}", first.found);
+    let replay = format!("evenkeel simulate --seed {} --planted {name}", first.seed);
+    assert_eq!(first.replay, replay);
+    assert!(!report.ok && !first.before.is_empty());
+    println!("{name} is caught at seed {}: {}", first.seed, first.found);
+}
+
+macro_rules! planted {
+    ($($test:ident $bug:ident,)*) => {
+        $(
+            #[test]
+            fn $test() {
+                is_caught(Planted::$bug);
+            }
+        )*
+
+        #[test]
+        fn no_planted_bug_is_without_its_test() {
+            let tested = [$(Planted::$bug,)*];
+            assert_eq!(tested, *Planted::ALL);
+        }
+    };
+}
+
+planted! {
+    asking_for_availability_before_duplicates_is_caught AvailabilityBeforeDuplicates,
+    marking_a_key_before_its_effect_is_caught MarkBeforeEffect,
+    an_expiry_that_counts_up_is_caught ExpiryAsIncrement,
+    a_gate_that_never_hears_of_releases_is_caught DeafGate,
+    a_cache_believed_after_a_foreign_commit_is_caught StaleCache,
+    a_skipped_position_is_caught SkippedPosition,
+    an_answer_before_it_is_durable_is_caught EarlyAnswer,
+    a_commit_in_two_parts_is_caught SplitCommit,
+    a_sweep_that_finds_nothing_is_caught ForgottenSweep,
+    a_log_time_that_falls_is_caught FallingTime,
+    keys_that_are_forgotten_are_caught ForgottenKeys,
+    a_lock_that_does_not_lock_is_caught NoLock,
+    a_definite_no_after_a_commit_is_caught FalseNo,
+    a_guessed_outcome_is_caught GuessedYes,
+}
+
+#[test]
+fn the_list_names_every_bug_once_with_its_invariant() {
+    let list = planted_list();
+    let names: std::collections::BTreeSet<&str> = list.iter().map(|bug| bug.name).collect();
+    assert_eq!(names.len(), Planted::ALL.len());
+    for bug in list {
+        let known = Planted::from_name(bug.name).map(Planted::invariant);
+        assert_eq!(known, Some(bug.invariant));
+        assert!(!bug.what.is_empty());
+    }
+    assert_eq!(Planted::from_name("list"), None);
+}
