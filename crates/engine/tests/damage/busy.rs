@@ -43,7 +43,7 @@ impl Busy {
         let turn = self
             .reads
             .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        if turn % self.every != 0 {
+        if !turn.is_multiple_of(self.every) {
             return;
         }
         let mut shop = Shop::new(&self.store);

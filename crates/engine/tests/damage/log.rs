@@ -2,6 +2,7 @@
 
 use super::site::{Named, Site, findings, look, look_with, named, planted, sites};
 use evenkeel_engine::chain::{link, origin};
+use evenkeel_engine::commit::Key;
 use evenkeel_engine::port::LogRow;
 use evenkeel_engine::verify::{Inputs, Invariant, Kind, Outcome};
 
@@ -418,6 +419,20 @@ async fn a_skipped_version_is_named() {
         })
         .await;
     }
+}
+
+#[tokio::test]
+async fn a_key_that_took_effect_twice_is_named() {
+    planted(|site| {
+        let hex = |key: &str| evenkeel_engine::chain::hex(&Key::new(None, key, &[]).name);
+        let (first, second) = (hex("put-1"), hex("put-3"));
+        let mut log = site.log();
+        reword(&mut log[at(13)], &second, &first);
+        forge(site, log, 13);
+        let subject = format!("key {first}");
+        vec![named(Invariant::I6, Kind::EffectTwice, &subject)]
+    })
+    .await;
 }
 
 #[tokio::test]
