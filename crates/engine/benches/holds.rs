@@ -7,6 +7,10 @@
 //! empty store. Figures compare only with figures of the same run.
 //!
 //! `cargo bench -p evenkeel-engine --bench holds -- [--fill N] [--seconds S] [--rounds N]`
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a benchmark has callers and a stopwatch of its own"
+)]
 
 use evenkeel_engine::clock::{SystemClock, SystemIds};
 use evenkeel_engine::commit::{Command, Key};
@@ -81,7 +85,6 @@ async fn list(engine: &Engine, skus: u64) {
     let mut tasks = tokio::task::JoinSet::new();
     for number in 0..skus {
         let engine = engine.clone();
-        #[expect(clippy::disallowed_methods, reason = "callers of the bench")]
         tasks.spawn(async move {
             let terms = Terms {
                 sku: sku(number),
@@ -117,13 +120,11 @@ struct Round {
 async fn round(engine: &Engine, callers: u64, skus: u64, length: Duration) -> Round {
     let stop = Arc::new(AtomicBool::new(false));
     let mut tasks = tokio::task::JoinSet::new();
-    #[expect(clippy::disallowed_methods, reason = "the bench's stopwatch")]
     let begin = Instant::now();
     let used = threads()["committer"] * 1e6;
     for _ in 0..callers {
         let (engine, stop) = (engine.clone(), Arc::clone(&stop));
         let seed = u128::from_le_bytes(SystemIds.random()) as u64;
-        #[expect(clippy::disallowed_methods, reason = "callers of the bench")]
         tasks.spawn(async move {
             let mut dice = fastrand::Rng::with_seed(seed);
             let mut waits = Vec::new();
@@ -163,7 +164,6 @@ async fn fill(engine: &Engine, holds: u64) {
     for _ in 0..2_048 {
         let (engine, left) = (engine.clone(), Arc::clone(&left));
         let seed = u128::from_le_bytes(SystemIds.random()) as u64;
-        #[expect(clippy::disallowed_methods, reason = "callers of the bench")]
         tasks.spawn(async move {
             let mut dice = fastrand::Rng::with_seed(seed);
             let take =

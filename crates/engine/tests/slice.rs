@@ -59,10 +59,8 @@ fn place(number: u32) -> Request {
     request(Command::Place(place), &format!("k-{number}"))
 }
 
-#[tokio::test]
-async fn what_was_answered_is_there_after_a_restart() {
-    let dir = tempfile::tempdir().expect("a temporary directory");
-    let engine = open(dir.path()).await;
+/// Lists a lamp, and receives five.
+async fn list(engine: &Engine) {
     let price = Money::price(1999, Currency::new("EUR").expect("a code")).expect("a price");
     let terms = Terms {
         sku: sku(),
@@ -87,6 +85,13 @@ async fn what_was_answered_is_there_after_a_restart() {
         .execute(request(receive, "receive"))
         .await
         .expect("received");
+}
+
+#[tokio::test]
+async fn what_was_answered_is_there_after_a_restart() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let engine = open(dir.path()).await;
+    list(&engine).await;
     let mut placed: Vec<Done> = Vec::new();
     for number in 0..10 {
         match engine.execute(place(number)).await {

@@ -34,17 +34,15 @@ fn noted(entry: &Entry) -> Noted {
     (news.deltas, news.placed, news.ended)
 }
 
-#[tokio::test]
-async fn every_kind_of_row_tells_what_it_did_to_availability_and_deadlines() {
-    let store = MemoryStore::new("main", [5; 16]);
-    let (later, due) = (NOW.plus(Millis(90_000)), NOW.plus(Millis(1_000)));
+/// What staff and buyers do one after the other, and what each row must tell.
+fn story(due: LogTime, later: LogTime) -> Vec<(Command, Noted)> {
     let partial = Command::Confirm {
         id: hold_id("h-1"),
         lines: Some(wanted(&[("lamp", 1)])),
     };
     let (lamp, chair) = (at("lamp"), at("chair"));
     let both = [("lamp", 3), ("chair", 1)];
-    let table: Vec<(Command, Noted)> = vec![
+    vec![
         (put("lamp"), (vec![], vec![], vec![])),
         (put("chair"), (vec![], vec![], vec![])),
         (make_token("t-2"), (vec![], vec![], vec![])),
@@ -100,12 +98,19 @@ async fn every_kind_of_row_tells_what_it_did_to_availability_and_deadlines() {
             place_for("h-3", &[("lamp", 7)], 1_000),
             (vec![(lamp.clone(), -7)], vec![(lamp.clone(), due)], vec![]),
         ),
-    ];
-    for (command, expected) in table {
+    ]
+}
+
+#[tokio::test]
+async fn every_kind_of_row_tells_what_it_did_to_availability_and_deadlines() {
+    let store = MemoryStore::new("main", [5; 16]);
+    let (later, due) = (NOW.plus(Millis(90_000)), NOW.plus(Millis(1_000)));
+    for (command, expected) in story(due, later) {
         let entry = commit(&store, NOW, command.clone()).await;
         assert_eq!(noted(&entry), expected, "{command:?}");
     }
     // A place that pulls ends one deadline and sets another in one row.
+    let lamp = at("lamp");
     let entry = commit(&store, due, place_for("h-4", &[("lamp", 2)], 89_000)).await;
     let expected = (
         vec![(lamp.clone(), 5)],

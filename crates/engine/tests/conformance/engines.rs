@@ -119,7 +119,7 @@ pub(crate) async fn two_engines_at_once_sell_exactly_what_there_is<F: Fixture>()
     let two = Shop::open_with(fixture.store().await, clock, options()).await;
     one.stock("lamp", 100).await;
     let buyer = |number: usize| {
-        let shop = if number % 2 == 0 { &one } else { &two };
+        let shop = if number.is_multiple_of(2) { &one } else { &two };
         let id = format!("h-{number}");
         shop.send(keyed(&id, place(&id, &[("lamp", 1)])))
     };
