@@ -205,9 +205,12 @@ mod two_engines {
         }
     }
 
-    async fn sell(engine: &Engine, name: &str, over: &Cell<bool>) -> u64 {
-        let mut sold = 0;
+    /// Rounds of a writer that the verifier waits for.
+    const ROUNDS: u64 = 40;
+
+    async fn sell(engine: &Engine, name: &str, (rounds, over): (&Cell<u64>, &Cell<bool>)) {
         while !over.get() {
+            let sold = rounds.get();
             let id = format!("{name}-{sold}");
             let step = |what: &str| format!("{what}-{id}");
             ask(engine, &step("p"), place(&id, &[("lamp", 2)], 1_000)).await;
@@ -218,9 +221,8 @@ mod two_engines {
                 _ => receive("lamp", 8),
             };
             ask(engine, &step("e"), end).await;
-            sold += 1;
+            rounds.set(sold + 1);
         }
-        sold
     }
 
     #[tokio::test]
@@ -230,24 +232,26 @@ mod two_engines {
         ask(&one, "put", put("lamp", "Lamp")).await;
         ask(&one, "rec", receive("lamp", 100)).await;
         let over = Cell::new(false);
+        let rounds = [Cell::new(0), Cell::new(0)];
         let verified = async {
             let beside = SqliteStore::open_read_only(dir.path(), NAMES);
             let beside = beside.expect("the store opens beside its writers");
-            let mut last = 0;
-            for turn in 0..24 {
-                let stores: [&dyn Store; 2] = [&beside, &**two.store()];
+            let stores: [&dyn Store; 2] = [&beside, &**two.store()];
+            let (mut last, mut turn) = (0, 0);
+            while turn < 24 || rounds.iter().any(|of_one| of_one.get() < ROUNDS) {
                 let report = verify(stores[turn % 2], Inputs::default()).await;
                 let report = report.expect("the store answers");
                 assert!(report.ok, "{:#?}", findings(&report));
                 assert!(report.position >= last, "the log never falls");
-                last = report.position;
+                (last, turn) = (report.position, turn + 1);
             }
             over.set(true);
             last
         };
-        let writers = async { tokio::join!(sell(&one, "one", &over), sell(&two, "two", &over)) };
-        let (last, (first, second)) = tokio::join!(verified, writers);
-        assert!(last > 2 && first > 0 && second > 0, "all of them worked");
+        let first = sell(&one, "one", (&rounds[0], &over));
+        let second = sell(&two, "two", (&rounds[1], &over));
+        let (last, (), ()) = tokio::join!(verified, first, second);
+        assert!(last > 2 * ROUNDS, "what they wrote was verified");
         one.stop().await;
         two.stop().await;
     }
