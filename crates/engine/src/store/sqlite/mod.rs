@@ -94,7 +94,8 @@ impl SqliteStore {
         make_head(&conn, ids)?;
         let inner = Inner::open(dir, &conn, (options, Damage::Refused))?;
         inner.timers.lock().adopt(&conn)?;
-        let checkpoints = wal::Checkpoints::watch(&mut conn, schema::open_writer(dir)?)?;
+        let checkpoints =
+            wal::Checkpoints::watch(&mut conn, schema::open_writer(dir)?, wal::FRAMES_MAX)?;
         let checkpoints = Some(checkpoints);
         let writer = Writer {
             conn,
