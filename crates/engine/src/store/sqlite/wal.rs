@@ -13,8 +13,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 
-/// Frames of 4 KiB after which the log is copied: 64 MiB. Each copy syncs the database: with 8 MiB a
-/// store was filled with 1.5 M holds at 38 K commits a second instead of 49 K.
+/// Frames of 4 KiB after which the log is copied: 64 MiB. Each copy syncs the database: with
+/// 8 MiB a store was filled with 1.5 M holds at 38 K commits a second instead of 49 K.
 pub(super) const FRAMES_MAX: u32 = 16_384;
 /// How often the second connection tries before it leaves the rest to the writer.
 const PASSES: u32 = 3;
