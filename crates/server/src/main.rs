@@ -13,6 +13,8 @@ mod demo;
 mod http;
 mod load;
 mod lock;
+#[cfg(test)]
+mod reference;
 
 /// Small things come and go by the million, on all cores: the system's allocator is slower at it.
 #[global_allocator]

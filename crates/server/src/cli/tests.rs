@@ -137,18 +137,5 @@ fn described(argument: &clap::Arg) -> String {
 
 #[test]
 fn the_reference_page_is_what_the_commands_say() {
-    const MARKER: &str = "<!-- From here on written by `BLESS=1 cargo test --release`. -->\n";
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/cli.md");
-    let page = std::fs::read_to_string(path).expect("the reference page is there");
-    let (above, below) = page.split_once(MARKER).expect("the page has its marker");
-    let wanted = reference();
-    if std::env::var_os("BLESS").is_some() {
-        let page = format!("{above}{MARKER}{wanted}");
-        std::fs::write(path, page).expect("the reference page can be written");
-        return;
-    }
-    assert!(
-        below == wanted,
-        "docs/reference/cli.md is stale: run BLESS=1 cargo test --release"
-    );
+    crate::reference::hold_to("cli.md", &reference());
 }

@@ -11,7 +11,7 @@
 
 use super::fault::fault;
 use super::rows::{self, sql};
-use super::{Writer, codec};
+use super::{Writer, codec, schema};
 use crate::port::{BalanceWrite, Fault, Map, Place};
 use evenkeel_rules::stock::Balances;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -348,24 +348,18 @@ fn set(conn: &Connection, place: i64, entry: &Entry) -> Result<(), Fault> {
 /// Takes all news into their rows, so that a store at rest has none. What fails changes nothing:
 /// the next one to open the store reads the news.
 pub(super) fn carry_all(writer: &mut Writer) -> Result<(), Fault> {
-    let conn = &writer.conn;
-    conn.execute_batch("BEGIN IMMEDIATE").map_err(fault)?;
-    let carried = rows::mark(conn).and_then(|(head, _)| {
-        writer.balances.refresh(conn, head)?;
-        let waiting = &writer.balances.news.entries;
-        for (place, entry) in waiting.iter().filter(|(_, entry)| !entry.carried) {
+    let Writer { conn, balances, .. } = writer;
+    let carried = schema::locked(conn, || {
+        let (head, _) = rows::mark(conn)?;
+        balances.refresh(conn, head)?;
+        let all = &balances.news.entries;
+        for (place, entry) in all.iter().filter(|(_, entry)| !entry.carried) {
             set(conn, *place, entry)?;
         }
         conn.execute_batch("DELETE FROM balance_news")
             .map_err(fault)
     });
-    let end = if carried.is_ok() {
-        "COMMIT"
-    } else {
-        "ROLLBACK"
-    };
-    writer.balances = Ledger::default();
-    conn.execute_batch(end).map_err(fault)?;
+    *balances = Ledger::default();
     carried
 }
 

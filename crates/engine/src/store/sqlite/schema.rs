@@ -96,17 +96,21 @@ fn prepare(conn: &Connection) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Does something in one writing transaction: all of it or nothing.
+pub(super) fn locked<T>(
+    conn: &Connection,
+    work: impl FnOnce() -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    conn.execute_batch("BEGIN IMMEDIATE").map_err(fault)?;
+    let done = work();
+    let end = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };
+    conn.execute_batch(end).map_err(fault)?;
+    done
+}
+
 /// Applies the migrations that are missing; returns how many were.
 pub(super) fn migrate(conn: &Connection) -> Result<usize, Fault> {
-    conn.execute_batch("BEGIN IMMEDIATE").map_err(fault)?;
-    let applied = migrate_locked(conn);
-    let end = if applied.is_ok() {
-        "COMMIT"
-    } else {
-        "ROLLBACK"
-    };
-    conn.execute_batch(end).map_err(fault)?;
-    applied
+    locked(conn, || migrate_locked(conn))
 }
 
 fn migrate_locked(conn: &Connection) -> Result<usize, Fault> {
