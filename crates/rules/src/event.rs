@@ -10,42 +10,91 @@ use serde::{Deserialize, Serialize};
 /// The shape of log rows that this build writes and the newest that it reads.
 pub const FORMAT: u32 = 1;
 
-/// What happened. The text form is the type that brokers and logs show.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Kind {
-    /// A SKU was listed.
-    #[serde(rename = "sku.created")]
-    SkuCreated,
-    /// A SKU's entry was replaced.
-    #[serde(rename = "sku.updated")]
-    SkuUpdated,
-    /// Units came in.
-    #[serde(rename = "stock.received")]
-    StockReceived,
-    /// Units were found or written off by hand.
-    #[serde(rename = "stock.adjusted")]
-    StockAdjusted,
-    /// A hold was placed.
-    #[serde(rename = "stock.held")]
-    Held,
-    /// A hold's deadline was moved.
-    #[serde(rename = "stock.extended")]
-    Extended,
-    /// A hold was confirmed, whole or in part.
-    #[serde(rename = "stock.confirmed")]
-    Confirmed,
-    /// A hold was given back.
-    #[serde(rename = "stock.released")]
-    Released,
-    /// A hold's deadline passed.
-    #[serde(rename = "stock.expired")]
-    Expired,
-    /// A bearer token was made.
-    #[serde(rename = "token.created")]
-    TokenCreated,
-    /// A bearer token was revoked.
-    #[serde(rename = "token.revoked")]
-    TokenRevoked,
+macro_rules! kinds {
+    ($($aggregate:ident $kind:ident = $name:literal, $doc:literal;)*) => {
+        /// What happened. The text form is the type that brokers and logs show.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum Kind {
+            $(#[doc = $doc] #[serde(rename = $name)] $kind,)*
+        }
+
+        impl Kind {
+            /// Every event type.
+            pub const ALL: &'static [Self] = &[$(Self::$kind,)*];
+
+            /// The type's name, as in `stock.held`.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $name,)*
+                }
+            }
+
+            /// What it means, in one sentence.
+            #[must_use]
+            pub const fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $doc,)*
+                }
+            }
+
+            /// Which aggregate's streams hold this type.
+            #[must_use]
+            pub const fn aggregate(self) -> Aggregate {
+                match self {
+                    $(Self::$kind => Aggregate::$aggregate,)*
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    Sku SkuCreated = "sku.created", "A SKU was listed.";
+    Sku SkuUpdated = "sku.updated", "A SKU's entry was replaced.";
+    Stock StockReceived = "stock.received", "Units came in.";
+    Stock StockAdjusted = "stock.adjusted", "Units were found or written off by hand.";
+    Hold Held = "stock.held", "A hold was placed; for an order, it is confirming at once.";
+    Hold Extended = "stock.extended", "A hold's deadline was moved.";
+    Hold Confirming = "stock.confirming", "An order began on a hold.";
+    Hold Confirmed = "stock.confirmed", "A hold was confirmed, whole or in part.";
+    Hold Released = "stock.released", "A hold was given back.";
+    Hold Expired = "stock.expired", "A hold's deadline passed.";
+    Token TokenCreated = "token.created", "A bearer token was made.";
+    Token TokenRevoked = "token.revoked", "A bearer token was revoked.";
+    Order OrderCreated = "order.created", "An order was taken.";
+    Order OrderRejected = "order.rejected", "An id was cancelled before anybody ordered under it.";
+    Order OrderPaid = "order.paid", "Its money is there.";
+    Order OrderConfirmed = "order.confirmed", "Its units are sold.";
+    Order OrderShipped = "order.shipped", "Its units have left.";
+    Order OrderDelivered = "order.delivered", "The customer has it.";
+    Order OrderCancelled = "order.cancelled", "It was called off.";
+    Order OrderExpired = "order.expired", "Its money was not there in time.";
+    Order OrderRefunded = "order.refunded", "All its money went back.";
+    Order OrderUpdated = "order.updated", "Something else about it changed.";
+    Order OrderReturned = "order.returned", "Units of it came back.";
+    Order OrderCalledOff = "order.called_off", "Its delivery was called off, and its units are on sale again.";
+    Order CancelRequested = "order.cancel_requested", "Somebody asked for its end.";
+    Order CancelRefused = "order.cancel_refused", "Its delivery could no longer be called off.";
+    Order OrderReviewed = "order.review_opened", "A person has to look at it.";
+    Order OrderResolved = "order.review_closed", "A person decided.";
+    Order PaymentPending = "payment.pending", "The provider named a transaction that has not moved yet.";
+    Order PaymentCompleted = "payment.completed", "Money was captured.";
+    Order PaymentFailed = "payment.failed", "An attempt ended without money.";
+    Order RefundRequested = "payment.refund_requested", "Money is to go back.";
+    Order PaymentRefunded = "payment.refunded", "Money went back.";
+    Order RefundFailed = "payment.refund_failed", "The provider refused to give money back.";
+    Order DeliveryRequested = "delivery.requested", "A delivery is to be asked for.";
+    Order DeliveryInitiated = "delivery.initiated", "The provider has taken the delivery on.";
+    Order DeliveryInTransit = "delivery.in_transit", "The parcel is on its way.";
+    Order DeliveryDelivered = "delivery.delivered", "The parcel is with the customer.";
+    Order DeliveryFailed = "delivery.failed", "The provider gave the delivery up.";
+    Order DeliveryCancelled = "delivery.cancelled", "The provider called the delivery off.";
+    Order SagaUnknown = "saga.unknown", "A call's outcome is not known: the provider is asked.";
+    Order SagaStuck = "saga.stuck", "A person is needed.";
+    Callback CallbackStored = "callback.stored", "A provider's callback was stored.";
+    Callback CallbackApplied = "callback.applied", "A callback was taken in, or was known already.";
+    Callback CallbackSetAside = "callback.quarantined", "A callback contradicts what is known.";
 }
 
 /// Whose history an event belongs to.
@@ -59,11 +108,22 @@ pub enum Aggregate {
     Hold,
     /// `token:<id>`.
     Token,
+    /// `order:<id>`: the order with its payment, its shipment and its sagas.
+    Order,
+    /// `callback:<id>`: what a provider sent, by the position that stored it.
+    Callback,
 }
 
 impl Aggregate {
     /// Every aggregate.
-    pub const ALL: [Self; 4] = [Self::Sku, Self::Stock, Self::Hold, Self::Token];
+    pub const ALL: [Self; 6] = [
+        Self::Sku,
+        Self::Stock,
+        Self::Hold,
+        Self::Token,
+        Self::Order,
+        Self::Callback,
+    ];
 
     /// The word before the colon of a stream's name.
     #[must_use]
@@ -73,6 +133,8 @@ impl Aggregate {
             Self::Stock => "stock",
             Self::Hold => "hold",
             Self::Token => "token",
+            Self::Order => "order",
+            Self::Callback => "callback",
         }
     }
 
@@ -88,56 +150,10 @@ impl Aggregate {
 }
 
 impl Kind {
-    /// Every event type.
-    pub const ALL: [Self; 11] = [
-        Self::SkuCreated,
-        Self::SkuUpdated,
-        Self::StockReceived,
-        Self::StockAdjusted,
-        Self::Held,
-        Self::Extended,
-        Self::Confirmed,
-        Self::Released,
-        Self::Expired,
-        Self::TokenCreated,
-        Self::TokenRevoked,
-    ];
-
-    /// The type's name, as in `stock.held`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::SkuCreated => "sku.created",
-            Self::SkuUpdated => "sku.updated",
-            Self::StockReceived => "stock.received",
-            Self::StockAdjusted => "stock.adjusted",
-            Self::Held => "stock.held",
-            Self::Extended => "stock.extended",
-            Self::Confirmed => "stock.confirmed",
-            Self::Released => "stock.released",
-            Self::Expired => "stock.expired",
-            Self::TokenCreated => "token.created",
-            Self::TokenRevoked => "token.revoked",
-        }
-    }
-
     /// The type with this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
-    }
-
-    /// Which aggregate's streams hold this type.
-    #[must_use]
-    pub const fn aggregate(self) -> Aggregate {
-        match self {
-            Self::SkuCreated | Self::SkuUpdated => Aggregate::Sku,
-            Self::StockReceived | Self::StockAdjusted => Aggregate::Stock,
-            Self::Held | Self::Extended | Self::Confirmed | Self::Released | Self::Expired => {
-                Aggregate::Hold
-            }
-            Self::TokenCreated | Self::TokenRevoked => Aggregate::Token,
-        }
+        Self::ALL.iter().copied().find(|kind| kind.name() == name)
     }
 
     /// Whether `next` may follow this type in one stream, or begin a stream when `before` is
@@ -145,40 +161,60 @@ impl Kind {
     #[must_use]
     pub fn may_follow(before: Option<Self>, next: Self) -> bool {
         let Some(before) = before else {
-            return match next {
-                Self::SkuCreated
-                | Self::StockReceived
-                | Self::StockAdjusted
-                | Self::Held
-                | Self::TokenCreated => true,
-                Self::SkuUpdated
-                | Self::Extended
-                | Self::Confirmed
-                | Self::Released
-                | Self::Expired
-                | Self::TokenRevoked => false,
-            };
+            return next.begins();
         };
-        match before {
-            Self::SkuCreated | Self::SkuUpdated => next == Self::SkuUpdated,
-            Self::StockReceived | Self::StockAdjusted => {
-                matches!(next, Self::StockReceived | Self::StockAdjusted)
+        if before.aggregate() != next.aggregate() || next.begins() && !before.repeats(next) {
+            return false;
+        }
+        match next.aggregate() {
+            Aggregate::Sku | Aggregate::Stock => true,
+            Aggregate::Token => before == Self::TokenCreated,
+            Aggregate::Hold => {
+                matches!(before, Self::Held | Self::Extended)
+                    || before == Self::Confirming
+                        && matches!(next, Self::Confirmed | Self::Released)
             }
-            Self::Held | Self::Extended => matches!(
-                next,
-                Self::Extended | Self::Confirmed | Self::Released | Self::Expired
-            ),
-            Self::TokenCreated => next == Self::TokenRevoked,
-            Self::Confirmed | Self::Released | Self::Expired | Self::TokenRevoked => false,
+            // What may follow what in an order is a matter of its states: see `order::Status`.
+            Aggregate::Order => before != Self::OrderRejected,
+            Aggregate::Callback => before != Self::CallbackApplied && before != next,
         }
     }
 
-    /// Every legal pair of consecutive types, with nothing before a stream's first event.
+    /// Whether it is the first of a stream.
+    #[must_use]
+    pub const fn begins(self) -> bool {
+        matches!(
+            self,
+            Self::SkuCreated
+                | Self::StockReceived
+                | Self::StockAdjusted
+                | Self::Held
+                | Self::TokenCreated
+                | Self::OrderCreated
+                | Self::OrderRejected
+                | Self::CallbackStored
+        )
+    }
+
+    /// Whether a type that begins a stream may also stand further on in it.
+    fn repeats(self, next: Self) -> bool {
+        self.aggregate() == Aggregate::Stock && next.aggregate() == Aggregate::Stock
+    }
+
+    /// Every legal pair of consecutive types, with nothing before a stream's first event, but for
+    /// orders: theirs are pairs of states.
     #[must_use]
     pub fn legal_pairs() -> Vec<(Option<Self>, Self)> {
-        let befores = std::iter::once(None).chain(Self::ALL.into_iter().map(Some));
+        let of_order = |kind: Self| kind.aggregate() == Aggregate::Order;
+        let all = || {
+            Self::ALL
+                .iter()
+                .copied()
+                .filter(move |kind| !of_order(*kind))
+        };
+        let befores = std::iter::once(None).chain(all().map(Some));
         befores
-            .flat_map(|before| Self::ALL.into_iter().map(move |next| (before, next)))
+            .flat_map(|before| all().map(move |next| (before, next)))
             .filter(|(before, next)| Self::may_follow(*before, *next))
             .collect()
     }
@@ -190,7 +226,7 @@ mod tests {
 
     #[test]
     fn every_type_has_one_name_and_belongs_to_one_aggregate() {
-        for kind in Kind::ALL {
+        for kind in Kind::ALL.iter().copied() {
             assert_eq!(Kind::from_name(kind.name()), Some(kind));
             let text = serde_json::to_string(&kind).expect("a type is a string");
             assert_eq!(text, format!("\"{}\"", kind.name()));
@@ -217,7 +253,7 @@ mod tests {
                 "{ending:?}"
             );
         }
-        assert_eq!(pairs.len(), 20);
+        assert_eq!(pairs.len(), 28);
     }
 
     #[test]

@@ -2,17 +2,20 @@
 //!
 //! ```text
 //! held -> confirmed | released | expired
+//! held -> confirming -> confirmed | released
 //! ```
 //!
 //! A hold has one or many lines, all or none. It ends once: the first ending wins, every later one
 //! is told which it was. Its deadline is data, judged on log time: from the deadline on it can no
 //! longer be confirmed, released or extended, whether or not the sweep has been there, and before
-//! it nothing can expire it. (Elsewhere a hold is called a reservation.)
+//! it nothing can expire it. While money is being moved for its order it is *confirming*: its
+//! deadline counts no more, and only the order ends it. (Elsewhere a hold is called a
+//! reservation.)
 //!
 //! These functions never see a store: who may ask, which units are available and what the clock
 //! says are arguments.
 
-use crate::ids::{CustomerId, HoldId, LocationId, Reference, SkuId};
+use crate::ids::{CustomerId, HoldId, LocationId, OrderId, Reference, SkuId};
 use crate::quantity::Quantity;
 use crate::sku::Terms;
 use crate::stock::{Move, Operation};
@@ -20,8 +23,10 @@ use crate::time::{LogTime, Millis};
 use serde::{Deserialize, Serialize};
 
 mod end;
+mod order;
 mod place;
 pub use end::{Ending, confirm, expire, extend, release};
+pub use order::{begin, close};
 pub use place::{Place, Supply, place, pull, sum};
 
 /// Most lines of one request.
@@ -35,6 +40,8 @@ pub const PULL_MAX: usize = 64;
 pub enum State {
     /// Its units are set aside.
     Held,
+    /// Its units are set aside while money is being moved for its order.
+    Confirming,
     /// Its units are sold, all or a part.
     Confirmed,
     /// It was given back.
@@ -45,13 +52,20 @@ pub enum State {
 
 impl State {
     /// Every state.
-    pub const ALL: [Self; 4] = [Self::Held, Self::Confirmed, Self::Released, Self::Expired];
+    pub const ALL: [Self; 5] = [
+        Self::Held,
+        Self::Confirming,
+        Self::Confirmed,
+        Self::Released,
+        Self::Expired,
+    ];
 
     /// The state's name in bodies.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Held => "held",
+            Self::Confirming => "confirming",
             Self::Confirmed => "confirmed",
             Self::Released => "released",
             Self::Expired => "expired",
@@ -70,10 +84,11 @@ impl State {
     /// [`Illegal`] when the hold has ended before.
     pub fn next(self, ending: Ending) -> Result<Self, Illegal> {
         match (self, ending) {
-            (Self::Held, Ending::Confirm) => Ok(Self::Confirmed),
-            (Self::Held, Ending::Release) => Ok(Self::Released),
+            (Self::Held | Self::Confirming, Ending::Confirm) => Ok(Self::Confirmed),
+            (Self::Held | Self::Confirming, Ending::Release) => Ok(Self::Released),
             (Self::Held, Ending::Expire) => Ok(Self::Expired),
-            (Self::Confirmed | Self::Released | Self::Expired, _) => Err(Illegal),
+            (Self::Confirming, Ending::Expire)
+            | (Self::Confirmed | Self::Released | Self::Expired, _) => Err(Illegal),
         }
     }
 }
@@ -132,6 +147,9 @@ pub struct Hold {
     /// When it ended.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub ended_at: Option<LogTime>,
+    /// The order that its units are for.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub order: Option<OrderId>,
 }
 
 impl Hold {
@@ -241,6 +259,10 @@ pub enum Rejection {
         /// When it ended.
         ended_at: LogTime,
     },
+    /// Money is being moved for its order; momentary.
+    #[error("the hold is confirming")]
+    #[serde(rename = "hold.confirming")]
+    Confirming,
     /// Its deadline passed; final, swept or not.
     #[error("the hold has expired")]
     #[serde(rename = "hold.expired")]
@@ -276,6 +298,7 @@ impl Rejection {
             | Self::LimitExceeded { .. }
             | Self::SaleNotOpen { .. }
             | Self::SoldOut { .. }
+            | Self::Confirming
             | Self::MoreThanHeld { .. }
             | Self::NotDue => false,
         }

@@ -121,6 +121,16 @@ id!(
     ID_MAX
 );
 id!(
+    /// An order; its payment, shipment and saga share the id.
+    OrderId,
+    ID_MAX
+);
+id!(
+    /// A refund, one of an order's.
+    RefundId,
+    ID_MAX
+);
+id!(
     /// What a move refers to: a hold's id, a purchase order, a reason's ticket.
     Reference,
     ID_MAX
@@ -137,6 +147,14 @@ impl LocationId {
 impl From<&HoldId> for Reference {
     fn from(id: &HoldId) -> Self {
         Self(Arc::clone(&id.0))
+    }
+}
+
+impl HoldId {
+    /// The id of the hold that an order places for itself; nothing if it would be too long.
+    #[must_use]
+    pub fn of_order(order: &OrderId) -> Option<Self> {
+        Self::new(&format!("order:{order}")).ok()
     }
 }
 

@@ -19,7 +19,7 @@ pub enum Ending {
 }
 
 /// Judges who asks and for which version; what every command on an existing hold begins with.
-fn admit<'a>(known: Option<Known<'a>>, asker: Asker<'_>) -> Result<&'a Hold, Rejection> {
+pub(super) fn admit<'a>(known: Option<Known<'a>>, asker: Asker<'_>) -> Result<&'a Hold, Rejection> {
     let known = known.ok_or(Rejection::NotFound)?;
     if asker
         .customer
@@ -37,18 +37,19 @@ fn admit<'a>(known: Option<Known<'a>>, asker: Asker<'_>) -> Result<&'a Hold, Rej
 }
 
 /// The ending that stands in the way, if any. A live hold past its deadline counts as expired.
-fn ended(hold: &Hold, now: LogTime) -> Result<(), Rejection> {
+pub(super) fn ended(hold: &Hold, now: LogTime) -> Result<(), Rejection> {
     let ended_at = hold.ended_at.unwrap_or(hold.deadline);
     match hold.state {
         State::Held if hold.deadline <= now => Err(Rejection::Expired { ended_at }),
         State::Held => Ok(()),
+        State::Confirming => Err(Rejection::Confirming),
         State::Confirmed => Err(Rejection::Confirmed { ended_at }),
         State::Released => Err(Rejection::Released { ended_at }),
         State::Expired => Err(Rejection::Expired { ended_at }),
     }
 }
 
-fn end(hold: &Hold, ending: Ending, now: LogTime) -> Hold {
+pub(super) fn end(hold: &Hold, ending: Ending, now: LogTime) -> Hold {
     let state = hold
         .state
         .next(ending)

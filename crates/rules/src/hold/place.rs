@@ -107,6 +107,7 @@ pub fn place(
         deadline: now.plus(command.ttl),
         changed_at: None,
         ended_at: None,
+        order: None,
     };
     let moves = hold.moves(Operation::Hold);
     Ok((hold, moves))

@@ -1,0 +1,306 @@
+//! Writing a decision: event by event, and what follows from the amounts.
+//!
+//! [`Pen::settle_up`] is the heart of the money rules. It looks at amounts and states only, so it
+//! does not matter which fact came first: what is captured pays for the order while its units can
+//! be had; whatever is captured and not owed goes back, in full and by itself; what went back ends
+//! the order.
+
+use super::{
+    Cancel, Decision, Goal, Order, Patch, Reason, Refund, RefundStatus, Review, ReviewState,
+    Status, Units, UnitsChange, Why,
+};
+use crate::event::Kind;
+use crate::ids::RefundId;
+use crate::payment::Settled;
+use crate::saga::{self, Outcome, Run, State, at};
+use crate::time::LogTime;
+
+/// A decision that is being written.
+pub(super) struct Pen {
+    pub(super) order: Order,
+    pub(super) now: LogTime,
+    was: Order,
+    events: Vec<(Kind, Patch)>,
+    units: UnitsChange,
+}
+
+impl Pen {
+    pub(super) fn new(order: &Order, now: LogTime) -> Self {
+        Self {
+            order: order.clone(),
+            now,
+            was: order.clone(),
+            events: Vec::new(),
+            units: UnitsChange::None,
+        }
+    }
+
+    /// Writes an event that carries everything that changed since the last one.
+    pub(super) fn write(&mut self, kind: Kind) {
+        let patch = Patch::between(&self.was, &self.order);
+        self.was = self.order.clone();
+        self.events.push((kind, patch));
+    }
+
+    /// The decision; nothing if nothing was written. What changed after the last event is carried
+    /// by one of its own.
+    pub(super) fn end(mut self) -> Option<Decision> {
+        if self.was != self.order {
+            self.write(Kind::OrderUpdated);
+        }
+        (!self.events.is_empty()).then_some(Decision {
+            order: self.order,
+            events: self.events,
+            units: self.units,
+        })
+    }
+
+    /// The order enters a status.
+    pub(super) fn enter(&mut self, status: Status, reason: Option<Reason>) {
+        let next = self.order.status.next(status);
+        self.order.status = next.expect("the caller looked at the status that the order is in");
+        self.order.since = self.now;
+        self.order.reason = reason.or(self.order.reason);
+        self.write(match status {
+            Status::Paid => Kind::OrderPaid,
+            Status::Confirmed => Kind::OrderConfirmed,
+            Status::Shipped => Kind::OrderShipped,
+            Status::Delivered => Kind::OrderDelivered,
+            Status::Refunded => Kind::OrderRefunded,
+            Status::Cancelled => Kind::OrderCancelled,
+            Status::Expired => Kind::OrderExpired,
+            Status::Pending | Status::Rejected => unreachable!("an order begins there"),
+        });
+    }
+
+    /// The units go somewhere else, in this very commit.
+    pub(super) fn units(&mut self, change: UnitsChange) {
+        let stand = match &change {
+            UnitsChange::Confirm | UnitsChange::Reacquire => Units::Sold,
+            UnitsChange::Release | UnitsChange::Unsell => Units::Free,
+            UnitsChange::Ship => Units::Left,
+            UnitsChange::None | UnitsChange::Return { .. } => self.order.units,
+        };
+        assert_eq!(self.units, UnitsChange::None, "units move once in a commit");
+        self.order.units = stand;
+        self.units = change;
+    }
+
+    /// Gives the held units back, if the order still has them.
+    pub(super) fn let_go(&mut self) {
+        if self.order.units == Units::Held {
+            self.units(UnitsChange::Release);
+        }
+    }
+
+    /// Ends an order that was never paid: its units go back, and whatever of its charge turns up
+    /// goes back too.
+    pub(super) fn fail(&mut self, status: Status, reason: Reason, watched: bool) {
+        self.let_go();
+        self.order.watched = watched;
+        self.order.saga = Run {
+            state: State::Compensated,
+            ..Run::begin(0, self.now)
+        };
+        self.close_review(ReviewState::Expired);
+        self.order.requires_review = false;
+        self.enter(status, Some(reason));
+    }
+
+    /// Ends an open review.
+    pub(super) fn close_review(&mut self, state: ReviewState) {
+        if let Some(review) = &mut self.order.review
+            && review.state == ReviewState::Open
+        {
+            review.state = state;
+            self.order.requires_review = false;
+        }
+    }
+
+    /// Opens a review, unless one was opened before.
+    pub(super) fn open_review(&mut self) {
+        if self.order.review.is_none() {
+            self.order.review = Some(Review {
+                state: ReviewState::Open,
+                opened_at: self.now,
+            });
+            self.order.requires_review = true;
+            self.write(Kind::OrderReviewed);
+        }
+    }
+
+    /// What follows from the amounts. `spare` says whether units for an expired order can be had
+    /// again right now.
+    pub(super) fn settle_up(&mut self, spare: bool) {
+        let captured = self.order.payment.captured();
+        let kept = captured > self.order.payment.given_back();
+        if captured >= self.order.total.amount && (kept || self.order.total.amount == 0) {
+            match self.order.status {
+                Status::Pending => self.paid(UnitsChange::Confirm, None),
+                Status::Expired if spare => self.paid(UnitsChange::Reacquire, Some(Reason::Late)),
+                Status::Expired
+                | Status::Paid
+                | Status::Confirmed
+                | Status::Shipped
+                | Status::Delivered
+                | Status::Refunded
+                | Status::Cancelled
+                | Status::Rejected => {}
+            }
+        } else if captured > 0 && self.order.status == Status::Pending {
+            self.order.requires_review = true;
+        }
+        self.begin_recall();
+        self.refund_what_is_not_owed();
+        self.finish();
+    }
+
+    /// The money is there: the units are the customer's, and the parcel is asked for.
+    fn paid(&mut self, units: UnitsChange, reason: Option<Reason>) {
+        self.order.watched = false;
+        self.close_review(ReviewState::Expired);
+        self.enter(Status::Paid, reason);
+        self.units(units);
+        self.order.saga = Run::begin(at::DELIVER, self.now);
+        self.order.shipment = Some(crate::shipment::Shipment {
+            status: crate::shipment::Status::Requested,
+            delivery: None,
+            since: self.now,
+        });
+        self.enter(Status::Confirmed, None);
+        self.write(Kind::DeliveryRequested);
+    }
+
+    /// An order whose money is all granted back before its units left is called off.
+    fn begin_recall(&mut self) {
+        let order = &self.order;
+        let live = matches!(order.status, Status::Paid | Status::Confirmed);
+        let worthless = order.granted() > 0 && order.granted() >= order.payment.captured();
+        if live && worthless && order.units == Units::Sold && order.cancel.is_none() {
+            self.order.cancel = Some(Cancel {
+                goal: Goal::Refund,
+                run: Run::begin(at::RECALL, self.now),
+            });
+        }
+    }
+
+    /// Whatever was captured and is not owed for units goes back.
+    fn refund_what_is_not_owed(&mut self) {
+        let order = &self.order;
+        let captured = order.payment.captured();
+        let waits = order.status == Status::Pending && captured < order.total.amount;
+        let owed = if waits { captured } else { order.amount_due() };
+        let too_much = captured - order.refund_requested() - owed;
+        if too_much <= 0 {
+            return;
+        }
+        let why = match (order.status, order.reason) {
+            (_, Some(Reason::Partial)) => Why::Partial,
+            (Status::Expired | Status::Cancelled, _) => Why::Late,
+            (Status::Paid | Status::Confirmed, _) if order.units == Units::Free => Why::Cancelled,
+            (
+                Status::Pending
+                | Status::Paid
+                | Status::Confirmed
+                | Status::Shipped
+                | Status::Delivered
+                | Status::Refunded
+                | Status::Rejected,
+                _,
+            ) => Why::Excess,
+        };
+        self.add_refund(None, too_much, why);
+    }
+
+    /// Money is to go back: one refund per transaction that still has some of it.
+    pub(super) fn add_refund(&mut self, id: Option<RefundId>, amount: i64, why: Why) {
+        let mut left = amount;
+        let mut id = id;
+        let charges = self.order.payment.charges.clone();
+        for charge in charges.iter().filter(|it| it.status == Settled::Completed) {
+            let live = |refund: &&Refund| refund.status() != RefundStatus::Failed;
+            let mine = |refund: &&Refund| refund.charge == charge.transaction;
+            let gone: i64 = self
+                .order
+                .refunds
+                .iter()
+                .filter(live)
+                .filter(mine)
+                .map(|refund| refund.amount)
+                .sum();
+            let back = self.order.payment.returned.iter();
+            let back: i64 = back
+                .filter(|it| it.transaction == charge.transaction)
+                .map(|it| it.amount.min(charge.amount))
+                .sum();
+            let part = left.min(charge.amount - gone - back);
+            if part <= 0 {
+                continue;
+            }
+            left -= part;
+            let number = self.order.refunds.len() + 1;
+            let made = || RefundId::new(&format!("auto-{number}"));
+            self.order.refunds.push(Refund {
+                id: id
+                    .take()
+                    .or_else(|| made().ok())
+                    .expect("the made one is an id"),
+                amount: part,
+                why,
+                charge: charge.transaction.clone(),
+                transaction: None,
+                run: Run::begin(0, self.now),
+            });
+            self.write(Kind::RefundRequested);
+        }
+    }
+
+    /// Ends what the amounts say has ended.
+    fn finish(&mut self) {
+        let order = &self.order;
+        let captured = order.payment.captured();
+        let all_back = captured > 0 && order.refunded() >= captured;
+        let cancel = order.cancel.filter(|it| it.run.state == State::Running);
+        if let Some(cancel) = cancel {
+            if cancel.run.step == at::REFUND && all_back {
+                self.end_cancel(cancel);
+            }
+            return;
+        }
+        let unshipped = matches!(order.status, Status::Paid | Status::Confirmed);
+        let shipped = matches!(order.status, Status::Shipped | Status::Delivered);
+        if all_back && (shipped || unshipped && order.units == Units::Free) {
+            self.enter(Status::Refunded, None);
+        }
+    }
+
+    fn end_cancel(&mut self, cancel: Cancel) {
+        let run = cancel.run.after(saga::CANCEL, Outcome::Done, self.now);
+        let run = run.expect("the caller saw that it is running");
+        self.order.cancel = Some(Cancel { run, ..cancel });
+        match cancel.goal {
+            Goal::Cancel => self.enter(Status::Cancelled, Some(Reason::Requested)),
+            Goal::Refund => self.enter(Status::Refunded, None),
+        }
+    }
+
+    /// The delivery was called off, or there was none: the units go back on sale.
+    pub(super) fn called_off(&mut self) {
+        let Some(cancel) = self.order.cancel else {
+            return;
+        };
+        let mut run = cancel.run;
+        for _ in [at::RECALL, at::RETURN] {
+            run = run
+                .after(saga::CANCEL, Outcome::Done, self.now)
+                .expect("the caller saw that it is running");
+        }
+        self.order.cancel = Some(Cancel { run, ..cancel });
+        self.units(UnitsChange::Unsell);
+        self.write(Kind::OrderCalledOff);
+        if self.order.payment.captured() == 0 {
+            // Nothing was paid, as for an order that cost nothing.
+            self.end_cancel(Cancel { run, ..cancel });
+        }
+    }
+}

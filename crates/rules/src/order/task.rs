@@ -1,0 +1,174 @@
+//! What an order needs from the outside next, and when.
+//!
+//! Everything here follows from the order as it stands and from how often its present task was
+//! tried; the tries are bookkeeping, kept beside the order and never part of its story.
+
+use super::{Order, Status};
+use crate::payment::Settled;
+use crate::retry::Schedule;
+use crate::saga::{State, at};
+use crate::shipment;
+use crate::time::{LogTime, Millis};
+use serde::{Deserialize, Serialize};
+
+/// A call that an order needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Task {
+    /// The payment provider is asked for the money.
+    Charge,
+    /// The payment provider is asked what became of the charge.
+    AskCharge,
+    /// The delivery provider is asked to take the order on.
+    Deliver,
+    /// The delivery provider is asked where the order is.
+    AskDelivery,
+    /// The delivery provider is asked to call it off.
+    Recall,
+    /// The payment provider is asked to give money back: the refund's place in the order.
+    Refund(usize),
+    /// The payment provider is asked what became of a refund.
+    AskRefund(usize),
+}
+
+/// How often the present task was tried.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tries {
+    /// Calls since the order changed last.
+    pub calls: u32,
+    /// Times that the effect itself was asked for since then.
+    pub sent: u32,
+    /// Whether the provider said that it never saw the effect: it is to be sent again.
+    pub again: bool,
+    /// When the last call ended; the beginning of time before the first.
+    pub last: LogTime,
+}
+
+/// When a task is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Due {
+    /// The task.
+    pub task: Task,
+    /// Not before this moment.
+    pub at: LogTime,
+}
+
+/// When a charge that was not done is asked after again, counted from the order's end.
+pub const WATCH_MS: [u64; 4] = [60_000, 600_000, 3_600_000, 86_400_000];
+
+/// How often a payment that is pending is asked after.
+const PENDING: Schedule = Schedule {
+    base: Millis(1_000),
+    cap: Millis(60_000),
+};
+/// How often a parcel that nobody sends news of is asked after.
+const TRACKED: Schedule = Schedule {
+    base: Millis(5_000),
+    cap: Millis(600_000),
+};
+
+impl Order {
+    /// What the order needs next. `random` spreads retries: see [`Schedule::delay`].
+    #[must_use]
+    pub fn due(&self, tries: Tries, random: u64) -> Option<Due> {
+        let retry = |task: Task, since: LogTime| {
+            let delay = crate::retry::CALLS.delay(tries.calls, random);
+            let at = if tries.calls == 0 {
+                since
+            } else {
+                tries.last.plus(delay)
+            };
+            Some(Due { task, at })
+        };
+        if self.saga.state == State::Running {
+            return match self.saga.step {
+                at::DELIVER => retry(
+                    self.or_ask(tries, Task::Deliver, Task::AskDelivery),
+                    self.saga.since,
+                ),
+                _ => self.charge_due(tries, random),
+            };
+        }
+        if let Some(cancel) = &self.cancel
+            && cancel.run.state == State::Running
+            && cancel.run.step == at::RECALL
+        {
+            return retry(Task::Recall, cancel.run.since);
+        }
+        let open = |run: &super::Refund| run.run.state == State::Running;
+        if let Some(number) = self.refunds.iter().position(open) {
+            let refund = &self.refunds[number];
+            let asks = refund.run.unknown && !tries.again || refund.transaction.is_some();
+            let task = if asks {
+                Task::AskRefund(number)
+            } else {
+                Task::Refund(number)
+            };
+            return retry(task, refund.run.since);
+        }
+        if self.watched {
+            let wait = WATCH_MS.get(usize::try_from(tries.calls).unwrap_or(usize::MAX));
+            let at = self.since.plus(Millis(*wait?));
+            let task = Task::AskCharge;
+            return Some(Due { task, at });
+        }
+        self.track_due(tries, random)
+    }
+
+    fn or_ask(&self, tries: Tries, act: Task, ask: Task) -> Task {
+        if self.saga.unknown && !tries.again {
+            ask
+        } else {
+            act
+        }
+    }
+
+    fn charge_due(&self, tries: Tries, random: u64) -> Option<Due> {
+        let named = |status| self.payment.charges.iter().any(|it| it.status == status);
+        let known = named(Settled::Pending) || named(Settled::Completed) || self.payment.failed;
+        let task = if known {
+            Task::AskCharge
+        } else {
+            self.or_ask(tries, Task::Charge, Task::AskCharge)
+        };
+        let schedule = if known { PENDING } else { crate::retry::CALLS };
+        let at = match (known, tries.calls) {
+            (false, 0) => self.saga.since,
+            (true, 0) => self.saga.since.plus(schedule.bound(1)),
+            (_, calls) => tries.last.plus(schedule.delay(calls, random)),
+        };
+        // The limit is the last moment to ask: whatever is known then decides.
+        let at = if tries.last < self.limit {
+            at.min(self.limit)
+        } else {
+            at
+        };
+        Some(Due { task, at })
+    }
+
+    /// News of a parcel come by callback; one that nobody sends news of is asked after.
+    fn track_due(&self, tries: Tries, random: u64) -> Option<Due> {
+        let live = matches!(self.status, Status::Confirmed | Status::Shipped);
+        let shipment = self.shipment.as_ref().filter(|_| live)?;
+        let going = matches!(
+            shipment.status,
+            shipment::Status::Initiated | shipment::Status::InTransit
+        );
+        let since = if tries.calls == 0 {
+            shipment.since
+        } else {
+            tries.last
+        };
+        let calls = tries.calls + 1;
+        let half = Millis(TRACKED.bound(calls).0 / 2);
+        let at = since.plus(half).plus(
+            Schedule {
+                base: half,
+                cap: half,
+            }
+            .delay(1, random),
+        );
+        let task = Task::AskDelivery;
+        going.then_some(Due { task, at })
+    }
+}
