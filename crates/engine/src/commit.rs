@@ -5,10 +5,15 @@
 //! [`crate::settle`] turns it into facts (events and moves, which get the next position) and
 //! bookkeeping (keys, refusals, timers, which take none), or refuses it on its own.
 
-use crate::port::{HoldRow, SkuRow, TokenRow, Touch};
+use crate::callback::Sender;
+use crate::port::{CallbackRow, HoldRow, OrderRow, PrivateId, SkuRow, TokenRow, Touch};
 use evenkeel_rules::hold::{self, Place, Wanted};
 use evenkeel_rules::idempotency::{self, Fingerprint};
-use evenkeel_rules::ids::{CustomerId, HoldId, LocationId, Reference, SkuId, TokenId};
+use evenkeel_rules::ids::{
+    CustomerId, HoldId, LocationId, OrderId, Reference, RefundId, SkuId, TokenId,
+};
+use evenkeel_rules::money::Money;
+use evenkeel_rules::order::{self, Ask, ReturnLine, Task, Told};
 use evenkeel_rules::sku::{self, Terms};
 use evenkeel_rules::stock::{self, Balances};
 use evenkeel_rules::time::{LogTime, Millis};
@@ -82,6 +87,96 @@ pub enum Command {
         /// Which token.
         id: TokenId,
     },
+    /// Take an order: hold its units, intend its charge.
+    TakeOrder {
+        /// What is wanted.
+        ask: Box<Ask>,
+        /// What only providers may see: payment token and address, as JSON. It is kept as a
+        /// private text and never logged.
+        private: String,
+    },
+    /// Call an order off.
+    CancelOrder {
+        /// Which order.
+        id: OrderId,
+        /// Why, in words; kept as a private text.
+        reason: Option<String>,
+    },
+    /// Give money back.
+    RefundOrder {
+        /// Which order.
+        id: OrderId,
+        /// The refund's id, the client's or made from the key.
+        refund: RefundId,
+        /// All that is left if missing.
+        amount: Option<Money>,
+        /// Why, in words; kept as a private text.
+        reason: Option<String>,
+    },
+    /// Take shipped units back.
+    ReturnOrder {
+        /// Which order.
+        id: OrderId,
+        /// Which units.
+        lines: Vec<ReturnLine>,
+        /// Whether they go on sale again.
+        restock: bool,
+    },
+    /// A person's word on an order that waits for one.
+    ResolveOrder {
+        /// Which order.
+        id: OrderId,
+        /// Whether it is to wait and try on.
+        go_on: bool,
+        /// How long the money may take from now on, in ms.
+        confirming: Millis,
+        /// Why, in words; kept as a private text.
+        reason: Option<String>,
+    },
+    /// What came of a call to a provider: only the runner reports.
+    Report {
+        /// Which order.
+        id: OrderId,
+        /// Which call.
+        task: Task,
+        /// What the provider said.
+        told: Told,
+        /// The version of the order that needed the call.
+        seen: u64,
+        /// Spreads the next try.
+        random: u64,
+    },
+    /// Keep a callback. Its key is the provider's id for it.
+    StoreCallback(Box<Received>),
+    /// Take a stored callback in: only the inbox asks.
+    ApplyCallback {
+        /// The position that stored it.
+        created: u64,
+    },
+    /// Erase private texts of a customer.
+    Erase {
+        /// Whose.
+        customer: CustomerId,
+        /// Which.
+        texts: Vec<PrivateId>,
+    },
+}
+
+/// A callback as it came, its signature checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Received {
+    /// Which kind of provider sent it.
+    pub sender: Sender,
+    /// Which provider of that kind.
+    pub provider: String,
+    /// The provider's own id for it.
+    pub event: String,
+    /// Which order it is about.
+    pub order: OrderId,
+    /// What it says.
+    pub news: order::News,
+    /// The raw body.
+    pub raw: String,
 }
 
 /// Which queue a commit waits in. Each lane has at least an eighth of every batch.
@@ -113,6 +208,15 @@ impl Command {
             Self::Expire { .. } => "sweep",
             Self::CreateToken { .. } => "create_token",
             Self::RevokeToken { .. } => "revoke_token",
+            Self::TakeOrder { .. } => "take_order",
+            Self::CancelOrder { .. } => "cancel_order",
+            Self::RefundOrder { .. } => "refund_order",
+            Self::ReturnOrder { .. } => "return_order",
+            Self::ResolveOrder { .. } => "resolve_order",
+            Self::Report { .. } => "saga",
+            Self::StoreCallback(_) => "callback",
+            Self::ApplyCallback { .. } => "inbox",
+            Self::Erase { .. } => "erase",
         }
     }
 
@@ -120,11 +224,21 @@ impl Command {
     #[must_use]
     pub const fn lane(&self) -> Lane {
         match self {
-            Self::Confirm { .. } | Self::Release { .. } | Self::Extend { .. } => Lane::Ending,
-            Self::Expire { .. } => Lane::Background,
+            Self::Confirm { .. }
+            | Self::Release { .. }
+            | Self::Extend { .. }
+            | Self::CancelOrder { .. }
+            | Self::RefundOrder { .. }
+            | Self::ReturnOrder { .. }
+            | Self::ResolveOrder { .. }
+            | Self::Report { .. }
+            | Self::StoreCallback(_)
+            | Self::ApplyCallback { .. } => Lane::Ending,
+            Self::Expire { .. } | Self::Erase { .. } => Lane::Background,
             Self::PutSku { .. }
             | Self::ChangeStock { .. }
             | Self::Place(_)
+            | Self::TakeOrder { .. }
             | Self::CreateToken { .. }
             | Self::RevokeToken { .. } => Lane::Place,
         }
@@ -163,7 +277,38 @@ impl Key {
     /// The hold id that is made from this key when the client chose none.
     #[must_use]
     pub fn made_hold_id(&self) -> HoldId {
-        HoldId::new(&crate::chain::hex(&self.name)).expect("hex digits are an id")
+        HoldId::new(&self.made()).expect("hex digits are an id")
+    }
+
+    /// The order id that is made from this key when the client chose none.
+    #[must_use]
+    pub fn made_order_id(&self) -> OrderId {
+        OrderId::new(&self.made()).expect("hex digits are an id")
+    }
+
+    /// The refund id that is made from this key when the client chose none.
+    #[must_use]
+    pub fn made_refund_id(&self) -> RefundId {
+        RefundId::new(&self.made()).expect("hex digits are an id")
+    }
+
+    fn made(&self) -> String {
+        crate::chain::hex(&self.name)
+    }
+
+    /// Names a callback by the provider's own id for it; the fingerprint is of its raw body.
+    #[must_use]
+    pub fn of_callback(received: &Received) -> Self {
+        let mut named = Sha256::new_with_prefix(b"callback\0");
+        named.update(received.sender.name());
+        named.update([0]);
+        named.update(&received.provider);
+        named.update([0]);
+        named.update(&received.event);
+        Self {
+            name: first_half(named),
+            fingerprint: first_half(Sha256::new_with_prefix(&received.raw)),
+        }
     }
 }
 
@@ -171,6 +316,18 @@ impl Key {
 #[must_use]
 pub fn hold_name(id: &HoldId) -> Name {
     first_half(Sha256::new_with_prefix(b"hold\0").chain_update(id.as_str()))
+}
+
+/// The name under which an order's id stands in the name index.
+#[must_use]
+pub fn order_name(id: &OrderId) -> Name {
+    first_half(Sha256::new_with_prefix(b"order\0").chain_update(id.as_str()))
+}
+
+/// The id of the hold that an order without one places for itself.
+#[must_use]
+pub fn hold_of(id: &OrderId) -> HoldId {
+    order::hold_of(id, &crate::chain::hex(&order_name(id)))
 }
 
 fn first_half(hash: Sha256) -> [u8; 16] {
@@ -206,11 +363,20 @@ impl Commit {
             Command::Confirm { lines, .. } => lines.as_ref().map_or(1, Vec::len),
             Command::PutSku { terms } => terms.name.len() / 128 + 1,
             Command::ChangeStock { reason, .. } => reason.as_ref().map_or(0, String::len) / 128 + 1,
+            Command::TakeOrder { ask, private } => ask.lines.len() + private.len() / 384 + 2,
+            Command::ReturnOrder { lines, .. } => lines.len() + 1,
+            Command::StoreCallback(received) => received.raw.len() / 384 + 2,
+            Command::Erase { texts, .. } => texts.len() / 16 + 1,
             Command::Release { .. }
             | Command::Extend { .. }
             | Command::Expire { .. }
             | Command::CreateToken { .. }
-            | Command::RevokeToken { .. } => 1,
+            | Command::RevokeToken { .. }
+            | Command::CancelOrder { .. }
+            | Command::RefundOrder { .. }
+            | Command::ResolveOrder { .. }
+            | Command::Report { .. }
+            | Command::ApplyCallback { .. } => 2,
         };
         512 + lines * 384
     }
@@ -237,6 +403,19 @@ pub enum Effect {
     },
     /// The token after it.
     Token(TokenRow),
+    /// The order as it stands after it.
+    Order(Box<OrderRow>),
+    /// The callback as it stands after it.
+    Callback {
+        /// The row.
+        row: Box<CallbackRow>,
+        /// Whether its order is not known yet.
+        parked: bool,
+    },
+    /// So many private texts were erased.
+    Erased(usize),
+    /// Nothing that anybody is told: a try was counted.
+    Tried,
 }
 
 /// What came of a commit, told only once its batch is durable.
@@ -291,6 +470,18 @@ pub enum Rejection {
     /// About a token.
     #[error(transparent)]
     Token(#[from] token::Rejection),
+    /// About an order.
+    #[error(transparent)]
+    Order(#[from] order::Rejection),
+}
+
+impl From<order::Refused> for Rejection {
+    fn from(refused: order::Refused) -> Self {
+        match refused {
+            order::Refused::Order(rejection) => rejection.into(),
+            order::Refused::Hold(rejection) => rejection.into(),
+        }
+    }
 }
 
 impl Rejection {
@@ -299,16 +490,17 @@ impl Rejection {
     pub const fn is_final(&self) -> bool {
         match self {
             Self::Hold(rejection) => rejection.is_final(),
+            Self::Order(rejection) => rejection.is_final(),
             Self::Key(_) | Self::Stock(_) | Self::Sku(_) | Self::Token(_) => false,
         }
     }
 }
 
-/// When a hold's timer is due, or was.
+/// When a row's timer is due, or was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timer {
     /// When its rule is to be asked.
     pub due: LogTime,
-    /// The position that created the hold.
+    /// The position that created the row.
     pub created: u64,
 }

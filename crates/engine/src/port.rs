@@ -8,11 +8,13 @@
 //! Time, randomness and waiting come in through [`Clock`] and [`Ids`], so that the whole engine
 //! runs deterministically in the simulator.
 
+use crate::callback::Callback;
 use crate::commit::{Name, Rejection, Timer};
 use async_trait::async_trait;
 use evenkeel_rules::hold::{Hold, Wanted};
 use evenkeel_rules::idempotency::Fingerprint;
-use evenkeel_rules::ids::{HoldId, LocationId, SkuId, TokenId};
+use evenkeel_rules::ids::{CustomerId, HoldId, LocationId, OrderId, SkuId, TokenId};
+use evenkeel_rules::order::{Order, Tries};
 use evenkeel_rules::sku::Sku;
 use evenkeel_rules::stock::Balances;
 use evenkeel_rules::time::LogTime;
@@ -116,6 +118,66 @@ pub struct HoldRow {
     pub hold: Hold,
 }
 
+/// The state row of something that has a life of its own: an order, a callback.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row<T> {
+    /// The position that created it: the row's key.
+    pub created: u64,
+    /// The position of its last event.
+    pub last: u64,
+    /// Events in its stream.
+    pub version: u64,
+    /// The fold of its stream.
+    pub body: T,
+    /// How often its present task was tried: bookkeeping, not part of the fold.
+    pub tries: Tries,
+    /// When it is to be looked at next: bookkeeping.
+    pub due: Option<LogTime>,
+    /// Whether it waits for a person; listed by [`Store::flagged`].
+    pub flagged: bool,
+}
+
+/// An order's state row.
+pub type OrderRow = Row<Order>;
+
+/// A callback's state row.
+pub type CallbackRow = Row<Callback>;
+
+/// A row to write.
+#[derive(Debug, Clone)]
+pub struct RowWrite<T> {
+    /// The row.
+    pub row: Row<T>,
+    /// The version that the row must have now; nothing for a new row.
+    pub was: Option<u64>,
+}
+
+/// What a row that is due is a row of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DueRow {
+    /// An order.
+    Order(OrderRow),
+    /// A callback.
+    Callback(CallbackRow),
+}
+
+/// Where a private text stands: the position that made it, and its place there.
+pub type PrivateId = (u64, u8);
+
+/// A text that may be erased: an address, a payment token, a callback as it came. The log has at
+/// most its SHA-256.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PrivateRow {
+    /// Where it stands.
+    pub id: PrivateId,
+    /// Whose it is, if anybody's.
+    pub customer: Option<CustomerId>,
+    /// The text; empty once erased.
+    pub text: String,
+    /// When it was erased.
+    pub erased_at: Option<LogTime>,
+}
+
 /// A SKU's state row: two streams, the entry's and the stock's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SkuRow {
@@ -202,6 +264,10 @@ pub struct Touch {
     pub holds: Vec<HoldId>,
     /// Tokens by id.
     pub tokens: Vec<TokenId>,
+    /// Orders by id, whether they exist or not.
+    pub orders: Vec<OrderId>,
+    /// Callbacks by the position that stored them.
+    pub callbacks: Vec<u64>,
     /// Rows to read in any case.
     pub rows: Rows,
     /// Rows to read only if the head is not where `exact_at` says: the cache holds them.
@@ -227,6 +293,10 @@ pub struct View {
     pub holds: Map<HoldId, Option<HoldRow>>,
     /// Tokens.
     pub tokens: Map<TokenId, Option<TokenRow>>,
+    /// Orders.
+    pub orders: Map<OrderId, Option<OrderRow>>,
+    /// Callbacks.
+    pub callbacks: Map<u64, Option<CallbackRow>>,
     /// Catalogue entries.
     pub skus: Map<SkuId, Option<SkuRow>>,
     /// Balances; absent means that the place never had units.
@@ -244,6 +314,8 @@ impl View {
             keys: Map::default(),
             holds: Map::default(),
             tokens: Map::default(),
+            orders: Map::default(),
+            callbacks: Map::default(),
             skus: Map::default(),
             balances: Map::default(),
             front: None,
@@ -337,8 +409,18 @@ pub struct Writes {
     pub balances: Vec<BalanceWrite>,
     /// Tokens.
     pub tokens: Vec<TokenWrite>,
-    /// New timers.
+    /// New timers of holds.
     pub timers: Vec<Timer>,
+    /// Orders.
+    pub orders: Vec<RowWrite<Order>>,
+    /// Callbacks.
+    pub callbacks: Vec<RowWrite<Callback>>,
+    /// New timers of orders and callbacks: when each row with a [`Row::due`] is due.
+    pub dues: Vec<Timer>,
+    /// New private texts.
+    pub private: Vec<PrivateRow>,
+    /// Private texts to erase, at the head's log time.
+    pub erased: Vec<PrivateId>,
 }
 
 /// Rows read from one snapshot, and the head of that snapshot.
@@ -398,6 +480,38 @@ pub trait Store: Send + Sync {
 
     /// Live holds due at or before a moment, oldest deadline first, at most `limit` of them.
     async fn due(&self, until: LogTime, limit: usize) -> Result<At<Vec<HoldRow>>, Fault>;
+
+    /// One order.
+    async fn order(&self, id: &OrderId) -> Result<At<Option<OrderRow>>, Fault>;
+
+    /// Orders created before a position, newest first, at most `limit` of them.
+    async fn orders(&self, before: u64, limit: usize) -> Result<At<Vec<OrderRow>>, Fault>;
+
+    /// The callback that a position stored.
+    async fn callback(&self, created: u64) -> Result<At<Option<CallbackRow>>, Fault>;
+
+    /// Callbacks stored before a position, newest first, at most `limit` of them.
+    async fn callbacks(&self, before: u64, limit: usize) -> Result<At<Vec<CallbackRow>>, Fault>;
+
+    /// Orders and callbacks that wait for a person, created before a position, newest first, at
+    /// most `limit` of them.
+    async fn flagged(&self, before: u64, limit: usize) -> Result<At<Vec<DueRow>>, Fault>;
+
+    /// Orders and callbacks whose [`Row::due`] is at or before a moment or before the head's log
+    /// time, oldest first, at most `limit` of them.
+    async fn due_rows(&self, until: LogTime, limit: usize) -> Result<At<Vec<DueRow>>, Fault>;
+
+    /// One private text.
+    async fn private(&self, id: PrivateId) -> Result<At<Option<PrivateRow>>, Fault>;
+
+    /// Private texts of a customer that are not erased, from an id on, ascending, at most `limit`
+    /// of them. It looks through all texts: for the rare wish to be forgotten.
+    async fn private_of(
+        &self,
+        customer: &CustomerId,
+        from: PrivateId,
+        limit: usize,
+    ) -> Result<At<Vec<PrivateRow>>, Fault>;
 
     /// What the name index says of each name.
     async fn names(&self, names: &[Name]) -> Result<At<Vec<Option<KeyRow>>>, Fault>;
