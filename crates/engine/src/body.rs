@@ -3,16 +3,27 @@
 //! Each event carries what its aggregate's body shows after it, so one log row renders the answer
 //! of a replay as it was the first time; no answer is stored.
 
+use crate::callback::{Callback, State};
 use crate::chain::Entry;
 use crate::commit::Effect;
-use crate::port::{HoldRow, Place, SkuRow, TokenRow};
+use crate::port::{HoldRow, Place, Row, SkuRow, TokenRow};
 use evenkeel_rules::event::Kind;
 use evenkeel_rules::hold::Hold;
-use evenkeel_rules::ids::{LocationId, Reference, SkuId};
+use evenkeel_rules::ids::{CustomerId, LocationId, Reference, SkuId};
+use evenkeel_rules::order::Tries;
 use evenkeel_rules::sku::Sku;
 use evenkeel_rules::stock::Balances;
 use evenkeel_rules::token::Token;
 use serde::{Deserialize, Serialize};
+
+/// The data of `private.erased`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErasedData {
+    /// Whose.
+    pub customer: CustomerId,
+    /// How many texts.
+    pub texts: usize,
+}
 
 /// The data of `stock.received` and `stock.adjusted`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,7 +83,12 @@ pub fn effect(entry: &Entry) -> Result<Effect, String> {
     let event = entry.events.last().ok_or("the row has no event")?;
     let (last, version) = (entry.position, event.version);
     match event.kind {
-        Kind::Held | Kind::Extended | Kind::Confirmed | Kind::Released | Kind::Expired => {
+        Kind::Held
+        | Kind::Extended
+        | Kind::Confirming
+        | Kind::Confirmed
+        | Kind::Released
+        | Kind::Expired => {
             let hold: Hold = event.data()?;
             let created = if event.previous == 0 { last } else { 0 };
             Ok(Effect::Hold(HoldRow {
@@ -104,6 +120,24 @@ pub fn effect(entry: &Entry) -> Result<Effect, String> {
                 stock: data.stock.into_iter().map(line).collect(),
             })
         }
+        Kind::CallbackStored => {
+            let body: Callback = event.data()?;
+            let row = Box::new(Row {
+                created: last,
+                last,
+                version,
+                flagged: body.state == State::Quarantined,
+                body,
+                tries: Tries::default(),
+                due: None,
+            });
+            let parked = false;
+            Ok(Effect::Callback { row, parked })
+        }
+        Kind::PrivateErased => {
+            let data: ErasedData = event.data()?;
+            Ok(Effect::Erased(data.texts))
+        }
         Kind::TokenCreated | Kind::TokenRevoked => {
             let token: Token = event.data()?;
             Ok(Effect::Token(TokenRow {
@@ -114,5 +148,6 @@ pub fn effect(entry: &Entry) -> Result<Effect, String> {
                 secret: [0; 32],
             }))
         }
+        other => Err(format!("{} is not the last of a row", other.name())),
     }
 }

@@ -359,6 +359,8 @@ impl Committer {
                 .extend(waiting.commit.key.iter().map(|key| key.name));
             touch.holds.extend(wants.holds.iter().cloned());
             touch.tokens.extend(wants.tokens.iter().cloned());
+            touch.orders.extend(wants.orders.iter().cloned());
+            touch.callbacks.extend(&wants.callbacks);
             touch.front = touch.front.max(wants.front);
             for sku in &wants.rows.skus {
                 if !skus.contains_key(sku) {
@@ -370,8 +372,13 @@ impl Committer {
                     places.insert(place.clone(), ());
                 }
             }
-            if let Command::Place(place) = &waiting.commit.command {
-                let mut wanted = place.lines.iter().zip(&wants.rows.balances);
+            let lines = match &waiting.commit.command {
+                Command::Place(place) => Some(&place.lines),
+                Command::TakeOrder { ask, .. } => Some(&ask.lines),
+                _ => None,
+            };
+            if let Some(lines) = lines {
+                let mut wanted = lines.iter().zip(&wants.rows.balances);
                 short |=
                     wanted.any(|(line, place)| self.ledger.seems_short(place, line.quantity.get()));
             }
@@ -478,6 +485,8 @@ impl Touch {
         self.keys.extend(more.keys);
         self.holds.extend(more.holds);
         self.tokens.extend(more.tokens);
+        self.orders.extend(more.orders);
+        self.callbacks.extend(more.callbacks);
         self.rows.skus.extend(more.rows.skus);
         self.rows.balances.extend(more.rows.balances);
         self.front = self.front.max(more.front);

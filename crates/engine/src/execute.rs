@@ -4,12 +4,14 @@
 //! that the command touches, the [`Commit`], the committer, the answer. Nothing is decided here
 //! but by the gate, which may only say no; every yes is the judge's.
 
-use crate::body;
-use crate::chain::Entry;
-use crate::commit::{Command, Commit, Effect, Key, Outcome, Rejection};
+use crate::commit::{
+    Command, Commit, Effect, Key, Name, Outcome, Rejection, hold_name, order_name,
+};
 use crate::engine::Shared;
 use crate::port::{Fault, Place, Rows, Touch};
 use crate::queue::{Full, Told, Waiting};
+use crate::settle::orders::{add_wants, take_wants};
+use crate::story;
 use evenkeel_rules::hold;
 use evenkeel_rules::idempotency;
 use evenkeel_rules::ids::{CustomerId, HoldId, SkuId, TokenId};
@@ -83,8 +85,16 @@ pub(crate) async fn execute(shared: &Shared, request: Request) -> Result<Done, R
     }
 
     // 2. The gate may say no.
-    if let Command::Place(place) = &request.command
-        && let Some((sku, position)) = gate_refuses(shared, place, request.key.as_ref())
+    let wanted = match &request.command {
+        Command::Place(place) => Some((&place.lines, hold_name(&place.id))),
+        // A hold that is given has its units already.
+        Command::TakeOrder { ask, .. } if ask.hold.is_none() => {
+            Some((&ask.lines, order_name(&ask.id)))
+        }
+        _ => None,
+    };
+    if let Some((lines, id)) = wanted
+        && let Some((sku, position)) = gate_refuses(shared, (lines, &id), request.key.as_ref())
     {
         metrics::counter!("evenkeel_gate_refused_total").increment(1);
         return Err(rejected(hold::Rejection::SoldOut { sku }.into(), position));
@@ -149,14 +159,18 @@ fn begin_before(
 
 /// Whether the gate says no: too few units at its position, nothing due, and neither key nor id
 /// known, so that the winner's retry always reaches the ledger. The first SKU that is short.
-fn gate_refuses(shared: &Shared, place: &hold::Place, key: Option<&Key>) -> Option<(SkuId, u64)> {
+fn gate_refuses(
+    shared: &Shared,
+    (lines, id): (&[hold::Wanted], &Name),
+    key: Option<&Key>,
+) -> Option<(SkuId, u64)> {
     let (now, mono) = (shared.clock.now(), shared.clock.mono());
-    let (sku, position) = place.lines.iter().find_map(|line| {
+    let (sku, position) = lines.iter().find_map(|line| {
         let position = shared.gate.refuses(std::slice::from_ref(line), now, mono)?;
         Some((line.sku.clone(), position))
     })?;
     let known = key.is_some_and(|key| shared.store.may_know(&key.name))
-        || shared.store.may_know(&crate::commit::hold_name(&place.id))
+        || shared.store.may_know(id)
         || shared.store.known_to() < position;
     (!known).then_some((sku, position))
 }
@@ -186,6 +200,32 @@ async fn touch(shared: &Shared, command: &Command) -> Result<Touch, Fault> {
         Command::CreateToken { id, .. } | Command::RevokeToken { id } => {
             touch.tokens.push(id.clone());
         }
+        Command::TakeOrder { ask, .. } => touch = take_wants(ask),
+        Command::CancelOrder { id, .. }
+        | Command::RefundOrder { id, .. }
+        | Command::ReturnOrder { id, .. }
+        | Command::ResolveOrder { id, .. }
+        | Command::Report { id, .. } => {
+            touch.orders.push(id.clone());
+            if let Some(row) = shared.store.order(id).await?.rows {
+                add_wants(&mut touch, &row.body);
+            }
+        }
+        Command::StoreCallback(received) => {
+            touch.keys.push(Key::of_callback(received).name);
+            touch.orders.push(received.order.clone());
+        }
+        Command::ApplyCallback { created } => {
+            touch.callbacks.push(*created);
+            if let Some(row) = shared.store.callback(*created).await?.rows {
+                let order = row.body.order;
+                if let Some(row) = shared.store.order(&order).await?.rows {
+                    add_wants(&mut touch, &row.body);
+                }
+                touch.orders.push(order);
+            }
+        }
+        Command::Erase { .. } => {}
     }
     Ok(touch)
 }
@@ -225,11 +265,7 @@ async fn answer_of(shared: &Shared, told: Outcome) -> Result<Done, Refusal> {
             })
         }
         Outcome::Replay { position } => {
-            let rows = shared.store.log(position, 1).await?.rows;
-            let row = rows.into_iter().find(|row| row.position == position);
-            let row = row.ok_or_else(|| Fault::Corrupt(format!("log row {position} is gone")))?;
-            let entry = Entry::read(&row.text).map_err(Fault::Corrupt)?;
-            let effect = body::effect(&entry).map_err(Fault::Corrupt)?;
+            let effect = story::effect_at(&*shared.store, position).await?;
             Ok(Done {
                 position,
                 effect,

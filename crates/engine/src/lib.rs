@@ -18,6 +18,7 @@ pub mod port;
 pub mod queue;
 pub mod settle;
 pub mod store;
+pub mod story;
 pub mod sweep;
 pub mod tail;
 #[cfg(test)]

@@ -23,9 +23,12 @@ use evenkeel_rules::stock::{Balances, Move};
 use evenkeel_rules::time::{LogTime, Millis};
 use std::collections::BTreeSet;
 
+mod callbacks;
 mod catalogue;
 mod holds;
 mod needs;
+pub(crate) mod orders;
+mod units;
 
 /// What a batch is judged with.
 #[derive(Debug, Clone, Copy)]
@@ -99,6 +102,7 @@ struct Judge<'a> {
     writes: Writes,
     dirty_holds: Map<u64, usize>,
     dirty_balances: Map<Place, usize>,
+    dirty_orders: Map<u64, usize>,
     news: News,
 }
 
@@ -141,6 +145,11 @@ impl<'a> Judge<'a> {
             balances: Vec::new(),
             tokens: Vec::new(),
             timers: Vec::new(),
+            orders: Vec::new(),
+            callbacks: Vec::new(),
+            dues: Vec::new(),
+            private: Vec::new(),
+            erased: Vec::new(),
         };
         let (dirty_holds, dirty_balances) = (Map::default(), Map::default());
         let was = writes.was;
@@ -154,6 +163,7 @@ impl<'a> Judge<'a> {
             writes,
             dirty_holds,
             dirty_balances,
+            dirty_orders: Map::default(),
             news,
         }
     }
@@ -190,6 +200,9 @@ impl<'a> Judge<'a> {
 
     /// The key first, then the command's rule: duplicates before availability, always.
     fn judge(&mut self, commit: &Commit) -> Result<Outcome, Stop> {
+        if let Command::StoreCallback(received) = &commit.command {
+            return self.store_callback(commit, received);
+        }
         if let Some(replayed) = self.replay(commit)? {
             return Ok(replayed);
         }
@@ -205,6 +218,15 @@ impl<'a> Judge<'a> {
             Command::Expire { id } => self.expire(commit, id),
             Command::CreateToken { id, .. } => self.create_token(commit, id),
             Command::RevokeToken { id } => self.revoke_token(commit, id),
+            Command::TakeOrder { ask, private } => self.take_order(commit, ask, private),
+            Command::CancelOrder { id, .. }
+            | Command::RefundOrder { id, .. }
+            | Command::ReturnOrder { id, .. }
+            | Command::ResolveOrder { id, .. } => self.change_order(commit, id),
+            Command::Report { id, .. } => self.report(commit, id),
+            Command::StoreCallback(received) => self.store_callback(commit, received),
+            Command::ApplyCallback { created } => self.apply_callback(commit, *created),
+            Command::Erase { customer, texts } => self.erase(commit, customer, texts),
         }
     }
 
@@ -410,7 +432,9 @@ impl<'a> Judge<'a> {
             let available = row.map_or(0, |balances| balances.available());
             self.news.available.push((place.clone(), available));
         }
-        if self.writes.log.is_empty() && !refusals {
+        let kept = &self.writes;
+        let bookkeeping = !kept.orders.is_empty() || !kept.callbacks.is_empty();
+        if self.writes.log.is_empty() && !refusals && !bookkeeping {
             self.ledger.stamp(self.view.head.stamp());
             return Settled {
                 writes: None,

@@ -10,7 +10,7 @@ use crate::token::Tokens;
 use crate::worker::{Round, Work};
 use async_trait::async_trait;
 use evenkeel_rules::event::{Aggregate, Kind};
-use evenkeel_rules::hold::Hold;
+use evenkeel_rules::hold::{Hold, State};
 use evenkeel_rules::stock::Account;
 use std::sync::Arc;
 
@@ -87,17 +87,15 @@ pub fn note(entry: &Entry, news: &mut News) -> Result<(), String> {
     }
     news.deltas.extend(deltas);
     for event in &entry.events {
-        let list = match event.kind {
-            Kind::Held | Kind::Extended => &mut news.placed,
-            Kind::Confirmed | Kind::Released | Kind::Expired => &mut news.ended,
-            Kind::SkuCreated
-            | Kind::SkuUpdated
-            | Kind::StockReceived
-            | Kind::StockAdjusted
-            | Kind::TokenCreated
-            | Kind::TokenRevoked => continue,
-        };
+        if event.kind.aggregate() != Aggregate::Hold {
+            continue;
+        }
         let hold: Hold = event.data()?;
+        let list = match event.kind {
+            Kind::Held | Kind::Extended if hold.state == State::Held => &mut news.placed,
+            // A deadline that was never set is not missed by the gate.
+            _ => &mut news.ended,
+        };
         for line in hold.lines {
             list.push(((line.sku, line.location), hold.deadline));
         }

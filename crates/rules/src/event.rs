@@ -95,6 +95,7 @@ kinds! {
     Callback CallbackStored = "callback.stored", "A provider's callback was stored.";
     Callback CallbackApplied = "callback.applied", "A callback was taken in, or was known already.";
     Callback CallbackSetAside = "callback.quarantined", "A callback contradicts what is known.";
+    Private PrivateErased = "private.erased", "Private texts of a customer were erased.";
 }
 
 /// Whose history an event belongs to.
@@ -112,17 +113,20 @@ pub enum Aggregate {
     Order,
     /// `callback:<id>`: what a provider sent, by the position that stored it.
     Callback,
+    /// `private:<id>`: an erasure, by its position; its one event is its whole history.
+    Private,
 }
 
 impl Aggregate {
     /// Every aggregate.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Sku,
         Self::Stock,
         Self::Hold,
         Self::Token,
         Self::Order,
         Self::Callback,
+        Self::Private,
     ];
 
     /// The word before the colon of a stream's name.
@@ -135,6 +139,7 @@ impl Aggregate {
             Self::Token => "token",
             Self::Order => "order",
             Self::Callback => "callback",
+            Self::Private => "private",
         }
     }
 
@@ -177,6 +182,7 @@ impl Kind {
             // What may follow what in an order is a matter of its states: see `order::Status`.
             Aggregate::Order => before != Self::OrderRejected,
             Aggregate::Callback => before != Self::CallbackApplied && before != next,
+            Aggregate::Private => false,
         }
     }
 
@@ -193,6 +199,7 @@ impl Kind {
                 | Self::OrderCreated
                 | Self::OrderRejected
                 | Self::CallbackStored
+                | Self::PrivateErased
         )
     }
 
@@ -253,7 +260,7 @@ mod tests {
                 "{ending:?}"
             );
         }
-        assert_eq!(pairs.len(), 28);
+        assert_eq!(pairs.len(), 29);
     }
 
     #[test]

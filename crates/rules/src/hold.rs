@@ -22,9 +22,11 @@ use crate::stock::{Move, Operation};
 use crate::time::{LogTime, Millis};
 use serde::{Deserialize, Serialize};
 
+mod again;
 mod end;
 mod order;
 mod place;
+pub use again::{again, is_spare};
 pub use end::{Ending, confirm, expire, extend, release};
 pub use order::{begin, close};
 pub use place::{Place, Supply, place, pull, sum};

@@ -4,45 +4,34 @@ use super::{Draft, Judge, Stop};
 use crate::commit::{Command, Commit, Effect, Outcome, Timer};
 use crate::port::{HoldRow, Rows, SkuRow, Touch};
 use evenkeel_rules::event::Kind;
-use evenkeel_rules::hold::{self, Asker, Change, Hold, Known, Rejection, State, Supply};
+use evenkeel_rules::hold::{self, Asker, Change, Hold, Known, Rejection, State, Supply, Wanted};
 use evenkeel_rules::ids::{HoldId, SkuId};
 use evenkeel_rules::stock::Move;
 use std::collections::BTreeSet;
 
+/// A hold's row as it will stand, and the version that it has now.
+pub(super) type Drafted = (HoldRow, Option<u64>);
+
+fn is_sold_out(rejection: &crate::commit::Rejection) -> bool {
+    matches!(
+        rejection,
+        crate::commit::Rejection::Hold(Rejection::SoldOut { .. })
+    )
+}
+
 impl Judge<'_> {
     pub(super) fn place(&mut self, commit: &Commit, place: &hold::Place) -> Result<Outcome, Stop> {
         let taken = self.hold(&place.id)?.is_some();
-        let asked = hold::place(place, taken, &self.supply(place, &[])?, self.now);
-        let (pulled, (placed, moves)) = match asked {
-            Ok(decided) => (Vec::new(), decided),
-            Err(Rejection::SoldOut { .. }) => self.pull_and_place(place)?,
-            Err(rejection) => return Err(rejection.into()),
-        };
+        let now = self.now;
+        let rule = |supply: &[Supply<'_>]| hold::place(place, taken, supply, now);
+        let (pulled, (placed, mut moves)) = self.decide(&place.lines, rule)?;
 
         let position = self.next_position();
         let mut drafts = Vec::with_capacity(pulled.len() + 1);
-        let mut all_moves = Vec::with_capacity(moves.len() + pulled.len());
-        let mut rows = Vec::with_capacity(pulled.len() + 1);
-        for row in pulled {
-            let (after, freed) = hold::expire(Some(&row.hold), self.now)
-                .map_err(|no| Stop::Corrupt(format!("an overdue hold did not expire: {no}")))?;
-            all_moves.extend(freed);
-            let was = Some(row.version);
-            rows.push(self.draft(&mut drafts, row, after, (Kind::Expired, was)));
-        }
-        all_moves.extend(moves);
-        let row = HoldRow {
-            created: position,
-            last: 0,
-            version: 0,
-            hold: placed.clone(),
-        };
-        rows.push(self.draft(&mut drafts, row, placed, (Kind::Held, None)));
-        self.accept(commit, &drafts, &all_moves)?;
-        for ((row, was), draft) in rows.iter().zip(drafts) {
-            self.write_hold(row, draft.data, *was);
-            self.tell_gate(&row.hold, was.is_none());
-        }
+        let mut rows = self.expire_pulled(pulled, (&mut drafts, &mut moves))?;
+        rows.push(self.draft_new(&mut drafts, placed));
+        self.accept(commit, &drafts, &moves)?;
+        self.write_holds(&rows, drafts);
         let (row, _) = rows.pop().expect("the placed hold is the last row");
         self.writes.timers.push(Timer {
             due: row.hold.deadline,
@@ -54,10 +43,78 @@ impl Judge<'_> {
         })
     }
 
+    /// Asks a rule that needs units, and once more after overdue holds were ended for its sake if
+    /// it found too few. The rule's answer, and the holds that it takes to end.
+    pub(super) fn decide<T, R: Into<crate::commit::Rejection>>(
+        &mut self,
+        lines: &[Wanted],
+        rule: impl Fn(&[Supply<'_>]) -> Result<T, R>,
+    ) -> Result<(Vec<HoldRow>, T), Stop> {
+        let said = match rule(&self.supply(lines, &[])?) {
+            Ok(decided) => return Ok((Vec::new(), decided)),
+            Err(rejection) => rejection.into(),
+        };
+        if !is_sold_out(&said) {
+            return Err(Stop::Refused(said));
+        }
+        let pulled = self.pull(lines)?;
+        let holds: Vec<&Hold> = pulled.iter().map(|row| &row.hold).collect();
+        match rule(&self.supply(lines, &holds)?) {
+            Ok(decided) => Ok((pulled, decided)),
+            Err(rejection) => {
+                self.note_search(lines);
+                Err(Stop::Refused(rejection.into()))
+            }
+        }
+    }
+
+    /// Drafts the expiry of pulled holds, their moves before all others.
+    pub(super) fn expire_pulled(
+        &self,
+        pulled: Vec<HoldRow>,
+        (drafts, moves): (&mut Vec<Draft>, &mut Vec<Move>),
+    ) -> Result<Vec<Drafted>, Stop> {
+        let mut rows = Vec::with_capacity(pulled.len() + 1);
+        let mut all = Vec::with_capacity(pulled.len() + moves.len());
+        for row in pulled {
+            let (after, freed) = hold::expire(Some(&row.hold), self.now)
+                .map_err(|no| Stop::Corrupt(format!("an overdue hold did not expire: {no}")))?;
+            all.extend(freed);
+            let was = Some(row.version);
+            rows.push(self.draft(drafts, row, after, (Kind::Expired, was)));
+        }
+        all.append(moves);
+        *moves = all;
+        Ok(rows)
+    }
+
+    /// Drafts the first event of a hold.
+    pub(super) fn draft_new(&self, drafts: &mut Vec<Draft>, placed: Hold) -> Drafted {
+        let row = HoldRow {
+            created: self.next_position(),
+            last: 0,
+            version: 0,
+            hold: placed.clone(),
+        };
+        self.draft(drafts, row, placed, (Kind::Held, None))
+    }
+
+    /// Writes drafted holds, the first drafts being theirs, and tells the gate.
+    fn write_holds(&mut self, rows: &[Drafted], drafts: Vec<Draft>) {
+        for ((row, was), draft) in rows.iter().zip(drafts) {
+            self.write_hold(row, draft.data, *was);
+            self.tell_gate(&row.hold, was.is_none());
+        }
+    }
+
     /// What the ledger says about each line; `pulled` holds count as ended.
-    fn supply(&self, place: &hold::Place, pulled: &[&Hold]) -> Result<Vec<Supply<'_>>, Stop> {
-        let mut supply = Vec::with_capacity(place.lines.len());
-        for line in &place.lines {
+    pub(super) fn supply(
+        &self,
+        lines: &[Wanted],
+        pulled: &[&Hold],
+    ) -> Result<Vec<Supply<'_>>, Stop> {
+        let mut supply = Vec::with_capacity(lines.len());
+        for line in lines {
             let terms = self.listed(&line.sku)?.map(|row| &row.sku.terms);
             let at = (line.sku.clone(), line.location.clone());
             let stands = match terms {
@@ -74,11 +131,7 @@ impl Judge<'_> {
         Ok(supply)
     }
 
-    /// Ends overdue holds of the short SKUs for the sake of this place, if that is enough.
-    fn pull_and_place(
-        &mut self,
-        place: &hold::Place,
-    ) -> Result<(Vec<HoldRow>, (Hold, Vec<Move>)), Stop> {
+    fn overdue(&self) -> Result<Vec<&HoldRow>, Stop> {
         let Some(front) = &self.front else {
             let touch = Touch {
                 front: Some(self.now),
@@ -89,12 +142,17 @@ impl Judge<'_> {
         let rows = front
             .iter()
             .filter_map(|id| self.view.holds.get(id)?.as_ref());
-        let overdue: Vec<&HoldRow> = rows.filter(|row| row.hold.is_overdue(self.now)).collect();
+        Ok(rows.filter(|row| row.hold.is_overdue(self.now)).collect())
+    }
+
+    /// Overdue holds of the short SKUs whose end would be enough for these lines.
+    fn pull(&self, lines: &[Wanted]) -> Result<Vec<HoldRow>, Stop> {
+        let overdue = self.overdue()?;
         let holds: Vec<&Hold> = overdue.iter().map(|row| &row.hold).collect();
         let mut chosen: Vec<usize> = Vec::new();
-        for (number, line) in place.lines.iter().enumerate() {
+        for (number, line) in lines.iter().enumerate() {
             let pulled: Vec<&Hold> = chosen.iter().map(|&index| holds[index]).collect();
-            let available = self.supply(place, &pulled)?[number].available;
+            let available = self.supply(lines, &pulled)?[number].available;
             let rest: Vec<usize> = (0..holds.len())
                 .filter(|index| !chosen.contains(index))
                 .collect();
@@ -105,25 +163,23 @@ impl Judge<'_> {
                 chosen.truncate(hold::PULL_MAX);
             }
         }
-        let pulled: Vec<&Hold> = chosen.iter().map(|&index| holds[index]).collect();
-        let decided = hold::place(place, false, &self.supply(place, &pulled)?, self.now);
-        let pulled: Vec<HoldRow> = chosen.iter().map(|&index| overdue[index].clone()).collect();
-        match decided {
-            Ok(decided) => Ok((pulled, decided)),
-            Err(rejection) => {
-                // The gate may believe a no only where nothing overdue is left: a smaller place
-                // could still pull what was too little for this one.
-                let held = overdue.iter().flat_map(|row| &row.hold.lines);
-                let due: BTreeSet<_> = held.map(|line| (&line.sku, &line.location)).collect();
-                let lines = place.lines.iter();
-                let clean = lines.filter(|line| !due.contains(&(&line.sku, &line.location)));
-                let places: Vec<_> = clean
-                    .map(|line| (line.sku.clone(), line.location.clone()))
-                    .collect();
-                self.news.searched.extend(places);
-                Err(rejection.into())
-            }
-        }
+        Ok(chosen.iter().map(|&index| overdue[index].clone()).collect())
+    }
+
+    /// The gate may believe a no only where nothing overdue is left: a smaller place could still
+    /// pull what was too little for this one.
+    fn note_search(&mut self, lines: &[Wanted]) {
+        let Ok(overdue) = self.overdue() else {
+            return;
+        };
+        let held = overdue.iter().flat_map(|row| &row.hold.lines);
+        let due: BTreeSet<_> = held.map(|line| (&line.sku, &line.location)).collect();
+        let clean = lines.iter();
+        let clean = clean.filter(|line| !due.contains(&(&line.sku, &line.location)));
+        let places: Vec<_> = clean
+            .map(|line| (line.sku.clone(), line.location.clone()))
+            .collect();
+        self.news.searched.extend(places);
     }
 
     pub(super) fn change_hold(&mut self, commit: &Commit, id: &HoldId) -> Result<Outcome, Stop> {
@@ -198,7 +254,7 @@ impl Judge<'_> {
     }
 
     /// Drafts a hold's next event; the row as it stands after it, and the version before it.
-    fn draft(
+    pub(super) fn draft(
         &self,
         drafts: &mut Vec<Draft>,
         row: HoldRow,
@@ -228,7 +284,7 @@ impl Judge<'_> {
     }
 
     /// Notes for the gate that a deadline was set, or counts no more.
-    fn tell_gate(&mut self, hold: &Hold, set: bool) {
+    pub(super) fn tell_gate(&mut self, hold: &Hold, set: bool) {
         let list = if set {
             &mut self.news.placed
         } else {

@@ -4,8 +4,9 @@
 //! stopped the judge, the commit is queued again with every row that its command is known to want
 //! by then; nothing is decided here, and a row too many costs a read and no more.
 
+use super::orders::take_wants;
 use super::{Judge, Stop};
-use crate::commit::{Command, Commit};
+use crate::commit::{Command, Commit, Key};
 use crate::port::{Place, Rows, Touch};
 use evenkeel_rules::ids::{HoldId, SkuId};
 use evenkeel_rules::stock::Move;
@@ -39,6 +40,25 @@ impl Judge<'_> {
                 holds: vec![id.clone()],
                 ..rows(Vec::new(), self.places_of(id))
             },
+            Command::TakeOrder { ask, .. } => take_wants(ask),
+            Command::CancelOrder { id, .. }
+            | Command::RefundOrder { id, .. }
+            | Command::ReturnOrder { id, .. }
+            | Command::ResolveOrder { id, .. }
+            | Command::Report { id, .. } => self.wants_of(id),
+            Command::StoreCallback(received) => Touch {
+                orders: vec![received.order.clone()],
+                keys: vec![Key::of_callback(received).name],
+                ..Touch::default()
+            },
+            Command::ApplyCallback { created } => {
+                let row = self.view.callbacks.get(created).and_then(Option::as_ref);
+                Touch {
+                    callbacks: vec![*created],
+                    ..row.map_or_else(Touch::default, |row| self.wants_of(&row.body.order))
+                }
+            }
+            Command::Erase { .. } => Touch::default(),
             Command::CreateToken { id, .. } | Command::RevokeToken { id } => Touch {
                 tokens: vec![id.clone()],
                 ..Touch::default()

@@ -265,6 +265,7 @@ impl Fold {
             Aggregate::Stock => self.stock_event(event, moves, book),
             Aggregate::Sku => self.sku_event(event, book),
             Aggregate::Token => self.token_event(event, book),
+            Aggregate::Order | Aggregate::Callback | Aggregate::Private => Ok(true),
         };
         taken.unwrap_or_else(|what| {
             self.illegal(event, &what, book);
@@ -457,7 +458,12 @@ pub(super) fn subject(event: &EntryEvent) -> Subject {
     let aggregate = event.kind.aggregate();
     let kind = match aggregate {
         Aggregate::Stock => Aggregate::Sku.word(),
-        Aggregate::Sku | Aggregate::Hold | Aggregate::Token => aggregate.word(),
+        Aggregate::Sku
+        | Aggregate::Hold
+        | Aggregate::Token
+        | Aggregate::Order
+        | Aggregate::Callback
+        | Aggregate::Private => aggregate.word(),
     };
     Subject::new(kind, event.id())
 }

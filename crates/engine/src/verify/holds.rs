@@ -130,12 +130,8 @@ pub(super) const fn state_after(kind: Kind) -> Option<State> {
         Kind::Confirmed => Some(State::Confirmed),
         Kind::Released => Some(State::Released),
         Kind::Expired => Some(State::Expired),
-        Kind::SkuCreated
-        | Kind::SkuUpdated
-        | Kind::StockReceived
-        | Kind::StockAdjusted
-        | Kind::TokenCreated
-        | Kind::TokenRevoked => None,
+        Kind::Confirming => Some(State::Confirming),
+        _ => None,
     }
 }
 

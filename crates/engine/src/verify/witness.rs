@@ -34,7 +34,7 @@ pub(super) async fn vouches(
             Aggregate::Hold => of_hold(store, event, position).await?,
             Aggregate::Sku => of_sku(store, event, position).await?,
             Aggregate::Stock => of_stock(store, event, position).await?,
-            Aggregate::Token => None,
+            Aggregate::Token | Aggregate::Order | Aggregate::Callback | Aggregate::Private => None,
         };
         match said {
             Some(false) => return Ok(Some(false)),

@@ -1,0 +1,422 @@
+//! Judging commands on orders.
+
+use super::units::{Facts, again_id};
+use super::{Draft, Judge, Stop};
+use crate::commit::{Command, Commit, Effect, Outcome, Timer, hold_of, order_name};
+use crate::port::{NameWrite, OrderRow, PrivateRow, Row, RowWrite, Touch};
+use evenkeel_rules::event::Kind;
+use evenkeel_rules::hold::{self, Supply};
+use evenkeel_rules::ids::{CustomerId, OrderId};
+use evenkeel_rules::money::Currency;
+use evenkeel_rules::order::{self, Ask, Asked, Decision, Order, Patch, Report, Tries, UnitsChange};
+use evenkeel_rules::time::Millis;
+
+/// How long whoever committed an order's next call has to make it, before anybody else does.
+const HANDOFF: Millis = Millis(1_000);
+
+impl Judge<'_> {
+    pub(super) fn order(&self, id: &OrderId) -> Result<Option<&OrderRow>, Stop> {
+        let touch = || Touch {
+            orders: vec![id.clone()],
+            ..Touch::default()
+        };
+        let row = self.view.orders.get(id).map(Option::as_ref);
+        row.ok_or_else(|| Stop::Widen(Box::new(touch())))
+    }
+
+    pub(super) fn take_order(
+        &mut self,
+        commit: &Commit,
+        ask: &Ask,
+        private: &str,
+    ) -> Result<Outcome, Stop> {
+        let made = hold_of(&ask.id);
+        let given = match &ask.hold {
+            Some(id) => self.hold(id)?.cloned(),
+            None => None,
+        };
+        let in_use = ask.hold.is_none() && self.hold(&made)?.is_some();
+        let taken = self.order(&ask.id)?.is_some() || in_use;
+        let now = self.now;
+        let rule = |supply: &[Supply<'_>]| {
+            let known = given.as_ref().map(|row| hold::Known {
+                hold: &row.hold,
+                version: row.version,
+            });
+            order::take(ask, taken, supply, (known, &made), now)
+        };
+        let (pulled, take) = self.decide(&ask.lines, rule)?;
+
+        let mut facts = Facts {
+            moves: take.moves,
+            ..Facts::default()
+        };
+        facts.holds = self.expire_pulled(pulled, (&mut facts.drafts, &mut facts.moves))?;
+        let hold = match given.clone() {
+            Some(row) => {
+                let was = Some(row.version);
+                self.draft(&mut facts.drafts, row, take.hold, (Kind::Confirming, was))
+            }
+            None => self.draft_new(&mut facts.drafts, take.hold),
+        };
+        facts.holds.push(hold.clone());
+        let row = self.new_order(take.created);
+        let row = self.first_event(row, Kind::OrderCreated, &mut facts.drafts);
+        let row = match take.then {
+            None => row,
+            // The hold that this very commit placed is sold in it.
+            Some(decision) => self.sell_at_once(row, decision, hold, &mut facts)?,
+        };
+        let position = self.accept(commit, &facts.drafts, &facts.moves)?;
+        self.write_order_holds(&facts);
+        if let Some(row) = given {
+            self.tell_gate(&row.hold, false);
+        }
+        self.keep_private(position, Some(&ask.customer), private);
+        let (name, fingerprint) = (order_name(&ask.id), [0; 16]);
+        self.writes.names.push(NameWrite {
+            name,
+            position,
+            fingerprint,
+        });
+        let row = self.write_order(row, None);
+        Ok(accepted(position, row))
+    }
+
+    /// Writes the holds of an order's commit as they stand after all of its events.
+    fn write_order_holds(&mut self, facts: &Facts) {
+        for (row, was) in &facts.holds {
+            let body = serde_json::to_vec(&row.hold).expect("a hold is plain JSON");
+            self.write_hold(row, body, *was);
+            if row.hold.state == hold::State::Expired {
+                self.tell_gate(&row.hold, false);
+            }
+        }
+    }
+
+    fn new_order(&self, order: Order) -> OrderRow {
+        Row {
+            created: self.next_position(),
+            last: 0,
+            version: 0,
+            body: order,
+            tries: Tries::default(),
+            due: None,
+            flagged: false,
+        }
+    }
+
+    /// An order's first event carries the whole of it.
+    fn first_event(&self, row: OrderRow, kind: Kind, drafts: &mut Vec<Draft>) -> OrderRow {
+        let data = serde_json::to_vec(&row.body).expect("an order is plain JSON");
+        let id = row.body.id.to_string();
+        drafts.push(Draft {
+            kind,
+            id,
+            version: 1,
+            previous: 0,
+            data,
+        });
+        Row {
+            last: self.next_position(),
+            version: 1,
+            ..row
+        }
+    }
+
+    fn sell_at_once(
+        &self,
+        row: OrderRow,
+        decision: Decision,
+        (hold, was): super::holds::Drafted,
+        facts: &mut Facts,
+    ) -> Result<OrderRow, Stop> {
+        let closed = hold::close(&hold.hold, hold::Ending::Confirm, self.now);
+        let (after, moves) =
+            closed.ok_or_else(|| Stop::Corrupt("a hold for an order is not confirming".into()))?;
+        let (sold, _) = self.draft(&mut facts.drafts, hold, after, (Kind::Confirmed, was));
+        facts.moves.extend(moves);
+        *facts.holds.last_mut().expect("the hold was drafted") = (sold, was);
+        Ok(self.draft_events(row, decision.order, decision.events, &mut facts.drafts))
+    }
+
+    /// Drafts an order's events; the row as it stands after them.
+    pub(super) fn draft_events(
+        &self,
+        row: OrderRow,
+        order: Order,
+        events: Vec<(Kind, Patch)>,
+        drafts: &mut Vec<Draft>,
+    ) -> OrderRow {
+        let mut row = row;
+        let position = self.next_position();
+        for (kind, patch) in events {
+            row.version += 1;
+            drafts.push(Draft {
+                kind,
+                id: order.id.to_string(),
+                version: row.version,
+                previous: row.last,
+                data: serde_json::to_vec(&patch).expect("a patch is plain JSON"),
+            });
+            row.last = position;
+        }
+        row.body = order;
+        row.tries = Tries::default();
+        row
+    }
+
+    pub(super) fn change_order(&mut self, commit: &Commit, id: &OrderId) -> Result<Outcome, Stop> {
+        let row = self.order(id)?.cloned();
+        let asked = Asked {
+            order: row.as_ref().map(|row| &row.body),
+            version: row.as_ref().map_or(0, |row| row.version),
+            customer: commit.owner.as_ref(),
+            expected: commit.expected,
+        };
+        let now = self.now;
+        let (decision, reason) = match &commit.command {
+            Command::CancelOrder { .. } if order::tombstone(asked.order, commit.owner.as_ref()) => {
+                return self.forbid(commit, id);
+            }
+            Command::CancelOrder { reason, .. } => (order::cancel(asked, now)?, reason.as_ref()),
+            Command::RefundOrder {
+                refund,
+                amount,
+                reason,
+                ..
+            } => {
+                let decision = order::refund(asked, (refund, *amount), now)?;
+                (Some(decision), reason.as_ref())
+            }
+            Command::ReturnOrder { lines, restock, .. } => {
+                let decision = order::return_units(asked, lines, *restock, now)?;
+                (Some(decision), None)
+            }
+            Command::ResolveOrder {
+                go_on,
+                confirming,
+                reason,
+                ..
+            } => {
+                let decision = order::resolve(asked, *go_on, *confirming, now)?;
+                (Some(decision), reason.as_ref())
+            }
+            other => unreachable!("{} does not change an order", other.name()),
+        };
+        let row = row.expect("a rule accepts only an order that exists");
+        let Some(decision) = decision else {
+            let position = self.head().position;
+            let effect = Effect::Order(Box::new(row));
+            return Ok(Outcome::Unchanged { position, effect });
+        };
+        let customer = row.body.customer.clone();
+        let row = self.decided(commit, row, decision, Vec::new())?;
+        if let Some(reason) = reason {
+            self.keep_private(row.last, Some(&customer), reason);
+        }
+        Ok(accepted(row.last, row))
+    }
+
+    /// An id that was cancelled before anybody ordered under it is nobody's for ever. The asker is
+    /// told that there is no such order, now and whenever it asks again.
+    fn forbid(&mut self, commit: &Commit, id: &OrderId) -> Result<Outcome, Stop> {
+        let euro = Currency::new("EUR").expect("the euro is listed");
+        let row = self.new_order(Order::never(id, euro, self.now));
+        let mut drafts = Vec::with_capacity(1);
+        let row = self.first_event(row, Kind::OrderRejected, &mut drafts);
+        let keyless = Commit {
+            key: None,
+            ..commit.clone()
+        };
+        let position = self.accept(&keyless, &drafts, &[])?;
+        let (name, fingerprint) = (order_name(id), [0; 16]);
+        self.writes.names.push(NameWrite {
+            name,
+            position,
+            fingerprint,
+        });
+        self.write_order(row, None);
+        Ok(Outcome::Refused {
+            rejection: order::Rejection::NotFound.into(),
+            position,
+        })
+    }
+
+    /// Writes a decision about an order, with more events behind its own.
+    pub(super) fn decided(
+        &mut self,
+        commit: &Commit,
+        row: OrderRow,
+        decision: Decision,
+        more: Vec<Draft>,
+    ) -> Result<OrderRow, Stop> {
+        let was = Some(row.version);
+        let Decision {
+            mut order,
+            mut events,
+            units,
+        } = decision;
+        let holds = order.holds.len();
+        let mut facts = self.draft_units(&row, &mut order, &units)?;
+        if order.holds.len() != holds
+            && let Some((_, patch)) = events.last_mut()
+        {
+            patch.holds = Some(order.holds.clone());
+        }
+        let row = self.draft_events(row, order, events, &mut facts.drafts);
+        facts.drafts.extend(more);
+        self.accept(commit, &facts.drafts, &facts.moves)?;
+        self.write_order_holds(&facts);
+        Ok(self.write_order(row, was))
+    }
+
+    pub(super) fn report(&mut self, commit: &Commit, id: &OrderId) -> Result<Outcome, Stop> {
+        let Command::Report {
+            task,
+            told,
+            seen,
+            random,
+            ..
+        } = &commit.command
+        else {
+            unreachable!("only a report comes here");
+        };
+        let Some(row) = self.order(id)?.cloned() else {
+            return Err(Stop::Corrupt(format!("order {id} is gone")));
+        };
+        let spare = self.spare(&row.body)?;
+        // A call that the order no longer needs says facts, and counts for no try.
+        let tries = if *seen == row.version {
+            row.tries
+        } else {
+            Tries::default()
+        };
+        match order::report(&row.body, tries, (*task, told), spare, self.now) {
+            Report::Changed(decision) => {
+                let row = self.decided(commit, row, *decision, Vec::new())?;
+                Ok(accepted(row.last, row))
+            }
+            Report::Tried(tries) if *seen == row.version => {
+                self.tried(row, tries, *random);
+                Ok(self.nothing_told())
+            }
+            Report::Tried(_) => Ok(self.nothing_told()),
+        }
+    }
+
+    pub(super) fn nothing_told(&self) -> Outcome {
+        Outcome::Unchanged {
+            position: self.head().position,
+            effect: Effect::Tried,
+        }
+    }
+
+    /// Counts a try: bookkeeping.
+    pub(super) fn tried(&mut self, row: OrderRow, tries: Tries, random: u64) {
+        let due = row.body.due(tries, random).map(|due| due.at);
+        let was = Some(row.version);
+        self.put_order(Row { tries, due, ..row }, was);
+    }
+
+    /// Writes an order's row as its events leave it, and sets when it is looked at next.
+    pub(super) fn write_order(&mut self, row: OrderRow, was: Option<u64>) -> OrderRow {
+        let due = row.body.due(row.tries, 0);
+        let due = due.map(|due| due.at.max(self.now.plus(HANDOFF)));
+        let flagged = row.body.is_flagged();
+        let row = Row {
+            due,
+            flagged,
+            ..row
+        };
+        self.put_order(row.clone(), was);
+        row
+    }
+
+    /// Puts an order's row into the view and among the writes, once per order and batch.
+    pub(super) fn put_order(&mut self, row: OrderRow, was: Option<u64>) {
+        let id = row.body.id.clone();
+        let stood = self.view.orders.get(&id).and_then(Option::as_ref);
+        let armed = stood.and_then(|row| row.due);
+        if let Some(due) = row.due.filter(|due| armed != Some(*due)) {
+            let created = row.created;
+            self.writes.dues.push(Timer { due, created });
+        }
+        self.view.orders.insert(id, Some(row.clone()));
+        match self.dirty_orders.get(&row.created) {
+            Some(&at) => self.writes.orders[at].row = row,
+            None => {
+                let at = self.writes.orders.len();
+                self.dirty_orders.insert(row.created, at);
+                self.writes.orders.push(RowWrite { row, was });
+            }
+        }
+    }
+
+    pub(super) fn keep_private(
+        &mut self,
+        position: u64,
+        customer: Option<&CustomerId>,
+        text: &str,
+    ) {
+        if text.is_empty() {
+            return;
+        }
+        self.writes.private.push(PrivateRow {
+            id: (position, 0),
+            customer: customer.cloned(),
+            text: text.to_owned(),
+            erased_at: None,
+        });
+    }
+
+    /// Rows that a command on an order may want, as far as the view tells.
+    pub(super) fn wants_of(&self, id: &OrderId) -> Touch {
+        let mut touch = Touch {
+            orders: vec![id.clone()],
+            ..Touch::default()
+        };
+        if let Some(Some(row)) = self.view.orders.get(id) {
+            add_wants(&mut touch, &row.body);
+        }
+        touch
+    }
+}
+
+/// The rows that anything which may happen to an order wants beside its own.
+pub(crate) fn add_wants(touch: &mut Touch, order: &Order) {
+    touch.holds.extend(order.holds.last().cloned());
+    if order.status == order::Status::Expired {
+        touch.holds.push(again_id(order));
+    }
+    for line in &order.lines {
+        touch.rows.skus.push(line.sku.clone());
+        let place = (line.sku.clone(), line.location.clone());
+        touch.rows.balances.push(place);
+    }
+}
+
+/// The rows that taking an order wants.
+pub(crate) fn take_wants(ask: &Ask) -> Touch {
+    let mut touch = Touch {
+        orders: vec![ask.id.clone()],
+        holds: vec![match &ask.hold {
+            Some(id) => id.clone(),
+            None => hold_of(&ask.id),
+        }],
+        ..Touch::default()
+    };
+    for line in &ask.lines {
+        touch.rows.skus.push(line.sku.clone());
+        let place = (line.sku.clone(), line.location.clone());
+        touch.rows.balances.push(place);
+    }
+    touch
+}
+
+pub(super) fn accepted(position: u64, row: OrderRow) -> Outcome {
+    Outcome::Accepted {
+        position,
+        effect: Effect::Order(Box::new(row)),
+    }
+}
