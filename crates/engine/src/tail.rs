@@ -93,7 +93,9 @@ pub fn note(entry: &Entry, news: &mut News) -> Result<(), String> {
         let hold: Hold = event.data()?;
         let list = match event.kind {
             Kind::Held | Kind::Extended if hold.state == State::Held => &mut news.placed,
-            // A deadline that was never set is not missed by the gate.
+            // The deadline of a hold for an order never counted, or counts no more.
+            Kind::Held => continue,
+            Kind::Confirmed | Kind::Released if hold.order.is_some() => continue,
             _ => &mut news.ended,
         };
         for line in hold.lines {
