@@ -121,6 +121,11 @@ id!(
     ID_MAX
 );
 id!(
+    /// An order.
+    OrderId,
+    ID_MAX
+);
+id!(
     /// What a move refers to: a hold's id, a purchase order, a reason's ticket.
     Reference,
     ID_MAX
