@@ -13,7 +13,10 @@ use evenkeel_rules::ids::{OrderId, SkuId};
 use evenkeel_rules::money::Money;
 use std::time::Duration;
 
+#[cfg(feature = "gateway-http")]
+pub mod http;
 pub mod memory;
+pub mod outbound;
 
 /// What is asked of a provider. Every effect carries the key under which it can be repeated and
 /// asked for: `<saga>/<step>`, visible ASCII.
