@@ -13,6 +13,7 @@ pub mod committer;
 mod engine;
 pub mod execute;
 pub mod gate;
+pub mod gateway;
 pub mod ledger;
 pub mod port;
 pub mod queue;
