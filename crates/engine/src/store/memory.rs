@@ -6,20 +6,23 @@
 //! play a crash. Nothing survives the process.
 
 use crate::chain;
-use crate::commit::{Name, Rejection};
+use crate::commit::Name;
 use crate::port::{
-    At, BatchId, FRONT_MAX, Fault, Head, HoldRow, KeyRow, Listed, Locked, LogRow, Map, Mark,
-    NameWrite, Place, RefusalRow, SkuRow, Store, TokenRow, Touch, View, Writes,
+    At, BatchId, CallbackRow, DueRow, Fault, Head, HoldRow, KeyRow, Listed, Locked, LogRow, Map,
+    NameWrite, OrderRow, Place, PrivateId, PrivateRow, RefusalRow, SkuRow, Store, TokenRow, Touch,
+    View, Writes,
 };
 use async_trait::async_trait;
-use evenkeel_rules::hold::State;
-use evenkeel_rules::ids::{HoldId, SkuId, TokenId};
+use evenkeel_rules::ids::{CustomerId, HoldId, OrderId, SkuId, TokenId};
 use evenkeel_rules::stock::Balances;
 use evenkeel_rules::time::LogTime;
 use parking_lot::RwLock;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use tokio::sync::{Mutex, OwnedMutexGuard};
+
+mod view;
+mod write;
 
 /// Everything that the store knows.
 #[derive(Debug, Clone)]
@@ -46,6 +49,16 @@ pub struct Tables {
     pub refused: Map<Name, u64>,
     /// Timers: when, and the position that created the hold.
     pub timers: BTreeSet<(LogTime, u64)>,
+    /// Orders by the position that created them.
+    pub orders: BTreeMap<u64, OrderRow>,
+    /// Orders by id.
+    pub order_ids: Map<OrderId, u64>,
+    /// Callbacks by the position that stored them.
+    pub callbacks: BTreeMap<u64, CallbackRow>,
+    /// Timers of orders and callbacks: when, and the position that created the row.
+    pub dues: BTreeSet<(LogTime, u64)>,
+    /// Private texts.
+    pub private: BTreeMap<PrivateId, PrivateRow>,
 }
 
 /// A store in memory. Clones share their rows.
@@ -82,6 +95,11 @@ impl MemoryStore {
             refusals: Vec::new(),
             refused: Map::default(),
             timers: BTreeSet::new(),
+            orders: BTreeMap::new(),
+            order_ids: Map::default(),
+            callbacks: BTreeMap::new(),
+            dues: BTreeSet::new(),
+            private: BTreeMap::new(),
         })
     }
 
@@ -111,145 +129,6 @@ impl MemoryStore {
             position: tables.head.position,
             rows: read(&tables),
         }
-    }
-}
-
-impl Tables {
-    fn key(&self, name: &Name) -> Option<KeyRow> {
-        if let Some(write) = self.names.get(name) {
-            let mark = Mark::Position(write.position);
-            return Some(KeyRow {
-                mark,
-                fingerprint: write.fingerprint,
-            });
-        }
-        let number = *self.refused.get(name)?;
-        let row = self.refusals.iter().find(|row| row.number == number)?;
-        let said: Rejection = serde_json::from_str(&row.text).ok()?;
-        Some(KeyRow {
-            mark: Mark::Refusal(number, said),
-            fingerprint: row.fingerprint,
-        })
-    }
-
-    fn hold(&self, id: &HoldId) -> Option<HoldRow> {
-        self.holds.get(self.hold_ids.get(id)?).cloned()
-    }
-
-    fn due(&self, until: LogTime, limit: usize) -> impl Iterator<Item = &HoldRow> {
-        let timers = self.timers.range(..=(until, u64::MAX));
-        let rows = timers.filter_map(|(due, created)| {
-            let row = self.holds.get(created)?;
-            (row.hold.state == State::Held && row.hold.deadline == *due).then_some(row)
-        });
-        rows.take(limit)
-    }
-
-    fn listed(&self, row: &SkuRow) -> Listed {
-        let stock = row.locations.iter().map(|location| {
-            let place = (row.sku.terms.sku.clone(), location.clone());
-            (
-                location.clone(),
-                self.balances.get(&place).copied().unwrap_or_default(),
-            )
-        });
-        (row.clone(), stock.collect())
-    }
-
-    fn view(&self, touch: &Touch) -> View {
-        let mut view = View::new(self.head.clone());
-        view.keys
-            .extend(touch.keys.iter().map(|name| (*name, self.key(name))));
-        view.holds
-            .extend(touch.holds.iter().map(|id| (id.clone(), self.hold(id))));
-        let tokens = touch.tokens.iter();
-        view.tokens
-            .extend(tokens.map(|id| (id.clone(), self.tokens.get(id).cloned())));
-        let moved = !view.confirms(touch.exact_at);
-        for rows in [Some(&touch.rows), moved.then_some(&touch.cached)]
-            .into_iter()
-            .flatten()
-        {
-            let skus = rows.skus.iter();
-            view.skus
-                .extend(skus.map(|id| (id.clone(), self.skus.get(id).cloned())));
-            let places = rows.balances.iter();
-            view.balances
-                .extend(places.map(|at| (at.clone(), self.balances.get(at).copied())));
-        }
-        view.front = touch.front.map(|until| {
-            self.due(until.max(self.head.time), FRONT_MAX)
-                .cloned()
-                .collect()
-        });
-        view
-    }
-
-    /// Checks every guard before anything is written.
-    fn check(&self, writes: &Writes) -> Result<(), Fault> {
-        let corrupt = |what: String| Err(Fault::Corrupt(what));
-        if self.head.position != writes.was {
-            return corrupt(format!("the head stands at {}", self.head.position));
-        }
-        for write in &writes.holds {
-            let stands = self.holds.get(&write.row.created).map(|row| row.version);
-            if stands != write.was {
-                return corrupt(format!("hold {} has another version", write.row.hold.id));
-            }
-        }
-        for write in &writes.balances {
-            if self.balances.get(&write.place).copied() != write.was {
-                return corrupt(format!("{} has other balances", write.place.0));
-            }
-        }
-        for write in &writes.skus {
-            let row = self.skus.get(&write.row.sku.terms.sku);
-            if row.map(|row| (row.version, row.stock_version)) != write.was {
-                return corrupt(format!("{} has another version", write.row.sku.terms.sku));
-            }
-        }
-        for write in &writes.tokens {
-            let stands = self.tokens.get(&write.row.token.id).map(|row| row.version);
-            if stands != write.was {
-                return corrupt(format!("token {} has another version", write.row.token.id));
-            }
-        }
-        match writes
-            .names
-            .iter()
-            .find(|write| self.names.contains_key(&write.name))
-        {
-            Some(write) => corrupt(format!("name {} is taken", chain::hex(&write.name))),
-            None => Ok(()),
-        }
-    }
-
-    fn write(&mut self, writes: &Writes) {
-        self.log.extend(writes.log.iter().cloned());
-        self.names
-            .extend(writes.names.iter().map(|write| (write.name, *write)));
-        self.refused
-            .extend(writes.refusals.iter().map(|row| (row.name, row.number)));
-        self.refusals.extend(writes.refusals.iter().cloned());
-        for write in &writes.holds {
-            self.hold_ids
-                .insert(write.row.hold.id.clone(), write.row.created);
-            self.holds.insert(write.row.created, write.row.clone());
-        }
-        for write in &writes.skus {
-            self.skus
-                .insert(write.row.sku.terms.sku.clone(), write.row.clone());
-        }
-        for write in &writes.balances {
-            self.balances.insert(write.place.clone(), write.now);
-        }
-        for write in &writes.tokens {
-            self.tokens
-                .insert(write.row.token.id.clone(), write.row.clone());
-        }
-        self.timers
-            .extend(writes.timers.iter().map(|timer| (timer.due, timer.created)));
-        self.head = writes.head.clone();
     }
 }
 
@@ -355,6 +234,49 @@ impl Store for MemoryStore {
             let until = until.max(tables.head.time);
             tables.due(until, limit).cloned().collect()
         }))
+    }
+
+    async fn order(&self, id: &OrderId) -> Result<At<Option<OrderRow>>, Fault> {
+        Ok(self.read(|tables| tables.order(id)))
+    }
+
+    async fn orders(&self, before: u64, limit: usize) -> Result<At<Vec<OrderRow>>, Fault> {
+        Ok(self.read(|tables| {
+            let rows = tables.orders.range(..before).rev();
+            rows.take(limit).map(|(_, row)| row.clone()).collect()
+        }))
+    }
+
+    async fn callback(&self, created: u64) -> Result<At<Option<CallbackRow>>, Fault> {
+        Ok(self.read(|tables| tables.callbacks.get(&created).cloned()))
+    }
+
+    async fn callbacks(&self, before: u64, limit: usize) -> Result<At<Vec<CallbackRow>>, Fault> {
+        Ok(self.read(|tables| {
+            let rows = tables.callbacks.range(..before).rev();
+            rows.take(limit).map(|(_, row)| row.clone()).collect()
+        }))
+    }
+
+    async fn flagged(&self, before: u64, limit: usize) -> Result<At<Vec<DueRow>>, Fault> {
+        Ok(self.read(|tables| tables.flagged(before, limit)))
+    }
+
+    async fn due_rows(&self, until: LogTime, limit: usize) -> Result<At<Vec<DueRow>>, Fault> {
+        Ok(self.read(|tables| tables.due_rows(until.max(tables.head.time), limit)))
+    }
+
+    async fn private(&self, id: PrivateId) -> Result<At<Option<PrivateRow>>, Fault> {
+        Ok(self.read(|tables| tables.private.get(&id).cloned()))
+    }
+
+    async fn private_of(
+        &self,
+        customer: &CustomerId,
+        from: PrivateId,
+        limit: usize,
+    ) -> Result<At<Vec<PrivateRow>>, Fault> {
+        Ok(self.read(|tables| tables.private_of(customer, from, limit)))
     }
 
     async fn names(&self, names: &[Name]) -> Result<At<Vec<Option<KeyRow>>>, Fault> {

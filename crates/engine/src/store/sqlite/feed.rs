@@ -9,10 +9,10 @@ use super::names::{self, Names};
 use super::rows;
 use super::{Inner, REFUSAL};
 use crate::chain::Entry;
-use crate::commit::hold_name;
+use crate::commit::{hold_name, order_name};
 use crate::port::Fault;
-use evenkeel_rules::event::Kind;
-use evenkeel_rules::ids::HoldId;
+use evenkeel_rules::event::{Aggregate, Kind};
+use evenkeel_rules::ids::{HoldId, OrderId};
 use rusqlite::Connection;
 use std::sync::atomic::Ordering;
 
@@ -26,14 +26,16 @@ fn names_of(entry: &Entry) -> Result<Vec<Named>, Fault> {
         .map(|(name, fingerprint)| (name, names::Entry { at, fingerprint }));
     let mut made: Vec<_> = key.into_iter().collect();
     for event in &entry.events {
-        if event.kind == Kind::Held {
-            let id = HoldId::new(event.id()).map_err(|error| Fault::Corrupt(error.to_string()))?;
-            let entry = names::Entry {
-                at,
-                fingerprint: [0; 16],
-            };
-            made.push((hold_name(&id), entry));
-        }
+        let wrong = |error| Fault::Corrupt(format!("log row {at}: {error}"));
+        let name = if event.kind == Kind::Held {
+            hold_name(&HoldId::new(event.id()).map_err(wrong)?)
+        } else if event.kind.begins() && event.kind.aggregate() == Aggregate::Order {
+            order_name(&OrderId::new(event.id()).map_err(wrong)?)
+        } else {
+            continue;
+        };
+        let fingerprint = [0; 16];
+        made.push((name, names::Entry { at, fingerprint }));
     }
     Ok(made)
 }

@@ -14,22 +14,25 @@ mod balances;
 mod codec;
 mod fault;
 mod feed;
+mod life;
 pub mod names;
+mod private;
 mod rows;
 mod schema;
+mod snapshot;
 mod timers;
 mod wal;
 mod write;
 
 use crate::chain;
-use crate::commit::{Name, hold_name};
+use crate::commit::{Name, hold_name, order_name};
 use crate::port::{
-    At, BatchId, Fault, Head, HoldRow, Ids, KeyRow, Listed, Locked, LogRow, Place, RefusalRow,
-    Store, TokenRow, Touch, View,
+    At, BatchId, CallbackRow, DueRow, Fault, Head, HoldRow, Ids, KeyRow, Listed, Locked, LogRow,
+    OrderRow, Place, PrivateId, PrivateRow, RefusalRow, Store, TokenRow, Touch, View,
 };
 use crate::worker::blocking;
 use async_trait::async_trait;
-use evenkeel_rules::ids::{HoldId, SkuId};
+use evenkeel_rules::ids::{CustomerId, HoldId, OrderId, SkuId};
 use evenkeel_rules::stock::Balances;
 use evenkeel_rules::time::LogTime;
 use fault::fault;
@@ -69,7 +72,10 @@ struct Inner {
     dir: PathBuf,
     names: Mutex<Names>,
     filter: NameFilter,
+    /// Deadlines of holds.
     timers: Mutex<timers::Timers>,
+    /// When orders and callbacks are to be looked at.
+    dues: Mutex<timers::Timers>,
     known_to: AtomicU64,
     /// For readers; the writer has its own.
     news: Mutex<balances::News>,
@@ -94,6 +100,7 @@ impl SqliteStore {
         make_head(&conn, ids)?;
         let inner = Inner::open(dir, &conn, (options, Damage::Refused))?;
         inner.timers.lock().adopt(&conn)?;
+        inner.dues.lock().adopt(&conn)?;
         let checkpoints =
             wal::Checkpoints::watch(&mut conn, schema::open_writer(dir)?, wal::FRAMES_MAX)?;
         let checkpoints = Some(checkpoints);
@@ -121,13 +128,7 @@ impl SqliteStore {
             return Err(Fault::Unavailable(what));
         }
         let conn = schema::open_reader(dir)?;
-        let version = schema::user_version(&conn)?;
-        schema::check_version(version)?;
-        if version == 0 {
-            return Err(Fault::Unavailable(
-                "the store was never migrated".to_owned(),
-            ));
-        }
+        schema::check_migrated(&conn)?;
         let inner = Inner::open(dir, &conn, (options, Damage::Borne))?;
         Ok(Self {
             inner: Arc::new(inner),
@@ -165,29 +166,6 @@ enum Damage {
     Borne,
 }
 
-/// The name index as of one snapshot.
-struct Index<'a> {
-    conn: &'a Connection,
-    find: &'a dyn Fn(&Name) -> rusqlite::Result<Option<names::Entry>>,
-    upto: names::Mark,
-}
-
-impl<'a> Index<'a> {
-    fn new(
-        conn: &'a Connection,
-        find: &'a dyn Fn(&Name) -> rusqlite::Result<Option<names::Entry>>,
-    ) -> Result<Self, Fault> {
-        let (position, refusal) = rows::mark(conn)?;
-        let upto = names::Mark { position, refusal };
-        Ok(Self { conn, find, upto })
-    }
-
-    /// A name's entry; it can be of a row that the writer committed after the snapshot began.
-    fn get(&self, name: &Name) -> Result<Option<names::Entry>, Fault> {
-        (self.find)(name).map_err(fault)
-    }
-}
-
 impl SqliteStore {
     /// Reads balances: with what all readers know of them, or with news of its own.
     async fn read_news<T: Send + 'static>(
@@ -220,93 +198,6 @@ fn make_head(conn: &Connection, ids: &dyn Ids) -> Result<(), Fault> {
     conn.execute(INSERT, params![&salt[..], &origin[..], format])
         .map_err(fault)?;
     Ok(())
-}
-
-impl Inner {
-    fn open(
-        dir: &Path,
-        conn: &Connection,
-        (options, damage): (NamesOptions, Damage),
-    ) -> Result<Self, Fault> {
-        let names = Names::open(conn, options).map_err(fault)?;
-        let inner = Self {
-            dir: dir.to_owned(),
-            filter: names.filter(),
-            names: Mutex::new(names),
-            timers: Mutex::default(),
-            known_to: AtomicU64::new(0),
-            news: Mutex::default(),
-            readers: Mutex::default(),
-        };
-        conn.execute_batch("BEGIN").map_err(fault)?;
-        let caught_up = inner.catch_up(&mut inner.names.lock(), conn);
-        conn.execute_batch("ROLLBACK").map_err(fault)?;
-        match caught_up {
-            // Reading a name fails again, with the same words; reading everything else does not.
-            Err(Fault::Corrupt(_)) if damage == Damage::Borne => Ok(inner),
-            Err(fault) => Err(fault),
-            Ok(()) => Ok(inner),
-        }
-    }
-
-    /// Reads from one snapshot on a connection of the pool.
-    fn read<T>(
-        &self,
-        read: impl FnOnce(&Self, &Connection) -> Result<T, Fault>,
-    ) -> Result<At<T>, Fault> {
-        let conn = self.reader()?;
-        let snapshot = conn.unchecked_transaction().map_err(fault)?;
-        let (position, _) = rows::mark(&conn)?;
-        let rows = read(self, &conn);
-        snapshot.rollback().map_err(fault)?;
-        self.give_back(conn);
-        Ok(At {
-            position,
-            rows: rows?,
-        })
-    }
-
-    /// Looks names up for a reader, without waiting for the writer if that is possible.
-    ///
-    /// `look` says whether it found every name. An absent one is believed only when all names of
-    /// the snapshot are known; otherwise the index is locked and brought up to the snapshot first.
-    fn with_names<T>(
-        &self,
-        look: impl Fn(&Index<'_>) -> Result<(T, bool), Fault>,
-    ) -> Result<At<T>, Fault> {
-        let conn = self.reader()?;
-        let found = {
-            let reader = self.filter.read(&conn).map_err(fault)?;
-            let find = |name: &Name| reader.get(name);
-            let index = Index::new(reader.tx(), &find)?;
-            let (rows, complete) = look(&index)?;
-            let position = index.upto.position;
-            let sure = complete || reader.known().reaches(index.upto);
-            sure.then_some(At { position, rows })
-        };
-        self.give_back(conn);
-        if let Some(found) = found {
-            return Ok(found);
-        }
-        let mut names = self.names.lock();
-        self.read(|inner, conn| {
-            inner.catch_up(&mut names, conn)?;
-            let (rows, _) = look(&Index::new(conn, &|name| names.get(conn, name))?)?;
-            Ok(rows)
-        })
-    }
-
-    fn reader(&self) -> Result<Connection, Fault> {
-        let idle = self.readers.lock().pop();
-        idle.map_or_else(|| schema::open_reader(&self.dir), Ok)
-    }
-
-    fn give_back(&self, conn: Connection) {
-        let mut readers = self.readers.lock();
-        if readers.len() < READERS_KEPT {
-            readers.push(conn);
-        }
-    }
 }
 
 #[async_trait]
@@ -399,10 +290,74 @@ impl Store for SqliteStore {
             let mut timers = inner.timers.lock();
             inner.read(|_, conn| {
                 let until = until.max(rows::head(conn)?.time);
-                timers.due(conn, until, limit.min(ROWS_MAX))
+                let asked = (until, limit.min(ROWS_MAX));
+                timers.due(conn, asked, |at| rows::due_hold(conn, at))
             })
         })
         .await
+    }
+
+    async fn order(&self, id: &OrderId) -> Result<At<Option<OrderRow>>, Fault> {
+        let (inner, id) = (Arc::clone(&self.inner), id.clone());
+        let name = order_name(&id);
+        blocking(move || {
+            inner.with_names(|index| {
+                let entry = index.get(&name)?;
+                let entry = entry.filter(|entry| entry.at <= index.upto.position);
+                let row = life::order_of(index.conn, &id, entry)?;
+                let found = row.is_some();
+                Ok((row, found))
+            })
+        })
+        .await
+    }
+
+    async fn orders(&self, before: u64, limit: usize) -> Result<At<Vec<OrderRow>>, Fault> {
+        self.read(move |_, conn| life::list(conn, before, limit.min(ROWS_MAX)))
+            .await
+    }
+
+    async fn callback(&self, created: u64) -> Result<At<Option<CallbackRow>>, Fault> {
+        self.read(move |_, conn| life::row(conn, created)).await
+    }
+
+    async fn callbacks(&self, before: u64, limit: usize) -> Result<At<Vec<CallbackRow>>, Fault> {
+        self.read(move |_, conn| life::list(conn, before, limit.min(ROWS_MAX)))
+            .await
+    }
+
+    async fn flagged(&self, before: u64, limit: usize) -> Result<At<Vec<DueRow>>, Fault> {
+        self.read(move |_, conn| life::flagged(conn, before, limit.min(ROWS_MAX)))
+            .await
+    }
+
+    async fn due_rows(&self, until: LogTime, limit: usize) -> Result<At<Vec<DueRow>>, Fault> {
+        let inner = Arc::clone(&self.inner);
+        blocking(move || {
+            // Locked before the snapshot begins: see the invariant of the timers.
+            let mut dues = inner.dues.lock();
+            inner.read(|_, conn| {
+                let until = until.max(rows::head(conn)?.time);
+                let asked = (until, limit.min(ROWS_MAX));
+                dues.due(conn, asked, |at| life::due(conn, at))
+            })
+        })
+        .await
+    }
+
+    async fn private(&self, id: PrivateId) -> Result<At<Option<PrivateRow>>, Fault> {
+        self.read(move |_, conn| private::text(conn, id)).await
+    }
+
+    async fn private_of(
+        &self,
+        customer: &CustomerId,
+        from: PrivateId,
+        limit: usize,
+    ) -> Result<At<Vec<PrivateRow>>, Fault> {
+        let (customer, asked) = (customer.clone(), (from, limit.min(ROWS_MAX)));
+        self.read(move |_, conn| private::texts_of(conn, &customer, asked))
+            .await
     }
 
     async fn names(&self, names: &[Name]) -> Result<At<Vec<Option<KeyRow>>>, Fault> {

@@ -3,7 +3,9 @@
 use super::balances::News;
 use super::codec;
 use super::fault::fault;
+use crate::commit::Timer;
 use crate::port::{Fault, Head, HoldRow, Listed, Place, RefusalRow, SkuRow, TokenRow};
+use evenkeel_rules::hold::State;
 use evenkeel_rules::ids::{LocationId, SkuId, TokenId};
 use evenkeel_rules::stock::Balances;
 use evenkeel_rules::time::LogTime;
@@ -15,12 +17,12 @@ pub(super) fn sql(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-fn number(row: &Row<'_>, column: usize) -> Result<u64, Fault> {
+pub(super) fn number(row: &Row<'_>, column: usize) -> Result<u64, Fault> {
     let number: i64 = row.get(column).map_err(fault)?;
     u64::try_from(number).map_err(|_| Fault::Corrupt("a number below zero".to_owned()))
 }
 
-fn body<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> Result<T, Fault> {
+pub(super) fn body<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> Result<T, Fault> {
     let bytes = row.get_ref(column).map_err(fault)?;
     let bytes = bytes
         .as_bytes()
@@ -44,7 +46,7 @@ pub(super) fn all<T>(
     Ok(found)
 }
 
-fn one<T>(
+pub(super) fn one<T>(
     conn: &Connection,
     query: &str,
     params: impl rusqlite::Params,
@@ -103,6 +105,12 @@ fn hold_row(row: &Row<'_>) -> Result<HoldRow, Fault> {
 pub(super) fn hold(conn: &Connection, created: u64) -> Result<Option<HoldRow>, Fault> {
     const QUERY: &str = "SELECT created, last, version, body FROM hold WHERE created = ?1";
     one(conn, QUERY, [sql(created)], hold_row)
+}
+
+/// The hold of a timer, if it is still to end then.
+pub(super) fn due_hold(conn: &Connection, at: Timer) -> Result<Option<HoldRow>, Fault> {
+    let live = |row: &HoldRow| row.hold.state == State::Held && row.hold.deadline == at.due;
+    Ok(hold(conn, at.created)?.filter(live))
 }
 
 pub(super) fn holds(conn: &Connection, before: u64, limit: usize) -> Result<Vec<HoldRow>, Fault> {

@@ -1,7 +1,7 @@
 //! Tables, settings and migrations of the SQLite store.
 //!
-//! Hot rows are appended: the log and the holds are keyed by position, timers by minute and batch,
-//! names by the index's runs. A batch over many SKUs appends its balances in one row, see
+//! Hot rows are appended: the log, holds, orders, callbacks and private texts are keyed by position,
+//! timers by minute and batch, names by the index's runs. A batch over many SKUs appends its balances in one row, see
 //! `balances`. No database time, no triggers, no random B-tree on the hot path. The settings are
 //! checked after they are made: a store that cannot keep them is not opened.
 
@@ -19,8 +19,8 @@ const SQLITE_MIN: (i32, &str) = (3_051_003, "3.51.3");
 const PREPARED: usize = 128;
 
 /// The migrations, oldest first; `user_version` counts those that were applied.
-fn migrations() -> [String; 1] {
-    [format!("{TABLES}{}", Names::SCHEMA)]
+fn migrations() -> [String; 2] {
+    [format!("{TABLES}{}", Names::SCHEMA), ORDERS.to_owned()]
 }
 
 const TABLES: &str = "
@@ -46,6 +46,25 @@ CREATE TABLE refusal(number INTEGER PRIMARY KEY, name BLOB NOT NULL, fingerprint
 CREATE TABLE timer(minute INTEGER NOT NULL, first INTEGER NOT NULL, entries BLOB NOT NULL,
   PRIMARY KEY (minute, first)) STRICT, WITHOUT ROWID;
 CREATE TABLE timer_news(first INTEGER PRIMARY KEY, entries BLOB NOT NULL) STRICT;
+";
+
+/// Orders, callbacks, private texts, and the timers of the first two. The newest row of news is
+/// the mark of its timers now (see `timers`); batches were numbered by position before.
+const ORDERS: &str = "
+CREATE TABLE order_row(created INTEGER PRIMARY KEY, last INTEGER NOT NULL,
+  version INTEGER NOT NULL, calls INTEGER NOT NULL, sent INTEGER NOT NULL, again INTEGER NOT NULL,
+  called INTEGER NOT NULL, due INTEGER, flagged INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
+CREATE INDEX order_flagged ON order_row(created) WHERE flagged = 1;
+CREATE TABLE callback(created INTEGER PRIMARY KEY, last INTEGER NOT NULL,
+  version INTEGER NOT NULL, calls INTEGER NOT NULL, sent INTEGER NOT NULL, again INTEGER NOT NULL,
+  called INTEGER NOT NULL, due INTEGER, flagged INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
+CREATE INDEX callback_flagged ON callback(created) WHERE flagged = 1;
+CREATE TABLE private(id INTEGER PRIMARY KEY, customer TEXT, text TEXT NOT NULL,
+  erased_at INTEGER) STRICT;
+CREATE TABLE due(minute INTEGER NOT NULL, first INTEGER NOT NULL, entries BLOB NOT NULL,
+  PRIMARY KEY (minute, first)) STRICT, WITHOUT ROWID;
+CREATE TABLE due_news(first INTEGER PRIMARY KEY, entries BLOB NOT NULL) STRICT;
+INSERT OR IGNORE INTO timer_news(first, entries) SELECT position + 1, x'' FROM head;
 ";
 
 /// Opens the one writing connection, with every setting made and checked.
@@ -128,15 +147,29 @@ fn migrate_locked(conn: &Connection) -> Result<usize, Fault> {
 }
 
 /// The number of migrations that the file has had.
-pub(super) fn user_version(conn: &Connection) -> Result<usize, Fault> {
+fn user_version(conn: &Connection) -> Result<usize, Fault> {
     let version: i64 = conn
         .query_row("PRAGMA user_version", [], |row| row.get(0))
         .map_err(fault)?;
     Ok(usize::try_from(version).unwrap_or(usize::MAX))
 }
 
+/// Refuses a file that lacks migrations, for those who cannot apply them.
+pub(super) fn check_migrated(conn: &Connection) -> Result<(), Fault> {
+    let version = user_version(conn)?;
+    check_version(version)?;
+    let what = match version {
+        0 => "the store was never migrated".to_owned(),
+        _ if version < migrations().len() => {
+            format!("schema {version} is older than this program: migrate the store first")
+        }
+        _ => return Ok(()),
+    };
+    Err(Fault::Unavailable(what))
+}
+
 /// Refuses a file that a newer program has migrated.
-pub(super) fn check_version(version: usize) -> Result<(), Fault> {
+fn check_version(version: usize) -> Result<(), Fault> {
     if version > migrations().len() {
         let what = format!("schema {version} is newer than this program");
         return Err(Fault::Unavailable(what));

@@ -5,17 +5,18 @@
 //! still dirty a page for each minute: its timers are one row of *news*, and a later batch writes
 //! what waits there into rows by minute. Minutes that are past, running or about to begin are held
 //! in memory, in order. Timers are ended lazily: an entry is dropped when it is looked at and its
-//! hold has ended or has another deadline, and the rows of a past minute are deleted once none of
-//! its entries is left.
+//! row has ended or is due at another time, and the rows of a past minute are deleted once none of
+//! its entries is left. Deadlines of holds and due times of orders and callbacks are two sets.
 //!
-//! The invariant: an entry is dropped only by somebody whose snapshot was begun while this set was
-//! locked, so a deadline that was set a moment ago is never taken for a stale one.
+//! Batches that write timers are numbered; the newest row of news has the last batch's number, and
+//! is there even if nothing waits in it. The invariant: an entry is dropped only by somebody whose
+//! snapshot was begun while this set was locked, so a deadline that was set a moment ago is never
+//! taken for a stale one.
 
 use super::fault::fault;
 use super::{codec, rows};
 use crate::commit::Timer;
-use crate::port::{Fault, HoldRow};
-use evenkeel_rules::hold::State;
+use crate::port::Fault;
 use evenkeel_rules::time::{LogTime, Millis};
 use rusqlite::{Connection, params};
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,12 +34,58 @@ fn minute(due: LogTime) -> i64 {
     due.micros().div_euclid(MINUTE)
 }
 
+/// The statements over one set's two tables.
+#[derive(Debug)]
+pub(super) struct Tables {
+    foreign: &'static str,
+    newer: &'static str,
+    news_after: &'static str,
+    mark: &'static str,
+    insert_minute: &'static str,
+    delete_minute: &'static str,
+    insert_news: &'static str,
+    delete_news: &'static str,
+}
+
+macro_rules! tables {
+    ($minutes:literal, $news:literal) => {
+        Tables {
+            foreign: concat!(
+                "SELECT minute, entries FROM ",
+                $minutes,
+                " WHERE minute <= ?1 AND first > ?2"
+            ),
+            newer: concat!(
+                "SELECT minute, entries FROM ",
+                $minutes,
+                " WHERE minute > ?1 AND minute <= ?2"
+            ),
+            news_after: concat!("SELECT first, entries FROM ", $news, " WHERE first > ?1"),
+            mark: concat!("SELECT coalesce(max(first), 0) FROM ", $news),
+            insert_minute: concat!(
+                "INSERT INTO ",
+                $minutes,
+                "(minute, first, entries) VALUES (?1, ?2, ?3)"
+            ),
+            delete_minute: concat!("DELETE FROM ", $minutes, " WHERE minute = ?1"),
+            insert_news: concat!("INSERT INTO ", $news, "(first, entries) VALUES (?1, ?2)"),
+            delete_news: concat!("DELETE FROM ", $news, " WHERE first = ?1"),
+        }
+    };
+}
+
+/// Deadlines of holds.
+pub(super) static HOLDS: Tables = tables!("timer", "timer_news");
+/// When orders and callbacks are to be looked at.
+pub(super) static ROWS: Tables = tables!("due", "due_news");
+
 /// The timers in memory.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Timers {
+    tables: &'static Tables,
     /// Minutes up to and including this one are in memory; nothing is before the first look.
     loaded: Option<i64>,
-    /// The position up to which batches are in memory.
+    /// The number up to which batches are in memory.
     known: u64,
     entries: BTreeSet<(LogTime, u64)>,
     /// How many rows each minute in memory has on disk.
@@ -52,6 +99,10 @@ pub(super) struct Timers {
 /// What a batch did; it counts once the batch is committed.
 #[derive(Debug, Default)]
 pub(super) struct Staged {
+    /// The number of the last batch before this one that wrote timers.
+    was: u64,
+    /// This batch's number; nothing if it wrote no timers.
+    number: Option<u64>,
     /// Minutes whose rows were deleted.
     ended: Vec<i64>,
     /// Minutes that got a row with all that waited; nothing if this batch's timers wait too.
@@ -59,9 +110,22 @@ pub(super) struct Staged {
 }
 
 impl Timers {
+    /// A set that has looked at nothing.
+    pub(super) const fn new(tables: &'static Tables) -> Self {
+        Self {
+            tables,
+            loaded: None,
+            known: 0,
+            entries: BTreeSet::new(),
+            on_disk: BTreeMap::new(),
+            waiting: Vec::new(),
+            news: Vec::new(),
+        }
+    }
+
     /// Takes over the news that the last process left.
     pub(super) fn adopt(&mut self, conn: &Connection) -> Result<(), Fault> {
-        for (first, timers) in news_after(conn, 0)? {
+        for (first, timers) in self.news_after(conn, 0)? {
             self.news.push(first);
             self.waiting.extend(timers);
         }
@@ -70,22 +134,19 @@ impl Timers {
 
     /// Reads what is due soon and not in memory yet, and what others wrote since.
     fn load(&mut self, conn: &Connection, until: LogTime) -> Result<(), Fault> {
-        let (position, _) = rows::mark(conn)?;
+        let mark = self.mark(conn)?;
         let reaches = minute(until.plus(AHEAD));
         if let Some(loaded) = self.loaded
-            && self.known < position
+            && self.known < mark
         {
-            const FOREIGN: &str = "SELECT minute, entries FROM timer
-                WHERE minute <= ?1 AND first > ?2";
-            self.read(conn, FOREIGN, params![loaded, rows::sql(self.known)])?;
+            let foreign = self.tables.foreign;
+            self.read(conn, foreign, params![loaded, rows::sql(self.known)])?;
             self.note_news(conn, self.known, i64::MIN..=loaded)?;
         }
-        self.known = self.known.max(position);
+        self.known = self.known.max(mark);
         if self.loaded.is_none_or(|loaded| loaded < reaches) {
-            const NEWER: &str = "SELECT minute, entries FROM timer
-                WHERE minute > ?1 AND minute <= ?2";
             let after = self.loaded.unwrap_or(i64::MIN);
-            self.read(conn, NEWER, params![after, reaches])?;
+            self.read(conn, self.tables.newer, params![after, reaches])?;
             self.note_news(conn, 0, after.saturating_add(1)..=reaches)?;
             self.loaded = Some(reaches);
         }
@@ -98,7 +159,7 @@ impl Timers {
         after: u64,
         minutes: RangeInclusive<i64>,
     ) -> Result<(), Fault> {
-        for (_, timers) in news_after(conn, after)? {
+        for (_, timers) in self.news_after(conn, after)? {
             let due = timers.iter().filter(|it| minutes.contains(&minute(it.due)));
             self.entries.extend(due.map(|it| (it.due, it.created)));
         }
@@ -126,14 +187,14 @@ impl Timers {
         Ok(())
     }
 
-    /// Live holds due at or before a moment, oldest deadline first. `conn` is in a transaction that
-    /// was begun while this set was locked.
-    pub(super) fn due(
+    /// Rows due at or before a moment, oldest first. `live` says which row an entry is of, if that
+    /// row is still due then. `conn` is in a transaction that was begun while this set was locked.
+    pub(super) fn due<T>(
         &mut self,
         conn: &Connection,
-        until: LogTime,
-        limit: usize,
-    ) -> Result<Vec<HoldRow>, Fault> {
+        (until, limit): (LogTime, usize),
+        live: impl Fn(Timer) -> Result<Option<T>, Fault>,
+    ) -> Result<Vec<T>, Fault> {
         self.load(conn, until)?;
         let mut found = Vec::new();
         let mut stale = Vec::new();
@@ -141,11 +202,9 @@ impl Timers {
             if found.len() >= limit {
                 break;
             }
-            match rows::hold(conn, created)? {
-                Some(row) if row.hold.state == State::Held && row.hold.deadline == due => {
-                    found.push(row);
-                }
-                Some(_) | None => stale.push((due, created)),
+            match live(Timer { due, created })? {
+                Some(row) => found.push(row),
+                None => stale.push((due, created)),
             }
         }
         for entry in &stale {
@@ -156,43 +215,55 @@ impl Timers {
 
     /// Writes a batch's timers, and deletes the rows of ended minutes.
     pub(super) fn write(
-        &mut self,
+        &self,
         conn: &Connection,
-        was: u64,
         now: LogTime,
         timers: &[Timer],
     ) -> Result<Staged, Fault> {
+        let was = self.mark(conn)?;
         let ended = self.ended(was, now);
-        delete(conn, "DELETE FROM timer WHERE minute = ?1", &ended)?;
-        let carried = if self.waiting.len() + timers.len() < WAITING_MAX {
-            write_news(conn, was + 1, timers)?;
-            None
-        } else {
-            let news: Vec<i64> = self.news.iter().map(|first| rows::sql(*first)).collect();
-            delete(conn, "DELETE FROM timer_news WHERE first = ?1", &news)?;
-            let all = self.waiting.iter().chain(timers);
-            Some(write_minutes(conn, was + 1, all)?)
-        };
-        Ok(Staged { ended, carried })
+        delete(conn, self.tables.delete_minute, &ended)?;
+        let carries = self.waiting.len() + timers.len() >= WAITING_MAX;
+        let number = (carries || !timers.is_empty()).then_some(was + 1);
+        let mut carried = None;
+        if let Some(number) = number {
+            // The newest row of news is the mark, so it is there even if nothing waits in it.
+            self.write_news(conn, number, if carries { &[] } else { timers })?;
+            if carries {
+                let news: Vec<i64> = self.news.iter().map(|first| rows::sql(*first)).collect();
+                delete(conn, self.tables.delete_news, &news)?;
+                let all = self.waiting.iter().chain(timers);
+                carried = Some(self.write_minutes(conn, number, all)?);
+            }
+        }
+        Ok(Staged {
+            was,
+            number,
+            ended,
+            carried,
+        })
     }
 
     /// Takes in the timers of a batch of one's own that is committed.
-    pub(super) fn committed(&mut self, was: u64, position: u64, timers: &[Timer], staged: Staged) {
+    pub(super) fn committed(&mut self, timers: &[Timer], staged: Staged) {
         for minute in &staged.ended {
             self.on_disk.remove(minute);
         }
+        let Some(number) = staged.number else {
+            return;
+        };
         if staged.carried.is_some() {
             self.waiting.clear();
             self.news.clear();
-        } else if !timers.is_empty() {
+        } else {
             self.waiting.extend(timers);
-            self.news.push(was + 1);
         }
-        if self.known != was {
+        self.news.push(number);
+        if self.known != staged.was {
             // Somebody wrote in between: the rows are read at the next look.
             return;
         }
-        self.known = position;
+        self.known = number;
         let Some(loaded) = self.loaded else {
             return;
         };
@@ -225,50 +296,56 @@ impl Timers {
         }
         ended
     }
-}
 
-/// Rows of news after a position: the first position of their batch, and its timers.
-fn news_after(conn: &Connection, after: u64) -> Result<Vec<(u64, Vec<Timer>)>, Fault> {
-    const QUERY: &str = "SELECT first, entries FROM timer_news WHERE first > ?1";
-    rows::all(conn, QUERY, [rows::sql(after)], |row| {
-        let entries: Vec<u8> = row.get(1).map_err(fault)?;
-        let first = row.get::<_, i64>(0).map_err(fault)?.cast_unsigned();
-        Ok((first, codec::read_timers(&entries)?))
-    })
-}
-
-fn write_news(conn: &Connection, first: u64, timers: &[Timer]) -> Result<(), Fault> {
-    const INSERT: &str = "INSERT INTO timer_news(first, entries) VALUES (?1, ?2)";
-    if timers.is_empty() {
-        return Ok(());
+    /// The number of the last batch that wrote timers.
+    fn mark(&self, conn: &Connection) -> Result<u64, Fault> {
+        let mut mark = conn.prepare_cached(self.tables.mark).map_err(fault)?;
+        let mark: i64 = mark.query_row([], |row| row.get(0)).map_err(fault)?;
+        Ok(mark.cast_unsigned())
     }
-    let mut insert = conn.prepare_cached(INSERT).map_err(fault)?;
-    let entries = codec::timers(timers.iter());
-    insert
-        .execute(params![rows::sql(first), entries])
-        .map_err(fault)?;
-    Ok(())
-}
 
-/// Writes one row per minute; which minutes.
-fn write_minutes<'a>(
-    conn: &Connection,
-    first: u64,
-    timers: impl Iterator<Item = &'a Timer>,
-) -> Result<BTreeSet<i64>, Fault> {
-    let mut by_minute: BTreeMap<i64, Vec<&Timer>> = BTreeMap::new();
-    for timer in timers {
-        by_minute.entry(minute(timer.due)).or_default().push(timer);
+    /// Rows of news after a batch: the number of theirs, and its timers.
+    fn news_after(&self, conn: &Connection, after: u64) -> Result<Vec<(u64, Vec<Timer>)>, Fault> {
+        rows::all(conn, self.tables.news_after, [rows::sql(after)], |row| {
+            let entries: Vec<u8> = row.get(1).map_err(fault)?;
+            let first = row.get::<_, i64>(0).map_err(fault)?.cast_unsigned();
+            Ok((first, codec::read_timers(&entries)?))
+        })
     }
-    const INSERT: &str = "INSERT INTO timer(minute, first, entries) VALUES (?1, ?2, ?3)";
-    let mut insert = conn.prepare_cached(INSERT).map_err(fault)?;
-    for (minute, timers) in &by_minute {
-        let entries = codec::timers(timers.iter().copied());
-        insert
-            .execute(params![minute, rows::sql(first), entries])
+
+    fn write_news(&self, conn: &Connection, number: u64, timers: &[Timer]) -> Result<(), Fault> {
+        let mut insert = conn
+            .prepare_cached(self.tables.insert_news)
             .map_err(fault)?;
+        let entries = codec::timers(timers.iter());
+        insert
+            .execute(params![rows::sql(number), entries])
+            .map_err(fault)?;
+        Ok(())
     }
-    Ok(by_minute.into_keys().collect())
+
+    /// Writes one row per minute; which minutes.
+    fn write_minutes<'a>(
+        &self,
+        conn: &Connection,
+        number: u64,
+        timers: impl Iterator<Item = &'a Timer>,
+    ) -> Result<BTreeSet<i64>, Fault> {
+        let mut by_minute: BTreeMap<i64, Vec<&Timer>> = BTreeMap::new();
+        for timer in timers {
+            by_minute.entry(minute(timer.due)).or_default().push(timer);
+        }
+        let mut insert = conn
+            .prepare_cached(self.tables.insert_minute)
+            .map_err(fault)?;
+        for (minute, timers) in &by_minute {
+            let entries = codec::timers(timers.iter().copied());
+            insert
+                .execute(params![minute, rows::sql(number), entries])
+                .map_err(fault)?;
+        }
+        Ok(by_minute.into_keys().collect())
+    }
 }
 
 fn delete(conn: &Connection, statement: &str, keys: &[i64]) -> Result<(), Fault> {

@@ -3,8 +3,8 @@
 use super::fault::fault;
 use super::names;
 use super::rows::{self, sql};
-use super::{Inner, REFUSAL, Writer, balances, codec, timers};
-use crate::commit::{Name, Rejection, hold_name};
+use super::{Inner, REFUSAL, Writer, balances, codec, life, private, timers};
+use crate::commit::{Name, Rejection, hold_name, order_name};
 use crate::port::{
     FRONT_MAX, Fault, HoldWrite, KeyRow, Locked, Map, Mark, SkuWrite, TokenWrite, Touch, View,
     Writes,
@@ -19,6 +19,7 @@ use tokio::sync::OwnedMutexGuard;
 /// What a batch did beside its rows; it counts once the batch is committed.
 struct Staged {
     timers: timers::Staged,
+    dues: timers::Staged,
     balances: balances::Staged,
 }
 
@@ -113,22 +114,31 @@ impl SqliteLock {
         balances.refresh(conn, view.head.position)?;
         let mut names = self.inner.names.lock();
         self.inner.catch_up(&mut names, conn)?;
-        for name in &touch.keys {
-            let entry = names.get(conn, name).map_err(fault)?;
-            if entry.is_none() {
-                self.absent.insert(*name, false);
-            }
-            view.keys.insert(*name, key_row(conn, entry)?);
-        }
-        for id in &touch.holds {
-            let name = hold_name(id);
+        let mut look = |name: Name| {
             let entry = names.get(conn, &name).map_err(fault)?;
             if entry.is_none() {
                 self.absent.insert(name, false);
             }
+            Ok::<_, Fault>(entry)
+        };
+        for name in &touch.keys {
+            let entry = look(*name)?;
+            view.keys.insert(*name, key_row(conn, entry)?);
+        }
+        for id in &touch.holds {
+            let entry = look(hold_name(id))?;
             view.holds.insert(id.clone(), hold_of(conn, id, entry)?);
         }
+        for id in &touch.orders {
+            let entry = look(order_name(id))?;
+            let row = life::order_of(conn, id, entry)?;
+            view.orders.insert(id.clone(), row);
+        }
         drop(names);
+        for created in &touch.callbacks {
+            let row = life::row(conn, *created)?;
+            view.callbacks.insert(*created, row);
+        }
         for id in &touch.tokens {
             view.tokens.insert(id.clone(), rows::token(conn, id)?);
         }
@@ -147,7 +157,8 @@ impl SqliteLock {
         }
         if let Some(until) = touch.front {
             let until = until.max(view.head.time);
-            view.front = Some(self.inner.timers.lock().due(conn, until, FRONT_MAX)?);
+            let mut timers = self.inner.timers.lock();
+            view.front = Some(timers.due(conn, (until, FRONT_MAX), |at| rows::due_hold(conn, at))?);
         }
         Ok(view)
     }
@@ -199,12 +210,13 @@ impl SqliteLock {
                 insert.execute(written).map_err(fault)?;
             }
         }
-        let (was, now) = (writes.was, writes.head.time);
-        let timers = self
-            .inner
-            .timers
-            .lock()
-            .write(conn, was, now, &writes.timers)?;
+        life::write(conn, &writes.orders)?;
+        life::write(conn, &writes.callbacks)?;
+        let now = writes.head.time;
+        private::write(conn, &writes.private)?;
+        private::erase(conn, &writes.erased, now)?;
+        let timers = self.inner.timers.lock().write(conn, now, &writes.timers)?;
+        let dues = self.inner.dues.lock().write(conn, now, &writes.dues)?;
         let balances = &mut writer.balances;
         let balances = balances.write(conn, writes.head.position, &writes.balances)?;
         write_head(conn, writes)?;
@@ -214,7 +226,11 @@ impl SqliteLock {
             .lock()
             .write_some(conn, budget)
             .map_err(fault)?;
-        Ok(Staged { timers, balances })
+        Ok(Staged {
+            timers,
+            dues,
+            balances,
+        })
     }
 
     /// What is done in memory once the batch is on disk.
@@ -232,7 +248,9 @@ impl SqliteLock {
         drop(names);
         self.inner.known_to.fetch_max(position, Ordering::Release);
         let mut timers = self.inner.timers.lock();
-        timers.committed(writes.was, position, &writes.timers, staged.timers);
+        timers.committed(&writes.timers, staged.timers);
+        drop(timers);
+        self.inner.dues.lock().committed(&writes.dues, staged.dues);
         Ok(())
     }
 }
@@ -266,7 +284,7 @@ fn new_names(writes: &Writes) -> impl Iterator<Item = (names::Name, names::Entry
 }
 
 /// One row must have changed: another count means that the row is not as it was read.
-fn one(count: usize, what: impl FnOnce() -> String) -> Result<(), Fault> {
+pub(super) fn one(count: usize, what: impl FnOnce() -> String) -> Result<(), Fault> {
     if count == 1 {
         Ok(())
     } else {

@@ -29,7 +29,7 @@ impl Model {
     /// A process that has just started.
     fn open(&self) -> (Connection, Timers) {
         let conn = schema::open_writer(self.dir.path()).expect("it opens");
-        let mut timers = Timers::default();
+        let mut timers = Timers::new(&HOLDS);
         timers.adopt(&conn).expect("readable");
         (conn, timers)
     }
@@ -43,18 +43,15 @@ impl Model {
         };
         let new: Vec<Timer> = (1..=count).map(&mut timer).collect();
         conn.execute_batch("BEGIN IMMEDIATE").expect("free");
-        let staged = timers.write(conn, self.position, self.now, &new);
+        let staged = timers.write(conn, self.now, &new);
         let staged = staged.expect("it can be written");
         if !commits {
             conn.execute_batch("ROLLBACK").expect("it was begun");
             return;
         }
-        let was = self.position;
         self.position += count;
-        conn.execute("UPDATE head SET position = ?1", [rows::sql(self.position)])
-            .expect("one row");
         conn.execute_batch("COMMIT").expect("it is durable");
-        timers.committed(was, self.position, &new, staged);
+        timers.committed(&new, staged);
         self.due.extend(new.iter().map(|it| (it.due, it.created)));
     }
 

@@ -1,0 +1,128 @@
+//! Writing a batch into the rows in memory: all guards first, then everything.
+
+use super::Tables;
+use crate::chain;
+use crate::port::{Fault, Row, RowWrite, Writes};
+use evenkeel_rules::time::LogTime;
+use std::collections::{BTreeMap, BTreeSet};
+
+impl Tables {
+    /// Checks every guard before anything is written.
+    pub(super) fn check(&self, writes: &Writes) -> Result<(), Fault> {
+        let corrupt = |what: String| Err(Fault::Corrupt(what));
+        if self.head.position != writes.was {
+            return corrupt(format!("the head stands at {}", self.head.position));
+        }
+        for write in &writes.holds {
+            let stands = self.holds.get(&write.row.created).map(|row| row.version);
+            if stands != write.was {
+                return corrupt(format!("hold {} has another version", write.row.hold.id));
+            }
+        }
+        for write in &writes.balances {
+            if self.balances.get(&write.place).copied() != write.was {
+                return corrupt(format!("{} has other balances", write.place.0));
+            }
+        }
+        for write in &writes.skus {
+            let row = self.skus.get(&write.row.sku.terms.sku);
+            if row.map(|row| (row.version, row.stock_version)) != write.was {
+                return corrupt(format!("{} has another version", write.row.sku.terms.sku));
+            }
+        }
+        for write in &writes.tokens {
+            let stands = self.tokens.get(&write.row.token.id).map(|row| row.version);
+            if stands != write.was {
+                return corrupt(format!("token {} has another version", write.row.token.id));
+            }
+        }
+        check_rows(&self.orders, &writes.orders)?;
+        check_rows(&self.callbacks, &writes.callbacks)?;
+        for row in &writes.private {
+            if self.private.contains_key(&row.id) {
+                return corrupt(format!("private text {:?} is taken", row.id));
+            }
+        }
+        for id in &writes.erased {
+            if !self.private.contains_key(id) {
+                return corrupt(format!("private text {id:?} is gone"));
+            }
+        }
+        match writes
+            .names
+            .iter()
+            .find(|write| self.names.contains_key(&write.name))
+        {
+            Some(write) => corrupt(format!("name {} is taken", chain::hex(&write.name))),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn write(&mut self, writes: &Writes) {
+        self.log.extend(writes.log.iter().cloned());
+        self.names
+            .extend(writes.names.iter().map(|write| (write.name, *write)));
+        self.refused
+            .extend(writes.refusals.iter().map(|row| (row.name, row.number)));
+        self.refusals.extend(writes.refusals.iter().cloned());
+        for write in &writes.holds {
+            self.hold_ids
+                .insert(write.row.hold.id.clone(), write.row.created);
+            self.holds.insert(write.row.created, write.row.clone());
+        }
+        for write in &writes.skus {
+            self.skus
+                .insert(write.row.sku.terms.sku.clone(), write.row.clone());
+        }
+        for write in &writes.balances {
+            self.balances.insert(write.place.clone(), write.now);
+        }
+        for write in &writes.tokens {
+            self.tokens
+                .insert(write.row.token.id.clone(), write.row.clone());
+        }
+        self.timers
+            .extend(writes.timers.iter().map(|timer| (timer.due, timer.created)));
+        for write in &writes.orders {
+            let (id, created) = (write.row.body.id.clone(), write.row.created);
+            self.order_ids.insert(id, created);
+        }
+        write_rows(&mut self.orders, &mut self.dues, &writes.orders);
+        write_rows(&mut self.callbacks, &mut self.dues, &writes.callbacks);
+        self.dues
+            .extend(writes.dues.iter().map(|timer| (timer.due, timer.created)));
+        let texts = writes.private.iter();
+        self.private.extend(texts.map(|row| (row.id, row.clone())));
+        for id in &writes.erased {
+            if let Some(row) = self.private.get_mut(id) {
+                row.text.clear();
+                row.erased_at.get_or_insert(writes.head.time);
+            }
+        }
+        self.head = writes.head.clone();
+    }
+}
+
+fn check_rows<T>(rows: &BTreeMap<u64, Row<T>>, writes: &[RowWrite<T>]) -> Result<(), Fault> {
+    for RowWrite { row, was } in writes {
+        if rows.get(&row.created).map(|row| row.version) != *was {
+            let what = format!("the row of {} has another version", row.created);
+            return Err(Fault::Corrupt(what));
+        }
+    }
+    Ok(())
+}
+
+/// Writes rows, and ends the timers that they no longer have.
+fn write_rows<T: Clone>(
+    rows: &mut BTreeMap<u64, Row<T>>,
+    dues: &mut BTreeSet<(LogTime, u64)>,
+    writes: &[RowWrite<T>],
+) {
+    for RowWrite { row, .. } in writes {
+        let was = rows.insert(row.created, row.clone()).and_then(|it| it.due);
+        if let Some(due) = was.filter(|due| row.due != Some(*due)) {
+            dues.remove(&(due, row.created));
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Rows that have a life of their own: orders and callbacks, in two tables of one shape.
+//!
+//! A row is keyed by the position that created it, so new ones are appended, and changed in place
+//! while they are young. Those that wait for a person are in a partial index, so that finding them
+//! does not grow with the store. Tries and due times are columns of their own: they change without
+//! an event. What is in a body is the rules' affair.
+
+use super::fault::fault;
+use super::names;
+use super::rows::{self, sql};
+use super::write::one;
+use crate::callback::Callback;
+use crate::commit::Timer;
+use crate::port::{DueRow, Fault, OrderRow, Row, RowWrite};
+use evenkeel_rules::ids::OrderId;
+use evenkeel_rules::order::{Order, Tries};
+use evenkeel_rules::time::LogTime;
+use rusqlite::{Connection, params};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Something that has a table of this shape.
+pub(super) trait Live: Serialize + DeserializeOwned {
+    /// The table.
+    const TABLE: &'static str;
+    /// What is said of a row that is not as it was read.
+    const WORD: &'static str;
+}
+
+impl Live for Order {
+    const TABLE: &'static str = "order_row";
+    const WORD: &'static str = "order";
+}
+
+impl Live for Callback {
+    const TABLE: &'static str = "callback";
+    const WORD: &'static str = "callback";
+}
+
+const COLUMNS: &str = "created, last, version, calls, sent, again, called, due, flagged, body";
+
+fn read<T: Live>(row: &rusqlite::Row<'_>) -> Result<Row<T>, Fault> {
+    let small = |column| {
+        let number = rows::number(row, column)?;
+        u32::try_from(number).map_err(|_| Fault::Corrupt("a count out of range".to_owned()))
+    };
+    let due: Option<i64> = row.get(7).map_err(fault)?;
+    Ok(Row {
+        created: rows::number(row, 0)?,
+        last: rows::number(row, 1)?,
+        version: rows::number(row, 2)?,
+        body: rows::body(row, 9)?,
+        tries: Tries {
+            calls: small(3)?,
+            sent: small(4)?,
+            again: row.get(5).map_err(fault)?,
+            last: LogTime::from_micros(row.get(6).map_err(fault)?),
+        },
+        due: due.map(LogTime::from_micros),
+        flagged: row.get(8).map_err(fault)?,
+    })
+}
+
+/// The row that a position created.
+pub(super) fn row<T: Live>(conn: &Connection, created: u64) -> Result<Option<Row<T>>, Fault> {
+    let query = format!("SELECT {COLUMNS} FROM {} WHERE created = ?1", T::TABLE);
+    rows::one(conn, &query, [sql(created)], read)
+}
+
+/// The row of an order found by name; a name whose row is another order's is damage, not absence.
+pub(super) fn order_of(
+    conn: &Connection,
+    id: &OrderId,
+    entry: Option<names::Entry>,
+) -> Result<Option<OrderRow>, Fault> {
+    let Some(entry) = entry else {
+        return Ok(None);
+    };
+    match row::<Order>(conn, entry.at)? {
+        Some(row) if row.body.id == *id => Ok(Some(row)),
+        Some(_) | None => Err(Fault::Corrupt(format!("the row of order {id} is gone"))),
+    }
+}
+
+/// Rows created before a position, newest first.
+pub(super) fn list<T: Live>(
+    conn: &Connection,
+    before: u64,
+    limit: usize,
+) -> Result<Vec<Row<T>>, Fault> {
+    let query = format!(
+        "SELECT {COLUMNS} FROM {} WHERE created < ?1 ORDER BY created DESC LIMIT ?2",
+        T::TABLE
+    );
+    rows::all(conn, &query, params![sql(before), sql(limit as u64)], read)
+}
+
+/// Rows that wait for a person, newest first, whatever they are rows of.
+pub(super) fn flagged(conn: &Connection, before: u64, limit: usize) -> Result<Vec<DueRow>, Fault> {
+    let orders = flagged_of(conn, before, limit)?.into_iter();
+    let callbacks = flagged_of(conn, before, limit)?.into_iter();
+    let mut all: Vec<(u64, DueRow)> = orders
+        .map(|row| (row.created, DueRow::Order(row)))
+        .chain(callbacks.map(|row| (row.created, DueRow::Callback(row))))
+        .collect();
+    all.sort_by_key(|(created, _)| std::cmp::Reverse(*created));
+    Ok(all.into_iter().take(limit).map(|(_, row)| row).collect())
+}
+
+fn flagged_of<T: Live>(conn: &Connection, before: u64, limit: usize) -> Result<Vec<Row<T>>, Fault> {
+    // The literal 1 lets SQLite use the partial index.
+    let query = format!(
+        "SELECT {COLUMNS} FROM {} WHERE flagged = 1 AND created < ?1
+         ORDER BY created DESC LIMIT ?2",
+        T::TABLE
+    );
+    rows::all(conn, &query, params![sql(before), sql(limit as u64)], read)
+}
+
+/// The row of a timer, if it is still due then.
+pub(super) fn due(conn: &Connection, at: Timer) -> Result<Option<DueRow>, Fault> {
+    if let Some(row) = row::<Order>(conn, at.created)? {
+        return Ok((row.due == Some(at.due)).then_some(DueRow::Order(row)));
+    }
+    let row = row::<Callback>(conn, at.created)?;
+    let row = row.filter(|row| row.due == Some(at.due));
+    Ok(row.map(DueRow::Callback))
+}
+
+/// Writes rows, each over the version that it was read at.
+pub(super) fn write<T: Live>(conn: &Connection, writes: &[RowWrite<T>]) -> Result<(), Fault> {
+    if writes.is_empty() {
+        return Ok(());
+    }
+    let table = T::TABLE;
+    let insert =
+        format!("INSERT INTO {table}({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)");
+    let update = format!(
+        "UPDATE {table} SET last = ?2, version = ?3, calls = ?4, sent = ?5, again = ?6,
+         called = ?7, due = ?8, flagged = ?9, body = ?10 WHERE created = ?1 AND version = ?11"
+    );
+    let mut insert = conn.prepare_cached(&insert).map_err(fault)?;
+    let mut update = conn.prepare_cached(&update).map_err(fault)?;
+    for RowWrite { row, was } in writes {
+        let body = serde_json::to_vec(&row.body).expect("a body is plain JSON");
+        let tries = row.tries;
+        let due = row.due.map(LogTime::micros);
+        let (created, last, version) = (sql(row.created), sql(row.last), sql(row.version));
+        let (calls, sent, called) = (tries.calls, tries.sent, tries.last.micros());
+        let (again, flagged) = (tries.again, row.flagged);
+        let count = match was {
+            None => insert.execute(params![
+                created, last, version, calls, sent, again, called, due, flagged, body
+            ]),
+            Some(was) => update.execute(params![
+                created,
+                last,
+                version,
+                calls,
+                sent,
+                again,
+                called,
+                due,
+                flagged,
+                body,
+                sql(*was)
+            ]),
+        };
+        let what = || format!("the {} of {} has another version", T::WORD, row.created);
+        one(count.map_err(fault)?, what)?;
+    }
+    Ok(())
+}
