@@ -35,6 +35,7 @@ fn hold(state: State) -> Hold {
         id: HoldId::new("h:1~x").expect("a well-formed id"),
         customer: CustomerId::new("c-1").expect("a well-formed id"),
         state,
+        order: None,
         lines: vec![Line {
             sku: SkuId::new("lamp").expect("a well-formed id"),
             location: LocationId::main(),

@@ -3,10 +3,10 @@
 use async_trait::async_trait;
 use evenkeel_engine::commit::Name;
 use evenkeel_engine::port::{
-    At, BatchId, Fault, Head, HoldRow, KeyRow, Listed, Locked, LogRow, Place, RefusalRow, Store,
-    TokenRow, Touch, View, Writes,
+    At, BatchId, CallbackRow, DueRow, Fault, Head, HoldRow, KeyRow, Listed, Locked, LogRow,
+    OrderRow, Place, PrivateId, PrivateRow, RefusalRow, Store, TokenRow, Touch, View, Writes,
 };
-use evenkeel_rules::ids::{HoldId, SkuId};
+use evenkeel_rules::ids::{CustomerId, HoldId, OrderId, SkuId};
 use evenkeel_rules::stock::Balances;
 use evenkeel_rules::time::LogTime;
 use parking_lot::Mutex;
@@ -232,6 +232,43 @@ impl Store for FaultStore {
 
     async fn due(&self, until: LogTime, limit: usize) -> Result<At<Vec<HoldRow>>, Fault> {
         self.inner.due(until, limit).await
+    }
+
+    async fn order(&self, id: &OrderId) -> Result<At<Option<OrderRow>>, Fault> {
+        self.inner.order(id).await
+    }
+
+    async fn orders(&self, before: u64, limit: usize) -> Result<At<Vec<OrderRow>>, Fault> {
+        self.inner.orders(before, limit).await
+    }
+
+    async fn callback(&self, created: u64) -> Result<At<Option<CallbackRow>>, Fault> {
+        self.inner.callback(created).await
+    }
+
+    async fn callbacks(&self, before: u64, limit: usize) -> Result<At<Vec<CallbackRow>>, Fault> {
+        self.inner.callbacks(before, limit).await
+    }
+
+    async fn flagged(&self, before: u64, limit: usize) -> Result<At<Vec<DueRow>>, Fault> {
+        self.inner.flagged(before, limit).await
+    }
+
+    async fn due_rows(&self, until: LogTime, limit: usize) -> Result<At<Vec<DueRow>>, Fault> {
+        self.inner.due_rows(until, limit).await
+    }
+
+    async fn private(&self, id: PrivateId) -> Result<At<Option<PrivateRow>>, Fault> {
+        self.inner.private(id).await
+    }
+
+    async fn private_of(
+        &self,
+        customer: &CustomerId,
+        from: PrivateId,
+        limit: usize,
+    ) -> Result<At<Vec<PrivateRow>>, Fault> {
+        self.inner.private_of(customer, from, limit).await
     }
 
     async fn names(&self, names: &[Name]) -> Result<At<Vec<Option<KeyRow>>>, Fault> {

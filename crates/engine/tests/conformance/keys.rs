@@ -48,6 +48,12 @@ fn shown(effect: Effect) -> String {
         }
         Effect::Stock { sku, stock } => format!("{sku} {stock:?}"),
         Effect::Token(row) => format!("{} {} {:?}", row.last, row.version, row.token),
+        Effect::Order(row) => format!("{} {} {:?}", row.last, row.version, row.body),
+        Effect::Callback { row, parked } => {
+            format!("{} {} {parked} {:?}", row.last, row.version, row.body)
+        }
+        Effect::Erased(count) => format!("{count} erased"),
+        Effect::Tried => "tried".to_owned(),
     }
 }
 

@@ -6,12 +6,12 @@ use super::site::findings;
 use async_trait::async_trait;
 use evenkeel_engine::commit::Name;
 use evenkeel_engine::port::{
-    At, BatchId, Fault, Head, HoldRow, KeyRow, Listed, Locked, LogRow, Place, RefusalRow, Store,
-    TokenRow, Touch, View,
+    At, BatchId, CallbackRow, DueRow, Fault, Head, HoldRow, KeyRow, Listed, Locked, LogRow,
+    OrderRow, Place, PrivateId, PrivateRow, RefusalRow, Store, TokenRow, Touch, View,
 };
 use evenkeel_engine::store::memory::MemoryStore;
 use evenkeel_engine::verify::{Inputs, verify};
-use evenkeel_rules::ids::{HoldId, SkuId};
+use evenkeel_rules::ids::{CustomerId, HoldId, OrderId, SkuId};
 use evenkeel_rules::stock::Balances;
 use evenkeel_rules::time::LogTime;
 
@@ -112,6 +112,51 @@ impl Store for Busy {
     async fn due(&self, until: LogTime, limit: usize) -> Result<At<Vec<HoldRow>>, Fault> {
         self.write().await;
         self.store.due(until, limit).await
+    }
+
+    async fn order(&self, id: &OrderId) -> Result<At<Option<OrderRow>>, Fault> {
+        self.write().await;
+        self.store.order(id).await
+    }
+
+    async fn orders(&self, before: u64, limit: usize) -> Result<At<Vec<OrderRow>>, Fault> {
+        self.write().await;
+        self.store.orders(before, limit).await
+    }
+
+    async fn callback(&self, created: u64) -> Result<At<Option<CallbackRow>>, Fault> {
+        self.write().await;
+        self.store.callback(created).await
+    }
+
+    async fn callbacks(&self, before: u64, limit: usize) -> Result<At<Vec<CallbackRow>>, Fault> {
+        self.write().await;
+        self.store.callbacks(before, limit).await
+    }
+
+    async fn flagged(&self, before: u64, limit: usize) -> Result<At<Vec<DueRow>>, Fault> {
+        self.write().await;
+        self.store.flagged(before, limit).await
+    }
+
+    async fn due_rows(&self, until: LogTime, limit: usize) -> Result<At<Vec<DueRow>>, Fault> {
+        self.write().await;
+        self.store.due_rows(until, limit).await
+    }
+
+    async fn private(&self, id: PrivateId) -> Result<At<Option<PrivateRow>>, Fault> {
+        self.write().await;
+        self.store.private(id).await
+    }
+
+    async fn private_of(
+        &self,
+        customer: &CustomerId,
+        from: PrivateId,
+        limit: usize,
+    ) -> Result<At<Vec<PrivateRow>>, Fault> {
+        self.write().await;
+        self.store.private_of(customer, from, limit).await
     }
 
     async fn names(&self, names: &[Name]) -> Result<At<Vec<Option<KeyRow>>>, Fault> {

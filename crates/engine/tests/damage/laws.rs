@@ -119,6 +119,7 @@ impl Scribe {
             id: hold("h-1"),
             customer: CustomerId::new("c-1").expect("an id"),
             state,
+            order: None,
             lines: vec![Line {
                 sku: sku("lamp"),
                 location: LocationId::main(),
