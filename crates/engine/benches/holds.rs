@@ -72,6 +72,7 @@ async fn open(dir: &Path) -> Engine {
     let ports = Ports {
         store: Arc::new(store.expect("the directory can be opened")),
         gate: None,
+        gateway: None,
         clock: Arc::new(SystemClock::new()),
         ids: Arc::new(SystemIds),
     };

@@ -92,6 +92,7 @@ async fn fill(dir: &Path, rows: u64) {
     let ports = Ports {
         store: Arc::new(store.expect("the directory can be opened")),
         gate: None,
+        gateway: None,
         clock: Arc::new(SystemClock::new()),
         ids: Arc::new(SystemIds),
     };

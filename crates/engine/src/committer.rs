@@ -11,8 +11,9 @@
 use crate::clock::ClockWatch;
 use crate::commit::{Command, Commit, Name};
 use crate::ledger::Ledger;
-use crate::port::{Clock, Fault, Ids, Map, News, Place, StockGate, Store, Touch, Writes};
+use crate::port::{Clock, DueRow, Fault, Ids, Map, News, Place, StockGate, Store, Touch, Writes};
 use crate::queue::{Queue, Told, Waiting};
+use crate::saga::Fresh;
 use crate::settle::{Context, Settled, Verdict, settle};
 use crate::token::Tokens;
 use evenkeel_rules::ids::SkuId;
@@ -39,6 +40,8 @@ pub struct Delivery {
     answers: Vec<(oneshot::Sender<Told>, Told)>,
     /// What the gate is told before them.
     news: Option<News>,
+    /// Rows that may need a call now.
+    fresh: Vec<Fresh>,
     /// What the batch was made of; to be freed.
     spent: (Vec<Commit>, Option<Writes>),
 }
@@ -357,6 +360,7 @@ impl Committer {
             touch
                 .keys
                 .extend(waiting.commit.key.iter().map(|key| key.name));
+            touch.keys.extend(&wants.keys);
             touch.holds.extend(wants.holds.iter().cloned());
             touch.tokens.extend(wants.tokens.iter().cloned());
             touch.orders.extend(wants.orders.iter().cloned());
@@ -426,9 +430,12 @@ impl Committer {
             }
             commits.push(waiting.commit);
         }
+        let mut writes = writes;
+        let fresh = writes.as_mut().map_or_else(Vec::new, fresh_rows);
         self.send(Delivery {
             answers,
             news: Some(news),
+            fresh,
             spent: (commits, writes),
         });
         if !again.is_empty() {
@@ -447,9 +454,34 @@ impl Committer {
 
     fn send(&self, delivery: Delivery) {
         if let Err(mpsc::error::SendError(delivery)) = self.parts.answers.send(delivery) {
-            delivery.deliver(&*self.parts.gate);
+            delivery.deliver(&*self.parts.gate, None);
         }
     }
+}
+
+/// Takes out of a durable batch the rows that need something at once.
+fn fresh_rows(writes: &mut Writes) -> Vec<Fresh> {
+    let at = writes.head.time;
+    let private = std::mem::take(&mut writes.private);
+    let mut texts: Map<u64, String> = Map::default();
+    texts.extend(private.into_iter().map(|row| (row.id.0, row.text)));
+    let mut fresh = Vec::new();
+    for write in std::mem::take(&mut writes.orders) {
+        let due = write.row.body.due(write.row.tries, 0);
+        if due.is_some_and(|due| due.at <= at) {
+            let private = texts.remove(&write.row.created);
+            let row = DueRow::Order(write.row);
+            fresh.push(Fresh { row, private, at });
+        }
+    }
+    for write in std::mem::take(&mut writes.callbacks) {
+        if write.row.due.is_some_and(|due| due <= at) {
+            let row = DueRow::Callback(write.row);
+            let private = None;
+            fresh.push(Fresh { row, private, at });
+        }
+    }
+    fresh
 }
 
 #[expect(
@@ -466,14 +498,19 @@ fn broken() -> Fault {
 }
 
 impl Delivery {
-    /// Tells the gate, then the callers; one that has gone away is passed over.
-    pub fn deliver(self, gate: &dyn StockGate) {
+    /// Tells the gate, then the callers, then the runner; who has gone away is passed over.
+    pub fn deliver(self, gate: &dyn StockGate, runner: Option<&mpsc::UnboundedSender<Fresh>>) {
         if let Some(news) = &self.news {
             gate.absorb(news);
             gate.seen(news.position, news.mono);
         }
         for (caller, told) in self.answers {
             drop(caller.send(told));
+        }
+        for fresh in self.fresh {
+            if let Some(runner) = runner {
+                drop(runner.send(fresh));
+            }
         }
         drop(self.spent);
     }

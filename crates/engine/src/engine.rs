@@ -6,8 +6,10 @@
 use crate::committer::{Committer, Delivery, Health, Parts, Unresolved};
 use crate::execute::{self, Done, Refusal, Request};
 use crate::gate::memory::MemoryGate;
+use crate::gateway::Gateway;
 use crate::port::{Clock, Fault, Head, Ids, StockGate, Store};
 use crate::queue::Queue;
+use crate::saga::{Fresh, Runner};
 use crate::sweep::Sweep;
 use crate::tail::Tail;
 use crate::token::{Position, Tokens};
@@ -47,6 +49,12 @@ pub struct Options {
     pub wait: Duration,
     /// Longest life of a hold, however often it is extended.
     pub max_life: Millis,
+    /// Whether this node makes the calls that orders need, and takes callbacks in.
+    pub saga: bool,
+    /// How often due orders and callbacks are looked for.
+    pub saga_every: Duration,
+    /// How long a call to a provider may take; then its outcome is unknown.
+    pub call_timeout: Duration,
 }
 
 impl Default for Options {
@@ -60,6 +68,9 @@ impl Default for Options {
             queue_max: 16_384,
             wait: Duration::from_secs(10),
             max_life: Millis(3_600_000),
+            saga: true,
+            saga_every: Duration::from_millis(50),
+            call_timeout: Duration::from_millis(2_000),
         }
     }
 }
@@ -73,6 +84,7 @@ pub(crate) struct Shared {
     pub(crate) unresolved: Arc<Unresolved>,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) options: Options,
+    gateway: Option<Arc<dyn Gateway>>,
     health: Arc<Health>,
     workers: Workers,
     log: String,
@@ -91,10 +103,22 @@ pub struct Ports {
     pub store: Arc<dyn Store>,
     /// The gate; the board in memory if missing.
     pub gate: Option<Arc<dyn StockGate>>,
+    /// The providers; without them no order gets further than its first commit.
+    pub gateway: Option<Arc<dyn Gateway>>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub ids: Arc<dyn Ids>,
+}
+
+impl Shared {
+    pub(crate) fn pulse(&self, name: &'static str) -> Arc<Pulse> {
+        self.workers.pulse(name)
+    }
+
+    pub(crate) fn workers_ids(&self) -> Arc<dyn Ids> {
+        self.workers.ids()
+    }
 }
 
 impl Engine {
@@ -122,6 +146,7 @@ impl Engine {
         let Ports {
             store,
             gate,
+            gateway,
             clock,
             ids,
         } = ports;
@@ -141,6 +166,7 @@ impl Engine {
             health: Arc::default(),
             store,
             gate,
+            gateway,
             clock,
             options,
             log: head.log,
@@ -167,11 +193,12 @@ impl Engine {
             max_life: shared.options.max_life,
             cache: shared.options.cache,
         });
+        let hears = self.run_sagas();
         // Answers are sent from the callers' runtime: waking them is not the committer's work.
         let gate = Arc::clone(&shared.gate);
         shared.workers.task(async move {
             while let Some(delivery) = deliveries.recv().await {
-                delivery.deliver(&*gate);
+                delivery.deliver(&*gate, hears.as_ref());
             }
         });
         match shared.options.threads {
@@ -197,6 +224,16 @@ impl Engine {
         shared
             .workers
             .run(tail, shared.options.tail_every, Arc::new(Notify::new()));
+    }
+
+    /// Starts the runner, if this node is to make calls; where it is told of fresh rows.
+    fn run_sagas(&self) -> Option<mpsc::UnboundedSender<Fresh>> {
+        let shared = &self.shared;
+        let gateway = shared.gateway.as_ref().filter(|_| shared.options.saga)?;
+        let (hears, fresh) = mpsc::unbounded_channel();
+        let runner = Runner::new(Arc::clone(shared), Arc::clone(gateway), fresh);
+        shared.workers.task(runner.run(shared.workers.stopping()));
+        Some(hears)
     }
 
     /// Asks for a change, and waits until its outcome is durable.

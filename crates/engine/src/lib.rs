@@ -17,6 +17,7 @@ pub mod gateway;
 pub mod ledger;
 pub mod port;
 pub mod queue;
+pub mod saga;
 pub mod settle;
 pub mod store;
 pub mod story;

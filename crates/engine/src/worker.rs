@@ -63,6 +63,17 @@ pub enum PulseState {
 }
 
 impl Pulse {
+    /// Notes a good round.
+    pub fn good(&self, mono: Duration) {
+        self.failed_in_a_row.store(0, Ordering::Relaxed);
+        self.last_ok_ms.store(millis(mono), Ordering::Relaxed);
+    }
+
+    /// Notes a failed round.
+    pub fn bad(&self) {
+        self.failed_in_a_row.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// How the loop is.
     #[must_use]
     pub fn state(&self) -> PulseState {
@@ -144,29 +155,20 @@ impl Workers {
     /// Runs a loop: a round every `every` (less a little jitter), at once while more waits, and
     /// whenever it is nudged.
     pub fn run(&self, mut work: impl Work, every: Duration, nudge: Arc<Notify>) {
-        let pulse = Arc::new(Pulse {
-            name: work.name(),
-            failed_in_a_row: AtomicU32::new(0),
-            behind: AtomicU64::new(0),
-            last_ok_ms: AtomicU64::new(millis(self.clock.mono())),
-        });
-        self.pulses.lock().push(Arc::clone(&pulse));
+        let pulse = self.pulse(work.name());
         let (clock, ids) = (Arc::clone(&self.clock), Arc::clone(&self.ids));
         let mut stop = self.stop.subscribe();
         self.task(async move {
             while !*stop.borrow() {
                 let more = match work.run_once().await {
                     Ok(round) => {
-                        pulse.failed_in_a_row.store(0, Ordering::Relaxed);
                         pulse.behind.store(round.behind, Ordering::Relaxed);
-                        pulse
-                            .last_ok_ms
-                            .store(millis(clock.mono()), Ordering::Relaxed);
+                        pulse.good(clock.mono());
                         round.more
                     }
                     Err(fault) => {
                         tracing::warn!(worker = pulse.name, %fault, "a round failed");
-                        pulse.failed_in_a_row.fetch_add(1, Ordering::Relaxed);
+                        pulse.bad();
                         false
                     }
                 };
@@ -183,6 +185,24 @@ impl Workers {
                 }
             }
         });
+    }
+
+    /// The pulse of a loop of this name, listed with the others.
+    pub fn pulse(&self, name: &'static str) -> Arc<Pulse> {
+        let pulse = Arc::new(Pulse {
+            name,
+            failed_in_a_row: AtomicU32::new(0),
+            behind: AtomicU64::new(0),
+            last_ok_ms: AtomicU64::new(millis(self.clock.mono())),
+        });
+        self.pulses.lock().push(Arc::clone(&pulse));
+        pulse
+    }
+
+    /// What turns true when everything is to end.
+    #[must_use]
+    pub fn stopping(&self) -> watch::Receiver<bool> {
+        self.stop.subscribe()
     }
 
     /// The randomness that the workers were given.

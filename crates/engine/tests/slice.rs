@@ -21,6 +21,7 @@ async fn open(dir: &Path) -> Engine {
     let ports = Ports {
         store: Arc::new(store.expect("a fresh directory can be opened")),
         gate: None,
+        gateway: None,
         clock: Arc::new(SystemClock::new()),
         ids: Arc::new(SystemIds),
     };

@@ -192,6 +192,7 @@ impl Node {
             let ports = Ports {
                 store: Arc::new(store),
                 gate: Some(Arc::clone(&gate)),
+                gateway: None,
                 clock: Arc::clone(&self.clock) as _,
                 ids: Arc::clone(&self.ids) as _,
             };

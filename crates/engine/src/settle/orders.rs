@@ -8,7 +8,7 @@ use evenkeel_rules::event::Kind;
 use evenkeel_rules::hold::{self, Supply};
 use evenkeel_rules::ids::{CustomerId, OrderId};
 use evenkeel_rules::money::Currency;
-use evenkeel_rules::order::{self, Ask, Asked, Decision, Order, Patch, Report, Tries, UnitsChange};
+use evenkeel_rules::order::{self, Ask, Asked, Decision, Order, Patch, Report, Tries};
 use evenkeel_rules::time::Millis;
 
 /// How long whoever committed an order's next call has to make it, before anybody else does.

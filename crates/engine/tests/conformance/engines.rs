@@ -69,6 +69,7 @@ async fn run<F: Fixture>(nodes: usize, cache: bool) -> (Told, Vec<String>) {
         let ports = Ports {
             store: fixture.store().await,
             gate: Some(Arc::new(OpenGate)),
+            gateway: None,
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             ids: TestIds::new(node as u64),
         };

@@ -267,6 +267,7 @@ impl Shop {
             Ports {
                 store: Arc::clone(&store) as Arc<dyn Store>,
                 gate: None,
+                gateway: None,
                 clock: Arc::clone(&clock) as Arc<dyn Clock>,
                 ids: TestIds::new(node),
             },

@@ -227,6 +227,7 @@ mod two_engines {
         let ports = Ports {
             store: Arc::new(store),
             gate: None,
+            gateway: None,
             clock: Arc::new(SystemClock::new()),
             ids: Arc::new(SystemIds),
         };

@@ -57,7 +57,10 @@ impl Order {
             reference: reference.clone(),
         };
         match lines {
-            Some(lines) => lines.iter().map(|(place, units)| one(*place, *units)).collect(),
+            Some(lines) => lines
+                .iter()
+                .map(|(place, units)| one(*place, *units))
+                .collect(),
             None => (0..self.lines.len())
                 .map(|place| one(place, self.lines[place].quantity))
                 .collect(),

@@ -79,6 +79,7 @@ fn ports(store: Arc<dyn Store>) -> Ports {
     Ports {
         store,
         gate: None,
+        gateway: None,
         clock,
         ids,
     }

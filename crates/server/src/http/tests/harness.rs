@@ -47,6 +47,7 @@ impl Server {
         let ports = Ports {
             store: Arc::new(MemoryStore::new("main", [7; 16])),
             gate: None,
+            gateway: None,
             clock: Arc::new(SystemClock::default()),
             ids: Arc::new(SystemIds),
         };

@@ -1,0 +1,384 @@
+//! The runner: makes the calls that orders need, and reports what came of them.
+//!
+//! What an order needs next follows from its row: [`evenkeel_rules::order::Order::due`]. The
+//! intent is logged before the runner sees the row, because that is how the row came to need it;
+//! the outcome is a commit of its own, and the row that it leaves says what is next. So a runner
+//! that dies anywhere loses nothing: whoever looks at the row later asks the provider by key.
+//!
+//! It hears of fresh rows from the committer, and of all others by their due times. It makes at
+//! most [`CALLS_MAX`] calls at once and never two for one order; beyond that rows wait in the
+//! store, not in memory. Retries come out of a budget, so that a provider in trouble is not buried
+//! under them. It never decides what an answer means: that is the judge's, under the lock.
+
+use crate::commit::Command;
+use crate::engine::Shared;
+use crate::execute::{self, Refusal, Request};
+use crate::gateway::{Call, DeliveryStatus, Gateway, Reply, Settled};
+use crate::port::{CallbackRow, DueRow, Fault, OrderRow};
+use crate::worker::Pulse;
+use evenkeel_rules::ids::TokenId;
+use evenkeel_rules::order::{self, Order, Task, Told};
+use evenkeel_rules::payment;
+use evenkeel_rules::retry::Budget;
+use evenkeel_rules::shipment;
+use evenkeel_rules::time::LogTime;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// Most calls and callbacks that are under way at once.
+pub const CALLS_MAX: usize = 512;
+/// Fresh rows that wait in memory; the others are found by their due times.
+const WAITING_MAX: usize = 8_192;
+
+/// A row that was committed a moment ago and may need something, with its private text if that
+/// was made with it.
+#[derive(Debug)]
+pub struct Fresh {
+    /// The row.
+    pub row: DueRow,
+    /// The private text made by the same commit.
+    pub private: Option<String>,
+    /// Log time of the commit.
+    pub at: LogTime,
+}
+
+/// What the runner is told and what it looks at.
+pub(crate) struct Runner {
+    shared: Arc<Shared>,
+    gateway: Arc<dyn Gateway>,
+    fresh: mpsc::UnboundedReceiver<Fresh>,
+    waiting: VecDeque<Fresh>,
+    /// Rows under way, by the position that created them; and what was heard of them meanwhile.
+    running: BTreeSet<u64>,
+    again: BTreeMap<u64, Fresh>,
+    budget: Budget,
+    pulse: Arc<Pulse>,
+}
+
+type Work = Pin<Box<dyn Future<Output = u64> + Send>>;
+
+const fn created(row: &DueRow) -> u64 {
+    match row {
+        DueRow::Order(row) => row.created,
+        DueRow::Callback(row) => row.created,
+    }
+}
+
+impl Runner {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        gateway: Arc<dyn Gateway>,
+        fresh: mpsc::UnboundedReceiver<Fresh>,
+    ) -> Self {
+        let budget = Budget::full(shared.clock.now());
+        let pulse = shared.pulse("saga");
+        Self {
+            shared,
+            gateway,
+            fresh,
+            waiting: VecDeque::new(),
+            running: BTreeSet::new(),
+            again: BTreeMap::new(),
+            budget,
+            pulse,
+        }
+    }
+
+    /// Works until the engine stops. Calls that are under way then are left: whoever comes next
+    /// asks after them.
+    pub(crate) async fn run(mut self, mut stop: tokio::sync::watch::Receiver<bool>) {
+        let clock = Arc::clone(&self.shared.clock);
+        let every = self.shared.options.saga_every;
+        let mut calls: FuturesUnordered<Work> = FuturesUnordered::new();
+        let mut look = clock.sleep(std::time::Duration::ZERO);
+        while !*stop.borrow() {
+            tokio::select! {
+                biased;
+                _ = stop.changed() => {}
+                Some(created) = calls.next(), if !calls.is_empty() => {
+                    self.running.remove(&created);
+                    if let Some(fresh) = self.again.remove(&created) {
+                        self.hear(fresh);
+                    }
+                }
+                Some(fresh) = self.fresh.recv() => self.hear(fresh),
+                () = &mut look => {
+                    self.look().await;
+                    look = clock.sleep(every);
+                }
+            }
+            while calls.len() < CALLS_MAX
+                && let Some(fresh) = self.waiting.pop_front()
+            {
+                if let Some(work) = self.begin(fresh) {
+                    calls.push(work);
+                }
+            }
+        }
+    }
+
+    /// Notes a row, unless too many wait: those are found again by their due times.
+    fn hear(&mut self, fresh: Fresh) {
+        let created = created(&fresh.row);
+        if self.running.contains(&created) {
+            self.again.insert(created, fresh);
+        } else if self.waiting.len() < WAITING_MAX {
+            self.waiting.push_back(fresh);
+        }
+    }
+
+    /// Looks for rows that are due and that nobody works on.
+    async fn look(&mut self) {
+        if !self.waiting.is_empty() {
+            return;
+        }
+        let now = self.shared.clock.now();
+        match self.shared.store.due_rows(now, 2 * CALLS_MAX).await {
+            Ok(due) => {
+                self.pulse.good(self.shared.clock.mono());
+                for row in due.rows {
+                    if !self.running.contains(&created(&row)) {
+                        let at = now;
+                        let private = None;
+                        self.waiting.push_back(Fresh { row, private, at });
+                    }
+                }
+            }
+            Err(fault) => {
+                tracing::warn!(%fault, "due orders could not be read");
+                self.pulse.bad();
+            }
+        }
+    }
+
+    /// Begins what a row needs now, if anything.
+    fn begin(&mut self, fresh: Fresh) -> Option<Work> {
+        let Fresh { row, private, at } = fresh;
+        let now = at.max(self.shared.clock.now());
+        let created = created(&row);
+        if self.running.contains(&created) {
+            return None;
+        }
+        let work: Work = match row {
+            DueRow::Callback(row) => {
+                let shared = Arc::clone(&self.shared);
+                Box::pin(take_in(shared, row))
+            }
+            DueRow::Order(row) => {
+                let is_due = row.due.is_some_and(|due| due <= now);
+                let due = row.body.due(row.tries, 0)?;
+                if due.at > now && !is_due {
+                    return None;
+                }
+                if row.tries.calls == 0 {
+                    self.budget.earn();
+                } else if !self.budget.spend(now) {
+                    metrics::counter!("evenkeel_retries_held_back_total").increment(1);
+                    return None;
+                }
+                let (shared, gateway) = (Arc::clone(&self.shared), Arc::clone(&self.gateway));
+                Box::pin(make_call(shared, gateway, (row, due.task), private))
+            }
+        };
+        self.running.insert(created);
+        Some(work)
+    }
+}
+
+/// Asks the engine for one of its own changes.
+async fn ask(shared: &Shared, command: Command) -> Result<(), Refusal> {
+    let request = Request {
+        command,
+        key: None,
+        actor: TokenId::new("engine").expect("a well-formed id"),
+        owner: None,
+        expected: None,
+        deadline: None,
+    };
+    execute::execute(shared, request).await.map(drop)
+}
+
+async fn take_in(shared: Arc<Shared>, row: CallbackRow) -> u64 {
+    let created = row.created;
+    let asked = ask(&shared, Command::ApplyCallback { created }).await;
+    if let Err(refusal) = asked {
+        tracing::warn!(?refusal, created, "a callback was not taken in; it will be");
+    }
+    created
+}
+
+async fn make_call(
+    shared: Arc<Shared>,
+    gateway: Arc<dyn Gateway>,
+    (row, task): (OrderRow, Task),
+    private: Option<String>,
+) -> u64 {
+    let created = row.created;
+    let call = match call_of(&shared, &row, task, private).await {
+        Ok(Some(call)) => call,
+        Ok(None) => return created,
+        Err(fault) => {
+            tracing::warn!(%fault, order = %row.body.id, "a call was not made; it will be");
+            return created;
+        }
+    };
+    let reply = gateway.call(&call, shared.options.call_timeout).await;
+    count(&call, &reply);
+    let random = shared.workers_ids().random();
+    let command = Command::Report {
+        id: row.body.id.clone(),
+        task,
+        told: told(&row.body, reply),
+        seen: row.version,
+        random: u64::from_le_bytes(*random.first_chunk().expect("eight of sixteen bytes")),
+    };
+    if let Err(refusal) = ask(&shared, command).await {
+        // What the provider did is not lost: it is asked by key when the row is looked at again.
+        tracing::warn!(?refusal, order = %row.body.id, "an outcome was not noted; it will be");
+    }
+    created
+}
+
+fn count(call: &Call, reply: &Reply) {
+    let call = match call {
+        Call::Charge { .. } => "charge",
+        Call::AskCharge { .. } => "ask_charge",
+        Call::Refund { .. } => "refund",
+        Call::AskRefund { .. } => "ask_refund",
+        Call::Deliver { .. } => "deliver",
+        Call::AskDelivery { .. } => "ask_delivery",
+        Call::CancelDelivery { .. } => "cancel_delivery",
+        Call::Step { .. } => "step",
+    };
+    let reply = match reply {
+        Reply::Money(_) | Reply::Delivery { .. } | Reply::Done => "yes",
+        Reply::Refused { .. } => "refused",
+        Reply::NeverSeen => "never_seen",
+        Reply::Unknown => "unknown",
+        Reply::NotSent { .. } => "not_sent",
+    };
+    metrics::counter!("evenkeel_provider_calls_total", "call" => call, "reply" => reply)
+        .increment(1);
+}
+
+/// What providers may see of an order beside what it says.
+#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
+pub struct Secret {
+    /// What the payment provider gave the buyer for the card.
+    pub token: String,
+    /// Where the goods go, as the client sent it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub address: Option<serde_json::Value>,
+}
+
+/// The key of an order's effect: its saga and step.
+#[must_use]
+pub fn effect_key(order: &Order, task: Task) -> String {
+    let id = &order.id;
+    match task {
+        Task::Charge | Task::AskCharge => format!("order:{id}/charge"),
+        Task::Deliver | Task::AskDelivery => format!("order:{id}/deliver"),
+        Task::Recall => format!("cancel:{id}/recall"),
+        Task::Refund(number) | Task::AskRefund(number) => {
+            format!("refund:{id}/{}", number + 1)
+        }
+    }
+}
+
+async fn call_of(
+    shared: &Shared,
+    row: &OrderRow,
+    task: Task,
+    private: Option<String>,
+) -> Result<Option<Call>, Fault> {
+    let order = &row.body;
+    let key = effect_key(order, task);
+    Ok(Some(match task {
+        Task::Charge => {
+            let text = match private {
+                Some(text) => text,
+                None => {
+                    let text = shared.store.private((row.created, 0)).await?.rows;
+                    text.map_or_else(String::new, |row| row.text)
+                }
+            };
+            // An erased token is none: the provider refuses it.
+            let secret: Secret = serde_json::from_str(&text).unwrap_or_default();
+            Call::Charge {
+                key,
+                order: order.id.clone(),
+                amount: order.total,
+                token: secret.token,
+            }
+        }
+        Task::AskCharge => Call::AskCharge { key },
+        Task::Deliver => {
+            let lines = order.lines.iter();
+            Call::Deliver {
+                key,
+                order: order.id.clone(),
+                lines: lines
+                    .map(|line| (line.sku.clone(), line.quantity.get()))
+                    .collect(),
+                address_ref: Some(order.id.to_string()),
+            }
+        }
+        Task::AskDelivery => Call::AskDelivery { key },
+        Task::Recall => {
+            let shipment = order.shipment.as_ref();
+            let Some(delivery) = shipment.and_then(|it| it.delivery.clone()) else {
+                return Ok(None);
+            };
+            Call::CancelDelivery { key, delivery }
+        }
+        Task::Refund(number) => {
+            let Some(refund) = order.refunds.get(number) else {
+                return Ok(None);
+            };
+            Call::Refund {
+                key,
+                order: order.id.clone(),
+                transaction: refund.charge.clone(),
+                amount: order.money(refund.amount),
+            }
+        }
+        Task::AskRefund(_) => Call::AskRefund { key },
+    }))
+}
+
+fn told(order: &Order, reply: Reply) -> Told {
+    match reply {
+        Reply::Money(receipt) => Told::Money(order::Receipt {
+            amount: (receipt.amount.currency == order.currency()).then_some(receipt.amount.amount),
+            transaction: receipt.transaction,
+            status: match receipt.status {
+                Settled::Completed => payment::Settled::Completed,
+                Settled::Pending => payment::Settled::Pending,
+                Settled::Failed => payment::Settled::Failed,
+            },
+        }),
+        Reply::Delivery { delivery, status } => Told::Parcel {
+            delivery,
+            status: match status {
+                DeliveryStatus::Requested => shipment::Status::Requested,
+                DeliveryStatus::Initiated => shipment::Status::Initiated,
+                DeliveryStatus::InTransit => shipment::Status::InTransit,
+                DeliveryStatus::Delivered => shipment::Status::Delivered,
+                DeliveryStatus::Failed => shipment::Status::Failed,
+                DeliveryStatus::Cancelled => shipment::Status::Cancelled,
+            },
+        },
+        Reply::Refused { .. } => Told::Refused,
+        Reply::NeverSeen => Told::NeverSeen,
+        // A step's yes to an order's call is no answer to it.
+        Reply::Unknown | Reply::Done => Told::Unknown,
+        Reply::NotSent { why } => {
+            tracing::debug!(why, order = %order.id, "a call was not sent");
+            Told::NotSent
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! The thinnest whole path of an order: a request in, the charge, the units, the parcel, and back.
+
+use evenkeel_engine::callback::Sender;
+use evenkeel_engine::clock::{SystemClock, SystemIds};
+use evenkeel_engine::commit::{Command, Effect, Key, Received};
+use evenkeel_engine::gateway::memory::InstantGateway;
+use evenkeel_engine::port::OrderRow;
+use evenkeel_engine::store::sqlite::SqliteStore;
+use evenkeel_engine::store::sqlite::names::NamesOptions;
+use evenkeel_engine::{Done, Engine, Options, Ports, Request};
+use evenkeel_rules::hold::Wanted;
+use evenkeel_rules::ids::{CustomerId, LocationId, OrderId, SkuId, TokenId};
+use evenkeel_rules::money::{Currency, Money};
+use evenkeel_rules::order::{Ask, News, Status, Units};
+use evenkeel_rules::quantity::Quantity;
+use evenkeel_rules::shipment;
+use evenkeel_rules::sku::Terms;
+use evenkeel_rules::stock::{Account, Change};
+use evenkeel_rules::time::Millis;
+use std::path::Path;
+use std::sync::Arc;
+
+async fn open(dir: &Path, gateway: &Arc<InstantGateway>) -> Engine {
+    let store = SqliteStore::open(dir, &SystemIds, NamesOptions::default());
+    let ports = Ports {
+        store: Arc::new(store.expect("a fresh directory can be opened")),
+        gate: None,
+        gateway: Some(Arc::clone(gateway) as _),
+        clock: Arc::new(SystemClock::new()),
+        ids: Arc::new(SystemIds),
+    };
+    Engine::start(ports, Options::default())
+        .await
+        .expect("the store answers")
+}
+
+fn request(command: Command, key: &str) -> Request {
+    Request {
+        command,
+        key: Some(Key::new(None, key, &[key.as_bytes()])),
+        actor: TokenId::new("t-1").expect("an id"),
+        owner: None,
+        expected: None,
+        deadline: None,
+    }
+}
+
+fn sku() -> SkuId {
+    SkuId::new("lamp").expect("an id")
+}
+
+async fn list(engine: &Engine) {
+    let price = Money::price(1999, Currency::new("EUR").expect("a code")).expect("a price");
+    let terms = Terms {
+        sku: sku(),
+        name: "Lamp".to_owned(),
+        price,
+        max_per_order: None,
+        max_per_customer: None,
+        sale: None,
+    };
+    let put = request(Command::PutSku { terms }, "put");
+    engine.execute(put).await.expect("listed");
+    let receive = Command::ChangeStock {
+        sku: sku(),
+        location: LocationId::main(),
+        change: Change::Receive(Quantity::new(5).expect("five")),
+        reference: None,
+        reason: None,
+    };
+    let receive = request(receive, "receive");
+    engine.execute(receive).await.expect("received");
+}
+
+fn take(id: &str) -> Request {
+    let ask = Ask {
+        id: OrderId::new(id).expect("an id"),
+        customer: CustomerId::new("c-1").expect("an id"),
+        lines: vec![Wanted {
+            sku: sku(),
+            location: LocationId::main(),
+            quantity: Quantity::new(2).expect("two"),
+        }],
+        hold: None,
+        method: "card".to_owned(),
+        expected_total: None,
+        adjustments: Vec::new(),
+        confirming: Millis(900_000),
+    };
+    let private = r#"{"token":"tok_ok"}"#.to_owned();
+    let ask = Box::new(ask);
+    request(Command::TakeOrder { ask, private }, id)
+}
+
+async fn until(engine: &Engine, id: &str, stands: impl Fn(&OrderRow) -> bool) -> OrderRow {
+    let id = OrderId::new(id).expect("an id");
+    loop {
+        let row = engine.store().order(&id).await.expect("readable").rows;
+        if let Some(row) = row
+            && stands(&row)
+        {
+            return row;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn account(engine: &Engine, account: Account) -> i64 {
+    let listed = engine.store().sku(&sku()).await.expect("readable").rows;
+    listed.expect("listed").1[0].1.get(account)
+}
+
+async fn parcel(engine: &Engine, row: &OrderRow, status: shipment::Status) -> Done {
+    let shipment = row.body.shipment.as_ref().expect("asked for");
+    let received = Received {
+        sender: Sender::Delivery,
+        provider: "sandbox".to_owned(),
+        event: format!("{}-{}", row.body.id, status.name()),
+        order: row.body.id.clone(),
+        news: News::Parcel {
+            delivery: shipment.delivery.clone().expect("named"),
+            status,
+        },
+        raw: status.name().to_owned(),
+    };
+    let store = Request {
+        key: None,
+        ..request(Command::StoreCallback(Box::new(received)), "")
+    };
+    engine.execute(store).await.expect("stored")
+}
+
+fn order_of(done: &Done) -> &OrderRow {
+    match &done.effect {
+        Effect::Order(row) => row,
+        other => panic!("not an order: {other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_goes_from_click_to_delivery_and_its_first_answer_replays() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let gateway = Arc::new(InstantGateway::new());
+    let engine = open(dir.path(), &gateway).await;
+    list(&engine).await;
+    let taken = engine.execute(take("o-1")).await.expect("taken");
+    assert_eq!(order_of(&taken).body.status, Status::Pending);
+    assert_eq!(order_of(&taken).body.total.amount, 3_998);
+    let named = |row: &OrderRow| {
+        let shipment = row.body.shipment.as_ref();
+        shipment.is_some_and(|it| it.delivery.is_some())
+    };
+    let row = until(&engine, "o-1", named).await;
+    assert_eq!(
+        (row.body.status, row.body.units),
+        (Status::Confirmed, Units::Sold)
+    );
+    assert_eq!(row.body.payment.captured(), 3_998);
+    parcel(&engine, &row, shipment::Status::InTransit).await;
+    until(&engine, "o-1", |row| row.body.status == Status::Shipped).await;
+    assert_eq!(account(&engine, Account::Shipped).await, 2);
+    parcel(&engine, &row, shipment::Status::Delivered).await;
+    let again = parcel(&engine, &row, shipment::Status::Delivered).await;
+    assert!(again.replayed, "the provider's id names the callback");
+    let end = until(&engine, "o-1", |row| row.body.is_quiet()).await;
+    assert_eq!(end.body.status, Status::Delivered);
+    assert_eq!(gateway.counts().charges, 1);
+    let replay = engine.execute(take("o-1")).await.expect("replayed");
+    assert!(replay.replayed);
+    assert_eq!(order_of(&replay).body, order_of(&taken).body);
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancel_before_shipping_gives_units_and_money_back_and_replays_as_it_was() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let gateway = Arc::new(InstantGateway::new());
+    let engine = open(dir.path(), &gateway).await;
+    list(&engine).await;
+    engine.execute(take("o-1")).await.expect("taken");
+    until(&engine, "o-1", |row| row.body.status == Status::Confirmed).await;
+    let cancel = || {
+        let id = OrderId::new("o-1").expect("an id");
+        let reason = Some("another colour".to_owned());
+        request(Command::CancelOrder { id, reason }, "cancel")
+    };
+    let asked = engine.execute(cancel()).await.expect("taken on");
+    assert!(order_of(&asked).body.is_cancelling());
+    let end = until(&engine, "o-1", |row| row.body.is_quiet()).await;
+    assert_eq!(
+        (end.body.status, end.body.units),
+        (Status::Cancelled, Units::Free)
+    );
+    assert_eq!(end.body.refunded(), 3_998);
+    assert_eq!(account(&engine, Account::Available).await, 5);
+    assert_eq!(gateway.counts().refunds, 1);
+    let replay = engine.execute(cancel()).await.expect("replayed");
+    assert!(replay.replayed);
+    assert_eq!(order_of(&replay).body, order_of(&asked).body);
+    engine.stop().await;
+}
