@@ -15,6 +15,7 @@ mod load;
 mod lock;
 #[cfg(test)]
 mod reference;
+mod webhook;
 
 /// Small things come and go by the million, on all cores: the system's allocator is slower at it.
 #[global_allocator]
