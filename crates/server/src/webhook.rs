@@ -9,6 +9,12 @@
 //! signature. Never done here: reading a clock, parsing a body, remembering ids (a replay within
 //! the window is for whoever stores them).
 
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the routes of callbacks are what calls it")
+)]
+pub(crate) mod verify;
+
 use base64::Engine as _;
 use base64::alphabet::STANDARD as ALPHABET;
 use base64::engine::general_purpose::{PAD, STANDARD};
@@ -16,7 +22,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose};
 use evenkeel_engine::port::Ids;
 use evenkeel_rules::time::LogTime;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use http::{HeaderMap, HeaderName};
+use http::HeaderName;
 use sha2::Sha256;
 
 /// The header that names an event; the same in each of its deliveries.
@@ -32,10 +38,6 @@ const PREFIX: &str = "whsec_";
 const SECRET_BYTES: usize = 24;
 /// Longest id.
 const ID_MAX: usize = 255;
-/// A signature may be this many seconds old, or ahead.
-const TOLERANCE: u64 = 300;
-/// Most signatures in one header: each costs a comparison with each secret.
-const SIGNATURES_MAX: usize = 16;
 
 /// Other implementations write secrets with and without padding.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
@@ -96,47 +98,6 @@ impl Ring {
             signature: format!("v1,{}", STANDARD.encode(tag)),
         }
     }
-
-    /// Judges a delivery by its headers, its body's bytes and the time at which it came.
-    pub(crate) fn verify(&self, headers: &HeaderMap, body: &[u8], now: LogTime) -> Verdict {
-        let Delivery {
-            id,
-            timestamp,
-            signatures,
-        } = match Delivery::read(headers) {
-            Ok(delivery) => delivery,
-            Err(verdict) => return verdict,
-        };
-        let matches = |secret: &Hmac<Sha256>| {
-            let mac = fed(secret, (id, timestamp), body);
-            // Every pair is compared, whatever came of those before.
-            signatures.iter().fold(false, |any, signature| {
-                any | mac.clone().verify_slice(signature).is_ok()
-            })
-        };
-        if !self.0.iter().fold(false, |any, one| any | matches(one)) {
-            return Verdict::BadSignature;
-        }
-        match timestamp.parse::<i64>() {
-            Ok(signed) if signed.abs_diff(seconds(now)) <= TOLERANCE => Verdict::Ok(id.to_owned()),
-            Ok(_) | Err(_) => Verdict::Stale,
-        }
-    }
-}
-
-/// What came of judging a delivery.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// A header is missing: 401 `unauthenticated`.
-    Missing,
-    /// A header stands twice or is not of the form: 401 `unauthenticated`.
-    Malformed,
-    /// No secret of the ring made any of the signatures: 401 `unauthenticated`.
-    BadSignature,
-    /// Signed well, more than 300 seconds ago or ahead: 401 `stale`.
-    Stale,
-    /// Signed well and in time; the event's id.
-    Ok(String),
 }
 
 /// The values of the three headers.
@@ -193,46 +154,6 @@ fn seconds(moment: LogTime) -> i64 {
 
 fn is_id(id: &str) -> bool {
     (1..=ID_MAX).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
-}
-
-/// The headers of a delivery, read.
-struct Delivery<'a> {
-    id: &'a str,
-    timestamp: &'a str,
-    signatures: Vec<Vec<u8>>,
-}
-
-impl<'a> Delivery<'a> {
-    fn read(headers: &'a HeaderMap) -> Result<Self, Verdict> {
-        let [id, timestamp, signatures] = [ID, TIMESTAMP, SIGNATURE].map(|name| {
-            let mut values = headers.get_all(name).iter();
-            let value = values.next().ok_or(Verdict::Missing)?;
-            match (value.to_str(), values.next()) {
-                (Ok(text), None) => Ok(text),
-                (Err(_), _) | (_, Some(_)) => Err(Verdict::Malformed),
-            }
-        });
-        let delivery = Self {
-            id: id?,
-            timestamp: timestamp?,
-            signatures: listed(signatures?).ok_or(Verdict::Malformed)?,
-        };
-        let digits = delivery.timestamp.bytes().all(|byte| byte.is_ascii_digit());
-        if is_id(delivery.id) && digits && !delivery.timestamp.is_empty() {
-            Ok(delivery)
-        } else {
-            Err(Verdict::Malformed)
-        }
-    }
-}
-
-/// The signatures of the one version that is known; what is none is passed over, for a list may
-/// hold those of versions to come.
-fn listed(text: &str) -> Option<Vec<Vec<u8>>> {
-    let known = |entry: &str| STANDARD.decode(entry.strip_prefix("v1,")?).ok();
-    let found: Vec<_> = text.split(' ').filter_map(known).collect();
-    let count = found.len();
-    (1..=SIGNATURES_MAX).contains(&count).then_some(found)
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! What is signed verifies; whatever differs from it by one byte or one second too many does not.
 
+use super::verify::Verdict;
 use super::*;
 use evenkeel_engine::clock::SystemIds;
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue};
 
 const SECRET: &str = "whsec_AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcY";
 const BODY: &[u8] = br#"{"type":"payment.completed","order":"o-1"}"#;
@@ -205,7 +206,11 @@ fn headers_of_another_form_are_malformed() {
         ("evt-1", "1767225600", &BY_SECRET["v1,".len()..]),
     ] {
         let verdict = ring.verify(&headers(id, timestamp, signature), BODY, at(NOW));
-        assert_eq!(verdict, Verdict::Malformed, "{id:?} {timestamp:?} {signature:?}");
+        assert_eq!(
+            verdict,
+            Verdict::Malformed,
+            "{id:?} {timestamp:?} {signature:?}"
+        );
     }
     let mut foreign = signed(&ring);
     let bytes = HeaderValue::from_bytes(b"evt-\xff").expect("opaque bytes are a value");
@@ -236,7 +241,10 @@ fn a_made_secret_has_24_random_bytes() {
     assert_ne!(one, other);
     let encoded = one.strip_prefix("whsec_").expect("it has its prefix");
     assert_eq!(STANDARD.decode(encoded).expect("it is base64").len(), 24);
-    assert_eq!(ring(&[&one]).verify(&signed(&ring(&[&one])), BODY, at(NOW)), good());
+    assert_eq!(
+        ring(&[&one]).verify(&signed(&ring(&[&one])), BODY, at(NOW)),
+        good()
+    );
 }
 
 #[test]
