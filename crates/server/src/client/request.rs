@@ -38,7 +38,7 @@ impl Caller {
         })
     }
 
-    /// The holder of a secret, by what it signed: the headers of a webhook, which are visible ASCII.
+    /// The holder of a secret, by what it signed: the headers of a webhook, all visible ASCII.
     pub(crate) fn signed(signed: &Signed) -> Self {
         let mut line = String::with_capacity(256);
         for (name, value) in signed.headers() {

@@ -73,11 +73,7 @@ impl<T> Book<T> {
     /// # Errors
     /// `unavailable`, a definite no, when the book is full.
     pub(super) fn room(&self) -> Result<(), Problem> {
-        if self.rows.len() < ENTRIES_MAX {
-            return Ok(());
-        }
-        let full = "The sandbox's memory is full; it is emptied by a restart.";
-        Err(Problem::new(Code::Unavailable).detail(full))
+        room(self.rows.len())
     }
 
     /// Looks a key up, and counts that it was asked for again.
@@ -133,6 +129,18 @@ impl<T> Book<T> {
     pub(super) fn rows(&self) -> impl Iterator<Item = &Row<T>> {
         self.rows.iter()
     }
+}
+
+/// Whether a list with so many entries may have one more.
+///
+/// # Errors
+/// `unavailable`, a definite no, when it is full.
+pub(super) fn room(entries: usize) -> Result<(), Problem> {
+    if entries < ENTRIES_MAX {
+        return Ok(());
+    }
+    let full = "The sandbox's memory is full; it is emptied by a restart.";
+    Err(Problem::new(Code::Unavailable).detail(full))
 }
 
 fn id(prefix: &str, key: &str) -> String {

@@ -5,7 +5,7 @@
 //! asked for.
 
 use super::address::Address;
-use super::book::{Book, Print, Row, Seen};
+use super::book::{Book, Print, Row, Seen, room};
 use super::knobs::{Knobs, Service};
 use super::mail::{Letter, Mail};
 use super::outcome::{Ending, Now, Outcome};
@@ -129,7 +129,9 @@ impl Payments {
         } else {
             Plan::of(&new.token)
         };
-        if plan.first == First::Unseen && self.unseen.insert(key.to_owned()) {
+        if plan.first == First::Unseen && !self.unseen.remove(key) {
+            room(self.unseen.len())?;
+            self.unseen.insert(key.to_owned());
             return Ok(Outcome::silence(Ending::Held));
         }
         let amount = Money {
