@@ -15,6 +15,7 @@ mod migrate;
 mod operate;
 mod output;
 mod process;
+mod sandbox;
 mod serve;
 mod simulate;
 mod start;
@@ -49,6 +50,9 @@ enum Command {
     /// Serve the HTTP API until SIGTERM or SIGINT
     #[command(after_help = "Example: evenkeel serve --data evenkeel-data")]
     Serve(serve::Serve),
+    /// Stand in for the payment, delivery and product services, and misbehave on request
+    #[command(after_help = "Example: evenkeel sandbox --listen 127.0.0.1:7412")]
+    Sandbox(sandbox::Sandbox),
     /// Drive a server with buyers, measure it, and check that no more was sold than there was
     Load(crate::load::LoadArgs),
     /// Run a whole flash sale on this machine, crash it on the way, and prove the end
@@ -110,6 +114,7 @@ impl Command {
             }
             Self::Demo(args) => return reporting(crate::demo::run(args)),
             Self::Serve(command) => serve::run(&command),
+            Self::Sandbox(command) => sandbox::run(&command),
             Self::Stock(command) => operate::run(&command),
             Self::Log(command) => log::run(&command),
             Self::Token(command) => operate::run(&command),

@@ -11,13 +11,13 @@
 mod answer;
 mod call;
 mod docs;
-mod fields;
-mod head;
-mod json;
+pub(crate) mod fields;
+pub(crate) mod head;
+pub(crate) mod json;
 mod meter;
 mod openapi;
-mod problem;
-mod query;
+pub(crate) mod problem;
+pub(crate) mod query;
 mod reads;
 mod refusal;
 mod render;
@@ -25,13 +25,13 @@ mod route;
 mod routes;
 mod serve;
 mod shapes;
-mod time;
+pub(crate) mod time;
 mod wire;
 
-pub(crate) use answer::{Door, Payload};
+pub(crate) use answer::{Door, Payload, measured};
 pub(crate) use meter::describe as describe_metrics;
 pub(crate) use openapi::document as openapi_document;
-pub(crate) use serve::serve;
+pub(crate) use serve::{read as read_body, serve};
 
 use crate::anchors::Anchors;
 use bytes::Bytes;

@@ -45,13 +45,21 @@ impl Ends {
         })
     }
 
+    /// Waits until somebody asks.
+    pub(super) async fn asked(&mut self) {
+        tokio::select! {
+            biased;
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+
     /// Waits until one of them happens.
     pub(super) async fn any(&mut self, engine: &Engine) -> End {
         loop {
             tokio::select! {
                 biased;
-                _ = self.terminate.recv() => return End::Asked,
-                _ = self.interrupt.recv() => return End::Asked,
+                () = self.asked() => return End::Asked,
                 () = engine.clock().sleep(LOOK_EVERY) => {}
             }
             if engine.is_broken() {

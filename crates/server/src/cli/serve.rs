@@ -187,7 +187,8 @@ impl Listeners {
     }
 }
 
-async fn bound(address: SocketAddr, key: &str) -> Result<TcpListener, Failure> {
+/// Listens on an address that the configuration's key, or the flag, `key` names.
+pub(super) async fn bound(address: SocketAddr, key: &str) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).await.map_err(|error| {
         let message = format!("{key}: cannot listen on {address}: {error}");
         match error.kind() {
@@ -200,7 +201,7 @@ async fn bound(address: SocketAddr, key: &str) -> Result<TcpListener, Failure> {
 }
 
 /// Where a listener is reached from this machine: an address that stands for all is its own.
-fn url_of(listener: &TcpListener) -> Result<String, Failure> {
+pub(super) fn url_of(listener: &TcpListener) -> Result<String, Failure> {
     let address = listener.local_addr();
     let mut address = address.map_err(|error| Failure::Refused(error.to_string()))?;
     if address.ip().is_unspecified() {

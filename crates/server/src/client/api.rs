@@ -229,6 +229,14 @@ impl Api {
         self.send("DELETE", path, None, None).await
     }
 
+    /// Posts just these bytes, which are JSON and were signed; the receiver knows repeats itself.
+    ///
+    /// # Errors
+    /// [`Failure::Broken`] when there is no answer; a refusal is an answer.
+    pub(crate) async fn deliver(&self, path: &str, body: &[u8]) -> Result<Answer, Failure> {
+        self.send_bytes("POST", path, None, Some(body)).await
+    }
+
     async fn send(
         &self,
         method: &str,
@@ -238,6 +246,16 @@ impl Api {
     ) -> Result<Answer, Failure> {
         let body = body.map(ToString::to_string);
         let body = body.as_deref().map(str::as_bytes);
+        self.send_bytes(method, path, key, body).await
+    }
+
+    async fn send_bytes(
+        &self,
+        method: &str,
+        path: &str,
+        key: Option<&str>,
+        body: Option<&[u8]>,
+    ) -> Result<Answer, Failure> {
         let request = Outgoing {
             method,
             path,

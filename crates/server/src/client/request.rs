@@ -4,9 +4,10 @@
 //! is refused where it enters ([`Caller::bearer`], [`write()`]), so no line can be smuggled in.
 
 use super::Target;
+use crate::webhook::Signed;
 use anyhow::bail;
 
-/// Who asks: the authorization line, and whose token it is.
+/// Who asks: the header lines that say so, and whose token it is.
 ///
 /// `customer` is the token's customer (nothing for shop, operator, admin). `names` is the
 /// customer that a body must name when the token has none of its own.
@@ -35,6 +36,18 @@ impl Caller {
             line: format!("authorization: Bearer {token}\r\n"),
             ..Self::default()
         })
+    }
+
+    /// The holder of a secret, by what it signed: the headers of a webhook, all visible ASCII.
+    pub(crate) fn signed(signed: &Signed) -> Self {
+        let mut line = String::with_capacity(256);
+        for (name, value) in signed.headers() {
+            line.extend([name.as_str(), ": ", value, "\r\n"]);
+        }
+        Self {
+            line,
+            ..Self::default()
+        }
     }
 
     /// The same token, being that of a customer.

@@ -121,7 +121,11 @@ impl Api {
     }
 }
 
-fn measured(parts: &Parts, body: Payload) -> Result<Bytes, Problem> {
+/// The body of a request that is within every bound of size and time.
+///
+/// # Errors
+/// 414, 431, 413, 408 or 400, in this order.
+pub(crate) fn measured(parts: &Parts, body: Payload) -> Result<Bytes, Problem> {
     let size = match &body {
         Payload::Whole(body) => body.len(),
         Payload::TooLarge => usize::MAX,

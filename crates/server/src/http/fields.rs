@@ -137,7 +137,7 @@ impl<'a> Fields<'a, '_> {
     }
 
     /// A member that may be missing: `None` is a mistake, already noted; `Some(None)` its absence.
-    fn optional<T>(
+    pub(crate) fn optional<T>(
         &mut self,
         name: &'static str,
         read: impl FnOnce(&'a Value<'a>) -> Result<T, &'static str>,
@@ -316,7 +316,11 @@ impl<'a> Fields<'a, '_> {
     }
 }
 
-fn text<'a>(value: &'a Value<'a>) -> Result<&'a str, &'static str> {
+/// The text that a value is.
+///
+/// # Errors
+/// `type` for any other value.
+pub(crate) fn text<'a>(value: &'a Value<'a>) -> Result<&'a str, &'static str> {
     if let Value::Text(text) = value {
         Ok(text)
     } else {

@@ -85,11 +85,17 @@ pub(crate) fn key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
         (false, false) if text != "\"" => text,
         _ => return Err(bad()),
     };
-    let formed = (1..=KEY_MAX).contains(&bare.len())
-        && bare
-            .bytes()
-            .all(|byte| byte.is_ascii_graphic() && byte != b'"');
-    if formed { Ok(Some(bare)) } else { Err(bad()) }
+    if is_key(bare) {
+        Ok(Some(bare))
+    } else {
+        Err(bad())
+    }
+}
+
+/// Whether a text, without quotes around it, is an idempotency key.
+pub(crate) fn is_key(text: &str) -> bool {
+    let visible = |byte: u8| byte.is_ascii_graphic() && byte != b'"';
+    (1..=KEY_MAX).contains(&text.len()) && text.bytes().all(visible)
 }
 
 /// Whether the client takes JSON.

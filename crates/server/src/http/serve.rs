@@ -175,7 +175,7 @@ async fn exchange(
 }
 
 /// Reads a body whole. The timer is set only when the body did not come with its head.
-async fn read(mut body: Incoming, waits: bool) -> Payload {
+pub(crate) async fn read(mut body: Incoming, waits: bool) -> Payload {
     if body.is_end_stream() {
         return Payload::Whole(Bytes::new());
     }
