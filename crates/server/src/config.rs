@@ -9,6 +9,7 @@
 
 mod keys;
 mod mistake;
+mod providers;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use keys::{KEYS, Value};
 pub(crate) use mistake::{Mistake, Mistakes};
+pub(crate) use providers::Provider;
 
 /// The values that a command runs with, all of them checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +34,14 @@ pub(crate) struct Config {
     pub(crate) ttl_ms: u64,
     /// The longest life that a request or an extension may give a hold, in milliseconds.
     pub(crate) max_life_ms: u64,
+    /// How long an order's money may take, in milliseconds.
+    pub(crate) confirming_ms: u64,
+    /// The payment provider.
+    pub(crate) payment: Provider,
+    /// The delivery provider.
+    pub(crate) delivery: Provider,
+    /// The product service; it signs nothing.
+    pub(crate) product: Provider,
     /// At this many available units or fewer a SKU is shown as `low`.
     pub(crate) low_at: u64,
     /// The least severe level that is logged.
@@ -46,6 +56,10 @@ impl Default for Config {
             data: PathBuf::from("evenkeel-data"),
             ttl_ms: 600_000,
             max_life_ms: 3_600_000,
+            confirming_ms: 900_000,
+            payment: Provider::default(),
+            delivery: Provider::default(),
+            product: Provider::default(),
             low_at: 10,
             log_level: tracing::level_filters::LevelFilter::INFO,
         }

@@ -34,6 +34,7 @@ pub(crate) use openapi::document as openapi_document;
 pub(crate) use serve::{read as read_body, serve};
 
 use crate::anchors::Anchors;
+use crate::webhook::Ring;
 use bytes::Bytes;
 use evenkeel_engine::Engine;
 use evenkeel_engine::port::Ids;
@@ -55,12 +56,25 @@ pub(crate) struct Settings {
     pub(crate) ttl: Millis,
     /// The longest that a request may ask for.
     pub(crate) max_life: Millis,
+    /// How long an order's money may take.
+    pub(crate) confirming: Millis,
+    /// The secrets under which providers sign.
+    pub(crate) webhooks: Webhooks,
     /// At most this many available units are `low`.
     pub(crate) low_at: u64,
     /// Whether health and metrics have a listener of their own.
     pub(crate) admin_apart: bool,
     /// What was known of the log's chain before.
     pub(crate) anchors: Anchors,
+}
+
+/// The secrets under which providers sign their callbacks; without one none is believed.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Webhooks {
+    /// Those of the payment provider.
+    pub(crate) payment: Option<Ring>,
+    /// Those of the delivery provider.
+    pub(crate) delivery: Option<Ring>,
 }
 
 /// The API over one engine.

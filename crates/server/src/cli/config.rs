@@ -76,6 +76,7 @@ fn as_json(loaded: &Loaded) -> String {
         let value = match (key.show)(&loaded.config) {
             Some(Value::Text(text)) => json!(text),
             Some(Value::Integer(number)) => json!(number),
+            Some(Value::List(list)) => json!(list),
             Some(Value::Other(_)) | None => json!(null),
         };
         json!({

@@ -65,6 +65,8 @@ fn over(engine: Engine, config: &Config, recorder: Option<PrometheusHandle>) -> 
     let settings = Settings {
         ttl: Millis(config.ttl_ms),
         max_life: Millis(config.max_life_ms),
+        confirming: Millis(config.confirming_ms),
+        webhooks: config.webhooks(),
         low_at: config.low_at,
         admin_apart: config.admin_listen.is_some(),
         anchors: Anchors::of(&config.data),

@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::Config;
+use super::providers::{secrets, secrets_in, url};
 
 /// The largest integer that a JSON client can be trusted to read back.
 const INTEGER_MAX: u64 = (1 << 53) - 1;
@@ -22,6 +23,8 @@ pub(crate) enum Value {
     Text(String),
     /// An integer.
     Integer(i64),
+    /// A list of strings.
+    List(Vec<String>),
     /// Anything else, by the name of its TOML type: always a mistake so far.
     Other(&'static str),
 }
@@ -31,6 +34,7 @@ impl std::fmt::Display for Value {
         match self {
             Self::Text(text) => write!(out, "{text:?}"),
             Self::Integer(number) => write!(out, "{number}"),
+            Self::List(list) => write!(out, "{list:?}"),
             Self::Other(kind) => out.write_str(kind),
         }
     }
@@ -43,6 +47,8 @@ pub(crate) enum Kind {
     Text,
     /// Read as a decimal integer.
     Integer,
+    /// Read as TOML where it begins with a bracket, else taken as it stands.
+    List,
 }
 
 /// One configuration key.
@@ -127,6 +133,94 @@ pub(crate) const KEYS: &[Key] = &[
         show: |config| shown(config.max_life_ms),
     },
     Key {
+        path: "holds.confirming_ms",
+        kind: Kind::Integer,
+        range: "1000 to 86400000 (24 hours), in milliseconds",
+        meaning: "How long an order's money may take; then what the provider says decides.",
+        set: |config, value| integer(value, 1_000, DAY_MS).map(|new| config.confirming_ms = new),
+        show: |config| shown(config.confirming_ms),
+    },
+    Key {
+        path: "payment.url",
+        kind: Kind::Text,
+        range: URL,
+        meaning: "Where the payment provider is.",
+        set: |config, value| place(value).map(|new| config.payment.url = Some(new)),
+        show: |config| config.payment.url.clone().map(Value::Text),
+    },
+    Key {
+        path: "payment.webhook_secret",
+        kind: Kind::List,
+        range: SECRET,
+        meaning: "Under what the payment provider signs its callbacks; never shown.",
+        set: |config, value| secrets(value).map(|new| config.payment.secrets = new),
+        show: |config| config.payment.secrets.shown(),
+    },
+    Key {
+        path: "payment.webhook_secret_file",
+        kind: Kind::Text,
+        range: SECRET_FILE,
+        meaning: "The file with `payment.webhook_secret`.",
+        set: |config, value| secrets_in(text(value)?).map(|new| config.payment.secrets = new),
+        show: |_| None,
+    },
+    Key {
+        path: "payment.timeout_ms",
+        kind: Kind::Integer,
+        range: TIMEOUT,
+        meaning: "How long a call to the payment provider may take; then its outcome is unknown.",
+        set: |config, value| timeout(value).map(|new| config.payment.timeout_ms = new),
+        show: |config| shown(config.payment.timeout_ms),
+    },
+    Key {
+        path: "delivery.url",
+        kind: Kind::Text,
+        range: URL,
+        meaning: "Where the delivery provider is.",
+        set: |config, value| place(value).map(|new| config.delivery.url = Some(new)),
+        show: |config| config.delivery.url.clone().map(Value::Text),
+    },
+    Key {
+        path: "delivery.webhook_secret",
+        kind: Kind::List,
+        range: SECRET,
+        meaning: "Under what the delivery provider signs its callbacks; never shown.",
+        set: |config, value| secrets(value).map(|new| config.delivery.secrets = new),
+        show: |config| config.delivery.secrets.shown(),
+    },
+    Key {
+        path: "delivery.webhook_secret_file",
+        kind: Kind::Text,
+        range: SECRET_FILE,
+        meaning: "The file with `delivery.webhook_secret`.",
+        set: |config, value| secrets_in(text(value)?).map(|new| config.delivery.secrets = new),
+        show: |_| None,
+    },
+    Key {
+        path: "delivery.timeout_ms",
+        kind: Kind::Integer,
+        range: TIMEOUT,
+        meaning: "How long a call to the delivery provider may take; then its outcome is unknown.",
+        set: |config, value| timeout(value).map(|new| config.delivery.timeout_ms = new),
+        show: |config| shown(config.delivery.timeout_ms),
+    },
+    Key {
+        path: "product.url",
+        kind: Kind::Text,
+        range: URL,
+        meaning: "Where the product service is.",
+        set: |config, value| place(value).map(|new| config.product.url = Some(new)),
+        show: |config| config.product.url.clone().map(Value::Text),
+    },
+    Key {
+        path: "product.timeout_ms",
+        kind: Kind::Integer,
+        range: TIMEOUT,
+        meaning: "How long a call to the product service may take.",
+        set: |config, value| timeout(value).map(|new| config.product.timeout_ms = new),
+        show: |config| shown(config.product.timeout_ms),
+    },
+    Key {
         path: "telemetry.log_level",
         kind: Kind::Text,
         range: "`off`, `error`, `warn`, `info`, `debug` or `trace`",
@@ -135,6 +229,19 @@ pub(crate) const KEYS: &[Key] = &[
         show: |config| Some(Value::Text(config.log_level.to_string())),
     },
 ];
+
+const URL: &str = "URL, `http://` or `https://`";
+const SECRET: &str = "string, or list of strings: the first signs, all verify";
+const SECRET_FILE: &str = "path; one secret a line";
+const TIMEOUT: &str = "100 to 60000, in milliseconds";
+
+fn timeout(value: &Value) -> Result<u64, String> {
+    integer(value, 100, 60_000)
+}
+
+fn place(value: &Value) -> Result<String, String> {
+    url(text(value)?)
+}
 
 /// A hold never outlives a day, whatever is configured.
 const DAY_MS: u64 = 86_400_000;
@@ -148,6 +255,7 @@ fn text(value: &Value) -> Result<&str, String> {
     match value {
         Value::Text(text) => Ok(text),
         Value::Integer(_) => Err("must be a string, not an integer".to_owned()),
+        Value::List(_) => Err("must be a string, not a list".to_owned()),
         Value::Other(kind) => Err(format!("must be a string, not {kind}")),
     }
 }
@@ -159,6 +267,7 @@ fn integer(value: &Value, min: u64, max: u64) -> Result<u64, String> {
             Ok(_) | Err(_) => Err(format!("is {number} and must be from {min} to {max}")),
         },
         Value::Text(_) => Err("must be an integer, not a string".to_owned()),
+        Value::List(_) => Err("must be an integer, not a list".to_owned()),
         Value::Other(kind) => Err(format!("must be an integer, not {kind}")),
     }
 }

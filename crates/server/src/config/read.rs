@@ -103,9 +103,24 @@ fn from_toml(value: &Spanned<DeValue<'_>>) -> Value {
         DeValue::Float(_) => Value::Other("a float"),
         DeValue::Boolean(_) => Value::Other("a boolean"),
         DeValue::Datetime(_) => Value::Other("a date"),
-        DeValue::Array(_) => Value::Other("an array"),
+        DeValue::Array(items) => {
+            let text = |item: &Spanned<DeValue<'_>>| match item.get_ref() {
+                DeValue::String(text) => Some(text.clone().into_owned()),
+                _ => None,
+            };
+            let texts: Option<Vec<_>> = items.iter().map(text).collect();
+            texts.map_or(Value::Other("an array of other things"), Value::List)
+        }
         DeValue::Table(_) => Value::Other("a table"),
     }
+}
+
+/// A list in a variable, which is TOML.
+fn list(text: &str) -> Value {
+    let line = format!("list = {text}");
+    let table = DeTable::parse(&line).ok();
+    let value = table.as_ref().and_then(|table| table.get_ref().get("list"));
+    value.map_or(Value::Other("a broken list"), from_toml)
 }
 
 fn unknown_section(name: &str) -> String {
@@ -140,7 +155,8 @@ pub(super) fn variables(
         };
         let value = match (key.kind, text.trim().parse()) {
             (Kind::Integer, Ok(number)) => Value::Integer(number),
-            (Kind::Integer | Kind::Text, _) => Value::Text(text),
+            (Kind::List, _) if text.trim_start().starts_with('[') => list(&text),
+            (Kind::Integer | Kind::Text | Kind::List, _) => Value::Text(text),
         };
         given.push(Given {
             key: key.path,

@@ -195,16 +195,16 @@ impl<'a> Fields<'a, '_> {
 
     /// Text of 1 to `max` characters.
     pub(crate) fn text(&mut self, name: &'static str, max: usize) -> Option<&'a str> {
-        self.required(name, |value| {
-            let text = text(value)?;
-            if text.is_empty() {
-                Err("min")
-            } else if text.chars().count() > max {
-                Err("max")
-            } else {
-                Ok(text)
-            }
-        })
+        self.required(name, |value| bounded(value, max))
+    }
+
+    /// Text of 1 to `max` characters that may be missing.
+    pub(crate) fn text_or_none(
+        &mut self,
+        name: &'static str,
+        max: usize,
+    ) -> Option<Option<&'a str>> {
+        self.optional(name, |value| bounded(value, max))
     }
 
     /// A whole number within bounds, both inclusive.
@@ -239,16 +239,25 @@ impl<'a> Fields<'a, '_> {
 
     /// A price: `{"amount", "currency"}` in minor units.
     pub(crate) fn price(&mut self, name: &'static str) -> Option<Money> {
-        self.object(name, |fields| {
-            let amount = fields.integer("amount", 0, evenkeel_rules::money::AMOUNT_MAX);
-            let currency = fields.required("currency", |value| {
-                Currency::new(text(value)?).map_err(|_| "currency")
-            });
-            Some(Money {
-                amount: amount?,
-                currency: currency?,
-            })
+        self.object(name, |fields| money(fields, 0))
+    }
+
+    /// At least so many minor units of a currency; may be missing.
+    pub(crate) fn money_or_none(&mut self, name: &'static str, min: i64) -> Option<Option<Money>> {
+        self.object_or_none(name, |fields| money(fields, min))
+    }
+
+    /// `true` or `false`.
+    pub(crate) fn flag(&mut self, name: &'static str) -> Option<bool> {
+        self.required(name, |value| match value {
+            Value::Bool(flag) => Ok(*flag),
+            _ => Err("type"),
         })
+    }
+
+    /// A moment (RFC 3339).
+    pub(crate) fn time(&mut self, name: &'static str) -> Option<LogTime> {
+        self.required(name, |value| super::time::parse(text(value)?).ok_or("time"))
     }
 
     /// An object.
@@ -326,6 +335,28 @@ pub(crate) fn text<'a>(value: &'a Value<'a>) -> Result<&'a str, &'static str> {
     } else {
         Err("type")
     }
+}
+
+fn bounded<'a>(value: &'a Value<'a>, max: usize) -> Result<&'a str, &'static str> {
+    let text = text(value)?;
+    if text.is_empty() {
+        Err("min")
+    } else if text.chars().count() > max {
+        Err("max")
+    } else {
+        Ok(text)
+    }
+}
+
+fn money(fields: &mut Fields<'_, '_>, min: i64) -> Option<Money> {
+    let amount = fields.integer("amount", min, evenkeel_rules::money::AMOUNT_MAX);
+    let currency = fields.required("currency", |value| {
+        Currency::new(text(value)?).map_err(|_| "currency")
+    });
+    Some(Money {
+        amount: amount?,
+        currency: currency?,
+    })
 }
 
 fn id<T>(value: &Value<'_>, new: fn(&str) -> Result<T, BadId>) -> Result<T, &'static str> {

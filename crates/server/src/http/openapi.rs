@@ -129,6 +129,9 @@ fn parameters(route: &Route) -> Value {
     for name in route.doc.query {
         let schema = match *name {
             "limit" => json!({ "type": "integer", "minimum": 1, "maximum": 200, "default": 50 }),
+            "from" | "to" if route.doc.query.contains(&"to") => {
+                json!({ "type": "string", "format": "date-time" })
+            }
             "from" => json!({ "type": "integer", "minimum": 0 }),
             "proof" => json!({ "type": "boolean", "default": false }),
             _ => text(),

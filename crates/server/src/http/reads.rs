@@ -8,8 +8,10 @@ use super::call::Answer;
 use super::head::{AtLeast, POSITION, at_least};
 use super::problem::{Code, Problem};
 use super::{Api, refusal};
+use evenkeel_engine::port::{Fault, OrderRow};
+use evenkeel_engine::story::entry_at;
 use evenkeel_engine::token::Position;
-use evenkeel_rules::time::Millis;
+use evenkeel_rules::time::{LogTime, Millis};
 use http::{HeaderMap, HeaderValue};
 use std::time::Duration;
 
@@ -78,6 +80,18 @@ impl Api {
             }
             clock.sleep(left.min(LOOK)).await;
         }
+    }
+
+    /// When a row was changed last: the log time of its last event.
+    ///
+    /// # Errors
+    /// A [`Fault`] of the store, or of a log that lacks the event.
+    pub(super) async fn updated(&self, row: &OrderRow) -> Result<LogTime, Fault> {
+        if row.last == row.created {
+            return Ok(row.body.created_at);
+        }
+        let entry = entry_at(&**self.engine.store(), row.last).await?;
+        Ok(entry.at)
     }
 
     /// The header that names a position of this log.

@@ -5,19 +5,36 @@
 
 use super::head::{POSITION, REPLAYED};
 use super::problem::{Code, Problem, Violation};
-use super::{Api, time};
+use super::{Api, render, time};
 use evenkeel_engine::Refusal;
 use evenkeel_engine::commit::Rejection;
 use evenkeel_engine::port::Fault;
 use evenkeel_rules::ids::SkuId;
 use evenkeel_rules::time::LogTime;
-use evenkeel_rules::{hold, idempotency, sku, stock, token};
+use evenkeel_rules::{hold, idempotency, order, sku, stock, token};
 use http::HeaderValue;
+use serde_json::json;
+
+/// What of a request's body a refusal can point at.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Named<'a> {
+    /// The SKUs of its lines, in order: a refusal about a SKU points at its first line.
+    pub(super) skus: &'a [SkuId],
+    /// The member that names an amount of money.
+    pub(super) money: &'static str,
+    /// The member that makes its total what it is.
+    pub(super) total: &'static str,
+}
+
+impl Named<'_> {
+    fn line(&self, sku: &SkuId) -> usize {
+        self.skus.iter().position(|asked| asked == sku).unwrap_or(0)
+    }
+}
 
 impl Api {
-    /// The problem that a refused write is told as. `skus` are those of the request's lines, in
-    /// order: a refusal about a SKU points at its first line.
-    pub(super) fn refused(&self, refusal: Refusal, skus: &[SkuId]) -> Problem {
+    /// The problem that a refused write is told as.
+    pub(super) fn refused(&self, refusal: Refusal, named: Named<'_>) -> Problem {
         match refusal {
             Refusal::Rejected {
                 rejection,
@@ -29,7 +46,7 @@ impl Api {
                     Rejection::Hold(hold::Rejection::SoldOut { .. }) => {
                         Problem::new(Code::SoldOut).member("as_of", token.as_str())
                     }
-                    _ => of_rejection(&rejection, skus),
+                    _ => of_rejection(&rejection, named),
                 };
                 let value = HeaderValue::from_maybe_shared(bytes::Bytes::from(token));
                 let value = value.expect("a position is visible ASCII");
@@ -45,11 +62,12 @@ impl Api {
     }
 }
 
-fn of_rejection(rejection: &Rejection, skus: &[SkuId]) -> Problem {
+fn of_rejection(rejection: &Rejection, named: Named<'_>) -> Problem {
     match rejection {
         Rejection::Key(idempotency::Rejection::InFlight) => Problem::new(Code::InFlight),
         Rejection::Key(idempotency::Rejection::KeyReused) => Problem::new(Code::KeyReused),
-        Rejection::Hold(rejection) => of_hold(rejection, skus),
+        Rejection::Hold(rejection) => of_hold(rejection, named),
+        Rejection::Order(rejection) => of_order(rejection, named),
         Rejection::Stock(stock::Rejection::SkuUnknown) => Problem::new(Code::SkuUnknown),
         Rejection::Stock(stock::Rejection::Insufficient) => Problem::new(Code::Insufficient),
         Rejection::Stock(stock::Rejection::Overflow) => Problem::new(Code::Overflow),
@@ -59,15 +77,14 @@ fn of_rejection(rejection: &Rejection, skus: &[SkuId]) -> Problem {
     }
 }
 
-fn of_hold(rejection: &hold::Rejection, skus: &[SkuId]) -> Problem {
+fn of_hold(rejection: &hold::Rejection, named: Named<'_>) -> Problem {
     match rejection {
         hold::Rejection::NotFound => Problem::new(Code::NotFound),
         hold::Rejection::SkuUnknown { .. } => Problem::new(Code::SkuUnknown),
         hold::Rejection::Version => Problem::new(Code::Version),
         hold::Rejection::AlreadyExists => Problem::new(Code::AlreadyExists),
         hold::Rejection::LimitExceeded { sku } => {
-            let line = skus.iter().position(|asked| asked == sku).unwrap_or(0);
-            beyond(line, Code::LimitExceeded.meaning().code)
+            beyond(named.line(sku), Code::LimitExceeded.meaning().code)
         }
         hold::Rejection::SaleNotOpen { .. } => Problem::new(Code::SaleNotOpen),
         hold::Rejection::SoldOut { .. } => Problem::new(Code::SoldOut),
@@ -80,10 +97,42 @@ fn of_hold(rejection: &hold::Rejection, skus: &[SkuId]) -> Problem {
         hold::Rejection::Expired { ended_at } => {
             ended(Code::HoldExpired, hold::State::Expired, *ended_at)
         }
+        hold::Rejection::Confirming => Problem::new(Code::HoldConfirming),
         hold::Rejection::MoreThanHeld { line } => beyond(*line, "max"),
         // Only the sweep asks for an expiry, and nobody asks the sweep by HTTP.
         hold::Rejection::NotDue => Problem::new(Code::Internal),
     }
+}
+
+fn of_order(rejection: &order::Rejection, named: Named<'_>) -> Problem {
+    match rejection {
+        order::Rejection::NotFound | order::Rejection::NoReview => Problem::new(Code::NotFound),
+        order::Rejection::Version => Problem::new(Code::Version),
+        order::Rejection::AlreadyExists | order::Rejection::RefundExists => {
+            Problem::new(Code::AlreadyExists)
+        }
+        order::Rejection::Currency { sku } => {
+            Problem::violation(&format!("/lines/{}/sku", named.line(sku)), "currency")
+        }
+        order::Rejection::AmountCurrency => {
+            Problem::violation(&format!("{}/currency", named.money), "currency")
+        }
+        order::Rejection::Total => Problem::violation(named.total, "range"),
+        order::Rejection::LinesDiffer => Problem::violation("/lines", "hold"),
+        order::Rejection::PriceChanged { total } => {
+            Problem::new(Code::PriceChanged).member("total", json!(render::money(*total)))
+        }
+        order::Rejection::IllegalTransition { from, to } => illegal(from.name(), to.name()),
+        order::Rejection::ExceedsRefundable => Problem::new(Code::ExceedsRefundable),
+        order::Rejection::MoreThanShipped { line } => beyond(*line, "max"),
+    }
+}
+
+/// What stands at `from` cannot become `to`.
+pub(super) fn illegal(from: &'static str, to: &'static str) -> Problem {
+    Problem::new(Code::IllegalTransition)
+        .member("from", from)
+        .member("to", to)
 }
 
 fn beyond(line: usize, code: &'static str) -> Problem {

@@ -1,5 +1,9 @@
 //! From state rows to the shapes of answers.
 
+mod order;
+
+pub(super) use order::{life, money, order, payment, refund, shipment, transaction};
+
 use super::shapes;
 use super::time::text;
 use evenkeel_engine::port::{HoldRow, SkuRow, TokenRow};
@@ -11,19 +15,21 @@ use evenkeel_rules::stock::{Account, Balances};
 pub(super) fn hold(row: &HoldRow) -> shapes::Hold {
     let hold = &row.hold;
     let live = hold.state == State::Held;
-    let since = hold.ended_at.unwrap_or(hold.placed_at);
+    let confirming = hold.changed_at.filter(|_| hold.state == State::Confirming);
+    let since = hold.ended_at.or(confirming).unwrap_or(hold.placed_at);
     shapes::Hold {
         id: hold.id.as_str().to_owned(),
         customer: hold.customer.as_str().to_owned(),
         state: match hold.state {
             State::Held => shapes::HoldState::Held,
+            State::Confirming => shapes::HoldState::Confirming,
             State::Confirmed => shapes::HoldState::Confirmed,
             State::Released => shapes::HoldState::Released,
             State::Expired => shapes::HoldState::Expired,
         },
         lines: hold.lines.iter().map(line).collect(),
         deadline: text(hold.deadline),
-        order: None,
+        order: hold.order.as_ref().map(|order| order.as_str().to_owned()),
         life: shapes::Life {
             version: row.version,
             since: text(since),
@@ -65,14 +71,10 @@ pub(super) fn sku(row: &SkuRow, stock: &[(LocationId, Balances)], look: Look) ->
     let available = stock
         .iter()
         .fold(0_u64, |sum, (_, at)| sum.saturating_add(at.available()));
-    let currency = terms.price.currency.as_str().to_owned();
     shapes::Sku {
         sku: terms.sku.as_str().to_owned(),
         name: terms.name.clone(),
-        price: shapes::Money {
-            amount: terms.price.amount,
-            currency,
-        },
+        price: money(terms.price),
         max_per_order: terms.max_per_order.map(|most| most.get()),
         max_per_customer: terms.max_per_customer.map(|most| most.get()),
         sale,

@@ -2,6 +2,7 @@
 
 mod holds;
 mod log;
+mod orders;
 mod pages;
 mod skus;
 mod status;
@@ -23,10 +24,11 @@ use std::sync::Arc;
 
 /// Every route.
 pub(super) fn all() -> impl Iterator<Item = &'static Route> {
-    let parts: [&'static [Route]; 8] = [
+    let parts: [&'static [Route]; 9] = [
         skus::ROUTES,
         stock::ROUTES,
         holds::ROUTES,
+        orders::ROUTES,
         log::ROUTES,
         status::ROUTES,
         verify::ROUTES,

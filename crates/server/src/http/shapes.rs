@@ -4,8 +4,10 @@
 //! answers do. Request bodies stand here for the document; they are read by
 //! [`super::fields`], and a test holds the two together member by member.
 
+mod order;
 mod verify;
 
+pub(crate) use order::*;
 pub(crate) use verify::Verify;
 
 use schemars::JsonSchema;
@@ -216,6 +218,8 @@ pub(crate) struct Extend {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum HoldState {
     Held,
+    /// Money is being moved for its order.
+    Confirming,
     Confirmed,
     Released,
     Expired,

@@ -7,6 +7,7 @@ use crate::http::head::REPLAYED;
 use crate::http::problem::{Code, Problem};
 use crate::http::query::{Query, Spot, cursor};
 use crate::http::reads::{Wait, wait};
+use crate::http::refusal::Named;
 use crate::http::route::{CONFIRMING, Doc, READING, Route, SELLING, Who};
 use crate::http::{Api, refusal, render, shapes};
 use evenkeel_engine::commit::{Command, Effect};
@@ -20,9 +21,9 @@ use schemars::SchemaGenerator;
 /// The shortest that a hold may be asked to live.
 const TTL_MIN: i64 = 1000;
 /// Rows that one answer looks through for those that fit its filter.
-const SCAN_MAX: usize = 10_000;
+pub(super) const SCAN_MAX: usize = 10_000;
 /// Rows that are read at once.
-const SCAN_STEP: usize = 500;
+pub(super) const SCAN_STEP: usize = 500;
 
 const ENDED: &[Code] = &[
     Code::NotFound,
@@ -30,6 +31,7 @@ const ENDED: &[Code] = &[
     Code::HoldExpired,
     Code::HoldReleased,
     Code::HoldConfirmed,
+    Code::HoldConfirming,
 ];
 
 pub(super) const ROUTES: &[Route] = &[
@@ -123,7 +125,7 @@ pub(super) const ROUTES: &[Route] = &[
 ];
 
 /// Reads a line that a request names.
-fn line(line: &mut Fields<'_, '_>) -> Option<Wanted> {
+pub(super) fn line(line: &mut Fields<'_, '_>) -> Option<Wanted> {
     let sku = line.id("sku", SkuId::new);
     let quantity = line.quantity("quantity");
     let location = line.id_or_none("location", LocationId::new);
@@ -185,13 +187,17 @@ fn place<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
             ttl,
         });
         let done = writer.ask(api, command).await;
-        changed(api, done, &skus).map(|answer| answer.status(StatusCode::CREATED))
+        let named = Named {
+            skus: &skus,
+            ..Named::default()
+        };
+        changed(api, done, named).map(|answer| answer.status(StatusCode::CREATED))
     }))
 }
 
 /// The answer to a change of a hold.
-fn changed(api: &Api, done: Result<Done, Refusal>, skus: &[SkuId]) -> Result<Answer, Problem> {
-    let done = done.map_err(|refusal| api.refused(refusal, skus))?;
+fn changed(api: &Api, done: Result<Done, Refusal>, named: Named<'_>) -> Result<Answer, Problem> {
+    let done = done.map_err(|refusal| api.refused(refusal, named))?;
     let Effect::Hold(row) = &done.effect else {
         return Err(Problem::new(Code::Internal));
     };
@@ -214,7 +220,7 @@ fn change<'a>(
     let id = call.known_id(HoldId::new);
     Box::pin(async move {
         let done = writer.ask(api, command(id?)).await;
-        changed(api, done, &[])
+        changed(api, done, Named::default())
     })
 }
 

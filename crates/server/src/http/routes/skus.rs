@@ -7,6 +7,7 @@ use crate::http::head::{Expected, REPLAYED};
 use crate::http::problem::{Code, Problem};
 use crate::http::query::{Query, Spot, cursor};
 use crate::http::reads::wait;
+use crate::http::refusal::Named;
 use crate::http::render::Look;
 use crate::http::route::{Doc, Route, STOCKING, Who};
 use crate::http::{Api, refusal, render, shapes};
@@ -129,7 +130,7 @@ fn put<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
             return Err(Problem::new(Code::Version));
         }
         let done = writer.ask(api, Command::PutSku { terms }).await;
-        let done = done.map_err(|refusal| api.refused(refusal, &[]))?;
+        let done = done.map_err(|refusal| api.refused(refusal, Named::default()))?;
         let Effect::Sku { row, created } = &done.effect else {
             return Err(Problem::new(Code::Internal));
         };

@@ -4,6 +4,7 @@ use super::writer;
 use crate::http::call::{Act, Answer, Call, Read};
 use crate::http::head::REPLAYED;
 use crate::http::problem::{Code, Problem};
+use crate::http::refusal::Named;
 use crate::http::route::{Doc, Route, STOCKING, Who};
 use crate::http::{Api, render, shapes};
 use evenkeel_engine::commit::{Command, Effect};
@@ -120,7 +121,7 @@ fn act<'a>(api: &'a Api, call: &Call<'a>, read: Read<Wanted>) -> Result<Act<'a>,
             reason,
         };
         let done = writer.ask(api, command).await;
-        let done = done.map_err(|refusal| api.refused(refusal, &[]))?;
+        let done = done.map_err(|refusal| api.refused(refusal, Named::default()))?;
         let Effect::Stock { sku, stock } = &done.effect else {
             return Err(Problem::new(Code::Internal));
         };

@@ -6,6 +6,7 @@ use crate::http::head::REPLAYED;
 use crate::http::problem::{Code, Problem};
 use crate::http::query::{Query, Spot, cursor};
 use crate::http::reads::wait;
+use crate::http::refusal::Named;
 use crate::http::route::{Doc, KEEPING_TOKENS, Route, Who};
 use crate::http::{Api, refusal, render, shapes};
 use evenkeel_engine::Done;
@@ -88,7 +89,7 @@ fn create<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
             secret: hash(&secret),
         };
         let done = writer.ask(api, command).await;
-        let done = done.map_err(|refusal| api.refused(refusal, &[]))?;
+        let done = done.map_err(|refusal| api.refused(refusal, Named::default()))?;
         let secret = Some(secret).filter(|_| !done.replayed);
         answer(api, &done, secret).map(|answer| answer.status(StatusCode::CREATED))
     }))
@@ -113,7 +114,7 @@ fn revoke<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
         let done = writer.ask(api, Command::RevokeToken { id: id? }).await;
         answer(
             api,
-            &done.map_err(|refusal| api.refused(refusal, &[]))?,
+            &done.map_err(|refusal| api.refused(refusal, Named::default()))?,
             None,
         )
     }))

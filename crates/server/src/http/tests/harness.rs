@@ -1,6 +1,6 @@
 //! A server on loopback, and requests written byte by byte.
 
-use crate::http::{Api, Door, Settings, serve};
+use crate::http::{Api, Door, Settings, Webhooks, serve};
 use evenkeel_engine::clock::{SystemClock, SystemIds};
 use evenkeel_engine::commit::{Command, Effect};
 use evenkeel_engine::store::memory::MemoryStore;
@@ -65,6 +65,8 @@ impl Server {
         let settings = Settings {
             ttl: Millis(600_000),
             max_life: Millis(3_600_000),
+            confirming: Millis(900_000),
+            webhooks: Webhooks::default(),
             low_at: 10,
             admin_apart,
             anchors: crate::anchors::Anchors::none(),
