@@ -1,5 +1,6 @@
 //! All routes: one file per kind of thing, each with its part of the table.
 
+mod explain;
 mod holds;
 mod log;
 mod orders;
@@ -24,7 +25,8 @@ use std::sync::Arc;
 
 /// Every route.
 pub(super) fn all() -> impl Iterator<Item = &'static Route> {
-    let parts: [&'static [Route]; 9] = [
+    let parts: [&'static [Route]; 10] = [
+        explain::ROUTES,
         skus::ROUTES,
         stock::ROUTES,
         holds::ROUTES,

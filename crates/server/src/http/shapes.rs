@@ -5,9 +5,11 @@
 //! [`super::fields`], and a test holds the two together member by member.
 
 mod order;
+mod story;
 mod verify;
 
 pub(crate) use order::*;
+pub(crate) use story::{Story, StoryCause, StoryEntry, StoryFinding, StoryNext};
 pub(crate) use verify::Verify;
 
 use schemars::JsonSchema;
