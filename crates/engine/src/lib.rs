@@ -12,6 +12,7 @@ pub mod commit;
 pub mod committer;
 mod engine;
 pub mod execute;
+pub mod explain;
 pub mod gate;
 pub mod gateway;
 pub mod ledger;

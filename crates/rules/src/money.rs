@@ -68,6 +68,7 @@ impl From<Currency> for String {
 
 /// An amount of one currency, in its minor units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(PartialOrd))]
 pub struct Money {
     /// Minor units: 1999 is 19.99 EUR and 1999 JPY.
     pub amount: i64,

@@ -22,6 +22,7 @@ use crate::shipment::Shipment;
 use crate::time::LogTime;
 use serde::{Deserialize, Serialize};
 
+mod amounts;
 mod ask;
 mod hear;
 mod patch;
@@ -33,7 +34,7 @@ mod take;
 mod task;
 
 pub use ask::{Asked, ReturnLine, cancel, refund, resolve, return_units, tombstone};
-pub use hear::{Heard, News, Word, hear};
+pub use hear::{Heard, News, Word, hear, watch};
 pub use patch::Patch;
 pub use reject::Rejection;
 pub use report::{Receipt, Report, Told, report};
@@ -354,63 +355,6 @@ impl Order {
         }
     }
 
-    /// Minor units that are on their way back or went back.
-    #[must_use]
-    pub fn refund_requested(&self) -> i64 {
-        let live = |refund: &&Refund| refund.status() != RefundStatus::Failed;
-        self.payment.given_back() + total(self.refunds.iter().filter(live))
-    }
-
-    /// Minor units that went back.
-    #[must_use]
-    pub fn refunded(&self) -> i64 {
-        let done = |refund: &&Refund| refund.status() == RefundStatus::Completed;
-        self.payment.given_back() + total(self.refunds.iter().filter(done))
-    }
-
-    /// Minor units that the shop gave back for a live order's sake.
-    #[must_use]
-    pub fn granted(&self) -> i64 {
-        let asked =
-            |refund: &&Refund| refund.why == Why::Asked && refund.status() != RefundStatus::Failed;
-        self.payment.given_back() + total(self.refunds.iter().filter(asked))
-    }
-
-    /// The payment's status, a function of the amounts.
-    #[must_use]
-    pub fn payment_status(&self) -> crate::payment::Status {
-        use crate::payment::Status as Paid;
-        let captured = self.payment.captured();
-        match (captured > 0, self.refunded() >= captured) {
-            (true, true) => Paid::Refunded,
-            (true, false) => Paid::Completed,
-            (false, _) if self.payment.failed => Paid::Failed,
-            (false, _) => Paid::Pending,
-        }
-    }
-
-    /// Minor units that the customer owes for units: what captured less refunded must come to once
-    /// nothing is on its way any more.
-    #[must_use]
-    pub fn amount_due(&self) -> i64 {
-        match self.status {
-            Status::Paid | Status::Confirmed | Status::Shipped | Status::Delivered
-                if self.units != Units::Free =>
-            {
-                (self.total.amount - self.granted()).max(0)
-            }
-            Status::Pending => self.total.amount,
-            Status::Paid
-            | Status::Confirmed
-            | Status::Shipped
-            | Status::Delivered
-            | Status::Rejected
-            | Status::Refunded
-            | Status::Cancelled
-            | Status::Expired => 0,
-        }
-    }
-
     /// Whether somebody asked for its end and that is not decided yet.
     #[must_use]
     pub fn is_cancelling(&self) -> bool {
@@ -441,10 +385,6 @@ impl Order {
                 .all(|refund| refund.run.state.is_ended())
             && !self.watched
     }
-}
-
-fn total<'a>(refunds: impl Iterator<Item = &'a Refund>) -> i64 {
-    refunds.fold(0, |sum, refund| sum.saturating_add(refund.amount))
 }
 
 /// What a rule about an order decided.

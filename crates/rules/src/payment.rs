@@ -125,18 +125,32 @@ impl Payment {
         counted.fold(0_i64, |sum, charge| sum.saturating_add(charge.amount))
     }
 
-    /// Minor units that the provider gave back by itself; never more than it has taken.
+    /// The transactions whose money the provider has taken.
+    pub fn completed(&self) -> impl Iterator<Item = &Charge> {
+        let completed = |charge: &&Charge| charge.status == Settled::Completed;
+        self.charges.iter().filter(completed)
+    }
+
+    /// Minor units of one transaction that the provider says it gave back by itself.
     #[must_use]
-    pub fn given_back(&self) -> i64 {
-        let of = |charge: &Charge| {
-            let all = self.returned.iter();
-            let here = all.filter(|back| back.transaction == charge.transaction);
-            let sum = here.fold(0_i64, |sum, back| sum.saturating_add(back.amount));
-            sum.min(charge.amount)
-        };
-        let captured = |charge: &&Charge| charge.status == Settled::Completed;
-        let charges = self.charges.iter().filter(captured);
-        charges.fold(0_i64, |sum, charge| sum.saturating_add(of(charge)))
+    pub fn returned_of(&self, transaction: &str) -> i64 {
+        let all = self.returned.iter();
+        let here = all.filter(|back| back.transaction == transaction);
+        here.fold(0_i64, |sum, back| sum.saturating_add(back.amount))
+    }
+
+    /// Whether the provider named a transaction that it did not end without money.
+    #[must_use]
+    pub fn is_named(&self) -> bool {
+        let live = |charge: &Charge| charge.status != Settled::Failed;
+        self.charges.iter().any(live)
+    }
+
+    /// Whether the provider named a transaction that has not moved yet.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        let pending = |charge: &Charge| charge.status == Settled::Pending;
+        self.charges.iter().any(pending)
     }
 
     /// The transaction with this name.

@@ -225,7 +225,7 @@ pub struct Run {
     /// Whether it was stuck on its way back.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub back: bool,
-    /// When the step was intended.
+    /// When the step was intended, or when an attempt at it first ended unknown.
     pub since: LogTime,
 }
 
@@ -290,10 +290,7 @@ impl Run {
                 Self::at(State::Completed, self.step, now)
             }
             Outcome::Done => Self::begin(self.step + 1, now),
-            Outcome::Unknown => Self {
-                unknown: true,
-                ..self
-            },
+            Outcome::Unknown => self.noted(now),
             Outcome::Refused => match plan.nature(self.step) {
                 // It did not run: undoing begins with the step before it.
                 Nature::Compensatable | Nature::Pivot => Self::undo_below(plan, self.step, now),
@@ -302,7 +299,8 @@ impl Run {
             Outcome::GivenUp => match plan.nature(self.step) {
                 // It may have run: undoing begins with it.
                 Nature::Compensatable => Self::undo_below(plan, self.step + 1, now),
-                Nature::Pivot | Nature::Retriable => Self::at(State::Stuck, self.step, now),
+                // Whether it may have run is remembered: what a person may do depends on it.
+                Nature::Pivot | Nature::Retriable => self.turned(State::Stuck, now),
             },
         }
     }
@@ -310,14 +308,29 @@ impl Run {
     fn backward<P: Plan + ?Sized>(self, plan: &P, outcome: Outcome, now: LogTime) -> Self {
         match outcome {
             Outcome::Done => Self::undo_below(plan, self.step, now),
-            Outcome::Unknown => Self {
-                unknown: true,
-                ..self
-            },
+            Outcome::Unknown => self.noted(now),
             Outcome::Refused | Outcome::GivenUp => Self {
                 back: true,
-                ..Self::at(State::Stuck, self.step, now)
+                ..self.turned(State::Stuck, now)
             },
+        }
+    }
+
+    /// The first unknown outcome of a step counts: from then on it is asked after.
+    fn noted(self, now: LogTime) -> Self {
+        let since = if self.unknown { self.since } else { now };
+        Self {
+            unknown: true,
+            since,
+            ..self
+        }
+    }
+
+    /// The same step in another state; what is known of its action stays.
+    const fn turned(self, state: State, now: LogTime) -> Self {
+        Self {
+            unknown: self.unknown,
+            ..Self::at(state, self.step, now)
         }
     }
 
@@ -341,16 +354,17 @@ impl Run {
                 return Err(Illegal);
             }
         };
-        Ok(Self::at(state, self.step, now))
+        Ok(self.turned(state, now))
     }
 
     /// A running or stuck saga is undone from the step that it stands at, which may have run: an
-    /// operator says so. Not possible once the pivot was passed.
+    /// operator says so. Not possible once the pivot was passed, or may have been.
     ///
     /// # Errors
-    /// [`Illegal`] when it has ended, is on its way back, or the pivot was passed.
+    /// [`Illegal`] when it has ended, is on its way back, or the pivot may have run.
     pub fn compensate<P: Plan + ?Sized>(self, plan: &P, now: LogTime) -> Result<Self, Illegal> {
-        let passed = (0..self.step).any(|step| plan.nature(step) == Nature::Pivot);
+        let may_have_run = self.step + u8::from(self.unknown);
+        let passed = (0..may_have_run).any(|step| plan.nature(step) == Nature::Pivot);
         match self.state {
             State::Running | State::Stuck if !self.back && !passed => {
                 Ok(Self::undo_below(plan, self.step + 1, now))

@@ -2,7 +2,7 @@
 //! `Rejection` enum. Are its variants produced in declared order, and is every one produced?
 
 use crate::hold::Wanted;
-use crate::ids::{CustomerId, HoldId, LocationId, SkuId, TokenId};
+use crate::ids::{CustomerId, HoldId, LocationId, OrderId, SkuId, TokenId};
 use crate::money::{Currency, Money};
 use crate::quantity::Quantity;
 use crate::sku::Terms;
@@ -41,6 +41,10 @@ pub(crate) fn customer(id: &str) -> CustomerId {
 
 pub(crate) fn hold_id(id: &str) -> HoldId {
     HoldId::new(id).expect("a well-formed hold id")
+}
+
+pub(crate) fn order_id(id: &str) -> OrderId {
+    OrderId::new(id).expect("a well-formed order id")
 }
 
 pub(crate) fn units(units: u64) -> Quantity {

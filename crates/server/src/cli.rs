@@ -9,12 +9,18 @@
 
 mod config;
 mod door;
+mod explain;
 mod failure;
 mod log;
 mod migrate;
 mod operate;
+mod order;
 mod output;
+mod privacy;
 mod process;
+mod providers;
+mod review;
+mod saga;
 mod sandbox;
 mod serve;
 mod simulate;
@@ -60,6 +66,24 @@ enum Command {
     /// Show stock and change it by hand
     #[command(subcommand, after_help = "Example: evenkeel stock show")]
     Stock(stock::Command),
+    /// List orders, show one, call it off, give money back
+    #[command(subcommand, after_help = "Example: evenkeel order show o-1")]
+    Order(order::Command),
+    /// List sagas, show one, let a stuck one go on or back
+    #[command(subcommand, after_help = "Example: evenkeel saga list --state stuck")]
+    Saga(saga::Command),
+    /// List and decide the cases that wait for a person
+    #[command(subcommand, after_help = "Example: evenkeel review list")]
+    Review(review::Command),
+    /// Tell the story of one thing: what happened, why, and what comes next
+    #[command(after_help = "Example: evenkeel explain order o-1")]
+    Explain(explain::Explain),
+    /// Erase personal data
+    #[command(
+        subcommand,
+        after_help = "Example: evenkeel privacy erase c-1 --reason asked"
+    )]
+    Privacy(privacy::Command),
     /// Read the log
     #[command(subcommand, after_help = "Example: evenkeel log tail")]
     Log(log::Command),
@@ -116,6 +140,11 @@ impl Command {
             Self::Serve(command) => serve::run(&command),
             Self::Sandbox(command) => sandbox::run(&command),
             Self::Stock(command) => operate::run(&command),
+            Self::Order(command) => operate::run(&command),
+            Self::Saga(command) => operate::run(&command),
+            Self::Review(command) => operate::run(&command),
+            Self::Explain(command) => operate::run(&command),
+            Self::Privacy(command) => operate::run(&command),
             Self::Log(command) => log::run(&command),
             Self::Token(command) => operate::run(&command),
             Self::Status(command) => operate::run(&command),

@@ -339,8 +339,12 @@ const ADAPTERS: &[&str] = &[
     "store::sqlite",
     "store::memory",
     "gate::memory",
+    "gateway::http",
+    "gateway::memory",
     "SqliteStore",
     "MemoryStore",
+    "HttpGateway",
+    "InstantGateway",
 ];
 
 const WALLS: &[Wall] = &[
@@ -368,6 +372,7 @@ const WALLS: &[Wall] = &[
         floor: "engine ports, `commit`, `settle`",
         inside: &[
             "crates/engine/src/port",
+            "crates/engine/src/gateway.rs",
             "crates/engine/src/commit.rs",
             "crates/engine/src/commit/",
             "crates/engine/src/settle",
@@ -389,7 +394,11 @@ const WALLS: &[Wall] = &[
     },
     Wall {
         floor: "engine adapters",
-        inside: &["crates/engine/src/store/", "crates/engine/src/gate/"],
+        inside: &[
+            "crates/engine/src/store/",
+            "crates/engine/src/gate/",
+            "crates/engine/src/gateway/",
+        ],
         except: &[],
         never: &[
             "crate::settle",
@@ -466,6 +475,38 @@ fn no_loop_imports_another_loop() {
     report(
         &broken,
         "Loops meet in the log: commit what the other one needs to see.",
+    );
+}
+
+#[test]
+fn no_adapter_imports_another_adapter() {
+    let adapters = [
+        ("store", "sqlite"),
+        ("store", "memory"),
+        ("gate", "memory"),
+        ("gateway", "http"),
+        ("gateway", "memory"),
+    ];
+    let mut broken = Vec::new();
+    for (port, own) in adapters {
+        let file = format!("engine/src/{port}/{own}.rs");
+        let folder = format!("engine/src/{port}/{own}/");
+        let takes = |one: &File| one.path.ends_with(&file) || one.path.contains(&folder);
+        assert!(
+            files().iter().any(takes),
+            "{file} is gone: take its adapter off"
+        );
+        let others: Vec<String> = adapters
+            .iter()
+            .filter(|other| **other != (port, own))
+            .map(|(port, other)| format!("{port}::{other}"))
+            .collect();
+        let others: Vec<&str> = others.iter().map(String::as_str).collect();
+        broken.extend(places(&others, |one| one.is_source() && takes(one)));
+    }
+    report(
+        &broken,
+        "Adapters meet in the ports: move what they share beside the port.",
     );
 }
 

@@ -4,13 +4,14 @@
 
 use super::*;
 use crate::tests::{
-    assert_all_produced, assert_declared_order, at, customer, hold_id, location, sku, terms, units,
-    variants, wanted,
+    assert_all_produced, assert_declared_order, at, customer, hold_id, location, order_id, sku,
+    terms, units, variants, wanted,
 };
 
 mod confirm;
 mod expire;
 mod extend;
+mod order;
 mod place;
 mod pull;
 mod release;
@@ -27,6 +28,7 @@ variants!(
     SoldOut,
     Confirmed,
     Released,
+    Confirming,
     Expired,
     MoreThanHeld,
     NotDue,
@@ -42,7 +44,9 @@ const VERSION: u64 = 2;
 
 /// Three lamps at `main` and two chairs at `east` for the customer `c-1`.
 fn hold(state: State) -> Hold {
-    let ended_at = (state != State::Held).then_some(ENDED);
+    let live = matches!(state, State::Held | State::Confirming);
+    let ended_at = (!live).then_some(ENDED);
+    let order = (state == State::Confirming).then(|| order_id("o-1"));
     let line = |wanted: Wanted| {
         let all = wanted.quantity.get();
         Line {
@@ -64,6 +68,7 @@ fn hold(state: State) -> Hold {
         deadline: DEADLINE,
         changed_at: ended_at,
         ended_at,
+        order,
     }
 }
 
@@ -183,6 +188,7 @@ fn all_produced() -> Vec<Rejection> {
         release::refusals(),
         extend::refusals(),
         expire::refusals(),
+        order::refusals(),
     ]
     .concat()
 }
@@ -205,6 +211,7 @@ fn a_refusal_keeps_its_code_and_comes_back_from_its_text() {
         ("SoldOut", "stock.sold_out"),
         ("Confirmed", "hold.confirmed"),
         ("Released", "hold.released"),
+        ("Confirming", "hold.confirming"),
         ("Expired", "hold.expired"),
         ("MoreThanHeld", "more_than_held"),
         ("NotDue", "not_due"),

@@ -1,14 +1,13 @@
 //! What people ask of an order: cancel, refund, return, and the ends of reviews.
 
 use super::{
-    Cancel, Decision, Goal, Order, Pen, Reason, RefundStatus, Rejection, ReviewState, Status,
-    Units, UnitsChange, Why,
+    Decision, Goal, Order, Pen, Reason, Rejection, ReviewState, Status, Units, UnitsChange, Why,
 };
 use crate::event::Kind;
 use crate::ids::{CustomerId, RefundId, SkuId};
 use crate::money::Money;
 use crate::quantity::Quantity;
-use crate::saga::{Run, State, at};
+use crate::saga::{Run, State};
 use crate::time::{LogTime, Millis};
 
 /// An order, the version of its stream, and who asks for which.
@@ -75,23 +74,10 @@ pub fn cancel(asked: Asked<'_>, now: LogTime) -> Result<Option<Decision>, Reject
         pen.fail(Status::Cancelled, Reason::Requested, true);
         pen.settle_up(false);
     } else {
-        begin_cancel(&mut pen, Goal::Cancel);
-    }
-    Ok(pen.end())
-}
-
-fn begin_cancel(pen: &mut Pen, goal: Goal) {
-    pen.order.cancel = Some(Cancel {
-        goal,
-        run: Run::begin(at::RECALL, pen.now),
-    });
-    pen.write(Kind::CancelRequested);
-    if pen.order.saga.state == State::Stuck {
-        // There is no delivery that could be called off.
-        pen.order.saga.state = State::Compensated;
-        pen.called_off();
+        pen.start_cancel(Goal::Cancel);
         pen.settle_up(false);
     }
+    Ok(pen.end())
 }
 
 /// Judges a refund of `amount`, or of all that is left of what was captured.
@@ -104,9 +90,6 @@ pub fn refund(
     now: LogTime,
 ) -> Result<Decision, Rejection> {
     let order = asked.admit()?;
-    if order.refunds.iter().any(|refund| refund.id == *id) {
-        return Err(Rejection::RefundExists);
-    }
     if amount.is_some_and(|amount| amount.currency != order.currency()) {
         return Err(Rejection::AmountCurrency);
     }
@@ -114,6 +97,9 @@ pub fn refund(
     let captured = order.payment.captured();
     if captured == 0 {
         return Err(Rejection::IllegalTransition { from, to });
+    }
+    if order.refunds.iter().any(|refund| refund.id == *id) {
+        return Err(Rejection::RefundExists);
     }
     let left = captured - order.refund_requested();
     let amount = amount.map_or(left, |amount| amount.amount);
@@ -203,36 +189,64 @@ pub fn resolve(
     // From here on it succeeds.
     let mut pen = Pen::new(order, now);
     if order.review.is_some_and(|it| it.state == ReviewState::Open) {
-        if go_on {
-            pen.close_review(ReviewState::Approved);
-            pen.order.limit = now.plus(confirming);
-        } else if order.status == Status::Pending {
-            super::report::reject_review(&mut pen);
-            pen.settle_up(false);
+        let closed = if go_on {
+            ReviewState::Approved
         } else {
-            pen.close_review(ReviewState::Rejected);
+            ReviewState::Rejected
+        };
+        pen.close_review(closed);
+        match order.status {
+            Status::Pending if go_on => pen.order.limit = now.plus(confirming),
+            Status::Pending => pen.fail(Status::Cancelled, Reason::ReviewRejected, true),
+            Status::Paid
+            | Status::Confirmed
+            | Status::Shipped
+            | Status::Delivered
+            | Status::Refunded
+            | Status::Cancelled
+            | Status::Expired
+            | Status::Rejected => {}
         }
     }
-    let retried = |run: Run| run.retry(now).unwrap_or(run);
     if go_on {
-        pen.order.saga = retried(pen.order.saga);
-        for refund in &mut pen.order.refunds {
-            refund.run = retried(refund.run);
-        }
+        try_on(&mut pen);
     } else {
-        if pen.order.saga.state == State::Stuck {
-            begin_cancel(&mut pen, Goal::Cancel);
-        }
-        for refund in &mut pen.order.refunds {
-            if refund.status() == RefundStatus::Stuck {
-                // The money went back by another way, a person says.
-                refund.run.state = State::Completed;
-            }
-        }
-        pen.settle_up(false);
+        give_up(&mut pen);
     }
     pen.write(Kind::OrderResolved);
     Ok(pen.end().expect("a resolution was written"))
+}
+
+/// Whatever is stuck is tried again.
+fn try_on(pen: &mut Pen) {
+    let now = pen.now;
+    let retried = |run: Run| run.retry(now).unwrap_or(run);
+    pen.order.saga = retried(pen.order.saga);
+    if let Some(cancel) = &mut pen.order.cancel {
+        cancel.run = retried(cancel.run);
+    }
+    for refund in &mut pen.order.refunds {
+        refund.run = retried(refund.run);
+    }
+}
+
+/// Whatever is stuck is ended: an order without a parcel is cancelled, a parcel that could not be
+/// called off goes its way, and money that could not go back went back by another way, a person
+/// says.
+fn give_up(pen: &mut Pen) {
+    let stuck = |run: Run| run.state == State::Stuck;
+    if stuck(pen.order.saga) {
+        let cancel = pen.recalling();
+        pen.start_cancel(cancel.map_or(Goal::Cancel, |cancel| cancel.goal));
+    } else if pen.order.cancel.is_some_and(|cancel| stuck(cancel.run)) {
+        pen.refuse_cancel();
+    }
+    for refund in &mut pen.order.refunds {
+        if stuck(refund.run) {
+            refund.run.state = State::Completed;
+        }
+    }
+    pen.settle_up(false);
 }
 
 /// Whether a cancel of an order that nobody placed refuses its id for ever: a shop's or operator's

@@ -82,73 +82,109 @@ pub fn hear(order: &Order, news: &News, spare: bool, now: LogTime) -> Heard {
     }
 }
 
+/// What a contradiction does to the order: the provider is asked by key what it knows of the
+/// charge, even if the order has ended. Nothing if it is asked already.
+#[must_use]
+pub fn watch(order: &Order, now: LogTime) -> Option<Decision> {
+    let mut pen = Pen::new(order, now);
+    pen.order.watched |= !is_asked(order) && !order.lines.is_empty();
+    pen.end()
+}
+
+/// Whether the provider is being asked what became of the charge.
+fn is_asked(order: &Order) -> bool {
+    order.status == super::Status::Pending || order.watched
+}
+
 fn money(
     pen: &mut Pen,
     word: Word,
     (transaction, amount): (&str, Money),
     spare: bool,
 ) -> Option<Heard> {
-    if word == Word::Refunded {
-        return refunded(pen, (transaction, amount), spare);
-    }
-    let asking = pen.order.saga.state == State::Running && pen.order.saga.step == at::CHARGE;
-    let Some(charge) = pen.order.payment.charge(transaction).cloned() else {
-        let open = asking && pen.order.payment.charges.is_empty() || pen.order.watched;
-        return Some(if open {
-            Heard::Early
-        } else {
-            Heard::Contradicts
-        });
-    };
-    if pen.order.money(charge.amount) != amount {
+    if amount.currency != pen.order.currency() {
         return Some(Heard::Contradicts);
     }
-    let (status, kind) = match word {
-        Word::Completed => (Settled::Completed, Kind::PaymentCompleted),
-        Word::Failed | Word::Refunded => (Settled::Failed, Kind::PaymentFailed),
+    let status = match word {
+        Word::Refunded => return refunded(pen, (transaction, amount.amount), spare),
+        Word::Completed => Settled::Completed,
+        Word::Failed => Settled::Failed,
     };
-    if pen.order.payment.learn(transaction, status, charge.amount) {
+    let Some(charge) = pen.order.payment.charge(transaction) else {
+        return unnamed(pen, status);
+    };
+    if charge.amount != amount.amount {
+        return Some(Heard::Contradicts);
+    }
+    if pen.order.payment.learn(transaction, status, amount.amount) {
         // A failure ends an attempt, not the payment: the provider is asked before it counts.
-        pen.write(kind);
+        pen.order.watched &= status == Settled::Failed || pen.order.payment.is_pending();
+        pen.write_money(transaction, status);
         pen.settle_up(spare);
     }
     None
 }
 
-fn refunded(pen: &mut Pen, (transaction, amount): (&str, Money), spare: bool) -> Option<Heard> {
-    if amount.currency != pen.order.currency() {
-        return Some(Heard::Contradicts);
+/// News of a transaction that the provider has not named when it was asked.
+fn unnamed(pen: &Pen, status: Settled) -> Option<Heard> {
+    let order = &pen.order;
+    let told = order.payment.failed || order.reason == Some(super::Reason::Declined);
+    if status == Settled::Failed && told {
+        // A definite no came without a name; that it is a no is known.
+        return None;
     }
+    let open = is_asked(order) && !order.payment.is_named();
+    Some(if open {
+        Heard::Early
+    } else {
+        Heard::Contradicts
+    })
+}
+
+fn refunded(pen: &mut Pen, (transaction, amount): (&str, i64), spare: bool) -> Option<Heard> {
+    let now = pen.now;
     let mine = |refund: &super::Refund| refund.transaction.as_deref() == Some(transaction);
     if let Some(refund) = pen.order.refunds.iter_mut().find(|refund| mine(refund)) {
-        if refund.amount != amount.amount {
+        if refund.amount != amount {
             return Some(Heard::Contradicts);
         }
-        if refund.run.state == State::Running {
-            let run = refund.run.after(saga::REFUND, Outcome::Done, pen.now);
-            refund.run = run.expect("the caller saw that it is running");
-            pen.write(Kind::PaymentRefunded);
-            pen.settle_up(spare);
+        match refund.run.state {
+            State::Running | State::Stuck => {
+                let run = refund.run.retry(now).unwrap_or(refund.run);
+                let run = run.after(saga::REFUND, Outcome::Done, now);
+                refund.run = run.expect("it is running, or was made so");
+                pen.write(Kind::PaymentRefunded);
+                pen.settle_up(spare);
+            }
+            State::Completed => {}
+            // The provider said that nothing moved.
+            State::Compensated | State::Compensating => return Some(Heard::Contradicts),
         }
         return None;
     }
-    let unnamed = |refund: &&super::Refund| {
-        refund.run.state == State::Running && refund.transaction.is_none()
-    };
-    if pen.order.refunds.iter().any(|refund| unnamed(&refund)) {
+    let unnamed =
+        |refund: &super::Refund| refund.run.state == State::Running && refund.transaction.is_none();
+    if pen.order.refunds.iter().any(unnamed) {
         return Some(Heard::Early);
     }
-    let back = pen.order.payment.returned.iter();
-    if let Some(known) = back.clone().find(|it| it.transaction == transaction) {
-        return (known.amount != amount.amount).then_some(Heard::Contradicts);
+    returned(pen, (transaction, amount), spare)
+}
+
+/// Money that the provider gave back without being asked.
+fn returned(pen: &mut Pen, (transaction, amount): (&str, i64), spare: bool) -> Option<Heard> {
+    let back = &pen.order.payment.returned;
+    if let Some(known) = back.iter().find(|it| it.transaction == transaction) {
+        return (known.amount != amount).then_some(Heard::Contradicts);
     }
-    let charge = pen.order.payment.charge(transaction)?.clone();
-    if amount.amount > charge.amount {
+    let Some(charge) = pen.order.payment.charge(transaction) else {
+        return unnamed(pen, Settled::Completed);
+    };
+    if !(1..=charge.amount).contains(&amount) {
         return Some(Heard::Contradicts);
     }
     pen.order.payment.returned.push(Returned {
         transaction: transaction.to_owned(),
-        amount: amount.amount,
+        amount,
     });
     pen.write(Kind::PaymentRefunded);
     pen.settle_up(spare);
@@ -156,12 +192,18 @@ fn refunded(pen: &mut Pen, (transaction, amount): (&str, Money), spare: bool) ->
 }
 
 fn parcel(pen: &mut Pen, delivery: &str, status: Parcel) -> Option<Heard> {
+    let saga = pen.order.saga;
+    let asking = saga.state == State::Running && saga.step == at::DELIVER;
     let Some(shipment) = &pen.order.shipment else {
         return Some(Heard::Contradicts);
     };
+    let dropped = matches!(shipment.status, Parcel::Cancelled | Parcel::Failed);
     match &shipment.delivery {
-        None => Some(Heard::Early),
+        None if asking => Some(Heard::Early),
+        None => Some(Heard::Contradicts),
         Some(known) if known != delivery => Some(Heard::Contradicts),
+        // Its units are on sale again, or about to be.
+        Some(_) if dropped && status.has_left() => Some(Heard::Contradicts),
         Some(_) => {
             moved(pen, status);
             None

@@ -6,13 +6,14 @@
 //! the order.
 
 use super::{
-    Cancel, Decision, Goal, Order, Patch, Reason, Refund, RefundStatus, Review, ReviewState,
-    Status, Units, UnitsChange, Why,
+    Cancel, Decision, Goal, Order, Patch, Reason, Refund, Review, ReviewState, Status, Units,
+    UnitsChange, Why,
 };
 use crate::event::Kind;
 use crate::ids::RefundId;
-use crate::payment::Settled;
+use crate::payment::{Charge, Settled};
 use crate::saga::{self, Outcome, Run, State, at};
+use crate::shipment::{self, Shipment};
 use crate::time::LogTime;
 
 /// A decision that is being written.
@@ -117,9 +118,10 @@ impl Pen {
         }
     }
 
-    /// Opens a review, unless one was opened before.
+    /// Opens a review, unless one is open.
     pub(super) fn open_review(&mut self) {
-        if self.order.review.is_none() {
+        let open = |review: &Review| review.state == ReviewState::Open;
+        if !self.order.review.as_ref().is_some_and(open) {
             self.order.review = Some(Review {
                 state: ReviewState::Open,
                 opened_at: self.now,
@@ -133,8 +135,7 @@ impl Pen {
     /// again right now.
     pub(super) fn settle_up(&mut self, spare: bool) {
         let captured = self.order.payment.captured();
-        let kept = captured > self.order.payment.given_back();
-        if captured >= self.order.total.amount && (kept || self.order.total.amount == 0) {
+        if self.is_covered() {
             match self.order.status {
                 Status::Pending => self.paid(UnitsChange::Confirm, None),
                 Status::Expired if spare => self.paid(UnitsChange::Reacquire, Some(Reason::Late)),
@@ -155,15 +156,26 @@ impl Pen {
         self.finish();
     }
 
+    /// Whether the money that stays pays for the order. What the shop or the provider gave back by
+    /// itself was given of the price; what goes back because it was not owed pays for nothing.
+    fn is_covered(&self) -> bool {
+        let (order, captured) = (&self.order, self.order.payment.captured());
+        let back = order.refund_requested();
+        let not_owed = back - order.granted();
+        let kept = captured > back || order.total.amount == 0;
+        kept && captured - not_owed >= order.total.amount
+    }
+
     /// The money is there: the units are the customer's, and the parcel is asked for.
     fn paid(&mut self, units: UnitsChange, reason: Option<Reason>) {
         self.order.watched = false;
         self.close_review(ReviewState::Expired);
+        self.order.requires_review = false;
         self.enter(Status::Paid, reason);
         self.units(units);
         self.order.saga = Run::begin(at::DELIVER, self.now);
-        self.order.shipment = Some(crate::shipment::Shipment {
-            status: crate::shipment::Status::Requested,
+        self.order.shipment = Some(Shipment {
+            status: shipment::Status::Requested,
             delivery: None,
             since: self.now,
         });
@@ -175,20 +187,39 @@ impl Pen {
     fn begin_recall(&mut self) {
         let order = &self.order;
         let live = matches!(order.status, Status::Paid | Status::Confirmed);
-        let worthless = order.granted() > 0 && order.granted() >= order.payment.captured();
+        let worthless = order.granted() > 0 && order.refund_requested() >= order.payment.captured();
+        // One that was refused before is not asked for again by itself: the parcel has left.
         if live && worthless && order.units == Units::Sold && order.cancel.is_none() {
-            self.order.cancel = Some(Cancel {
-                goal: Goal::Refund,
-                run: Run::begin(at::RECALL, self.now),
-            });
+            self.start_cancel(Goal::Refund);
         }
+    }
+
+    /// Begins a cancel saga; the units are sold and have not left.
+    pub(super) fn start_cancel(&mut self, goal: Goal) {
+        self.order.cancel = Some(Cancel {
+            goal,
+            run: Run::begin(at::RECALL, self.now),
+        });
+        self.write(Kind::CancelRequested);
+        match (self.order.saga.retry(self.now), self.order.saga.unknown) {
+            // A delivery that may have been asked for has to be found before it is called off.
+            (Ok(again), true) => self.order.saga = again,
+            (Ok(_), false) => self.never_asked(),
+            (Err(_), _) => {}
+        }
+    }
+
+    /// There is no delivery that could be called off.
+    pub(super) fn never_asked(&mut self) {
+        self.order.saga.state = State::Compensated;
+        self.called_off();
     }
 
     /// Whatever was captured and is not owed for units goes back.
     fn refund_what_is_not_owed(&mut self) {
         let order = &self.order;
         let captured = order.payment.captured();
-        let waits = order.status == Status::Pending && captured < order.total.amount;
+        let waits = order.status == Status::Pending;
         let owed = if waits { captured } else { order.amount_due() };
         let too_much = captured - order.refund_requested() - owed;
         if too_much <= 0 {
@@ -216,38 +247,19 @@ impl Pen {
     pub(super) fn add_refund(&mut self, id: Option<RefundId>, amount: i64, why: Why) {
         let mut left = amount;
         let mut id = id;
-        let charges = self.order.payment.charges.clone();
-        for charge in charges.iter().filter(|it| it.status == Settled::Completed) {
-            let live = |refund: &&Refund| refund.status() != RefundStatus::Failed;
-            let mine = |refund: &&Refund| refund.charge == charge.transaction;
-            let gone: i64 = self
-                .order
-                .refunds
-                .iter()
-                .filter(live)
-                .filter(mine)
-                .map(|refund| refund.amount)
-                .sum();
-            let back = self.order.payment.returned.iter();
-            let back: i64 = back
-                .filter(|it| it.transaction == charge.transaction)
-                .map(|it| it.amount.min(charge.amount))
-                .sum();
-            let part = left.min(charge.amount - gone - back);
+        let charges: Vec<Charge> = self.order.payment.completed().cloned().collect();
+        for charge in charges {
+            let part = left.min(self.order.left_of(&charge));
             if part <= 0 {
                 continue;
             }
             left -= part;
-            let number = self.order.refunds.len() + 1;
-            let made = || RefundId::new(&format!("auto-{number}"));
+            let id = id.take().unwrap_or_else(|| self.made_id());
             self.order.refunds.push(Refund {
-                id: id
-                    .take()
-                    .or_else(|| made().ok())
-                    .expect("the made one is an id"),
+                id,
                 amount: part,
                 why,
-                charge: charge.transaction.clone(),
+                charge: charge.transaction,
                 transaction: None,
                 run: Run::begin(0, self.now),
             });
@@ -255,22 +267,49 @@ impl Pen {
         }
     }
 
+    /// An id that no refund of the order has; a client may have chosen one that looks made.
+    fn made_id(&self) -> RefundId {
+        let refunds = &self.order.refunds;
+        let made = |number| RefundId::new(&format!("auto-{number}")).expect("a well-formed id");
+        let free = |id: &RefundId| refunds.iter().all(|refund| refund.id != *id);
+        let mut ids = (refunds.len() + 1..).map(made);
+        ids.find(free).expect("there are more numbers than refunds")
+    }
+
+    /// Writes what was learned of a transaction. Money that was given back before it was known to
+    /// have come is given back by an event of its own, behind the one that says that it came.
+    pub(super) fn write_money(&mut self, transaction: &str, status: Settled) {
+        let kind = match status {
+            Settled::Completed => Kind::PaymentCompleted,
+            Settled::Pending => Kind::PaymentPending,
+            Settled::Failed => Kind::PaymentFailed,
+        };
+        if status != Settled::Completed || self.order.payment.returned_of(transaction) == 0 {
+            self.write(kind);
+            return;
+        }
+        let returned = self.order.payment.returned.clone();
+        let others = returned.iter().filter(|it| it.transaction != transaction);
+        self.order.payment.returned = others.cloned().collect();
+        self.write(kind);
+        self.order.payment.returned = returned;
+        self.write(Kind::PaymentRefunded);
+    }
+
     /// Ends what the amounts say has ended.
     fn finish(&mut self) {
         let order = &self.order;
         let captured = order.payment.captured();
-        let all_back = captured > 0 && order.refunded() >= captured;
-        let cancel = order.cancel.filter(|it| it.run.state == State::Running);
-        if let Some(cancel) = cancel {
-            if cancel.run.step == at::REFUND && all_back {
-                self.end_cancel(cancel);
-            }
+        if captured == 0 || order.refunded() < captured {
             return;
         }
-        let unshipped = matches!(order.status, Status::Paid | Status::Confirmed);
-        let shipped = matches!(order.status, Status::Shipped | Status::Delivered);
-        if all_back && (shipped || unshipped && order.units == Units::Free) {
-            self.enter(Status::Refunded, None);
+        match order.cancel.filter(|it| it.run.state == State::Running) {
+            Some(cancel) if cancel.run.step == at::REFUND => self.end_cancel(cancel),
+            Some(_) | None => {
+                if matches!(order.status, Status::Shipped | Status::Delivered) {
+                    self.enter(Status::Refunded, None);
+                }
+            }
         }
     }
 
@@ -284,23 +323,51 @@ impl Pen {
         }
     }
 
+    /// The cancel saga, if it still waits for the delivery to be called off.
+    pub(super) fn recalling(&self) -> Option<Cancel> {
+        let waits = |cancel: &Cancel| {
+            let ended = cancel.run.state.is_ended();
+            !ended && cancel.run.step == at::RECALL
+        };
+        self.order.cancel.filter(waits)
+    }
+
     /// The delivery was called off, or there was none: the units go back on sale.
     pub(super) fn called_off(&mut self) {
-        let Some(cancel) = self.order.cancel else {
+        let Some(cancel) = self.recalling() else {
             return;
         };
-        let mut run = cancel.run;
+        let mut run = cancel.run.retry(self.now).unwrap_or(cancel.run);
         for _ in [at::RECALL, at::RETURN] {
             run = run
                 .after(saga::CANCEL, Outcome::Done, self.now)
-                .expect("the caller saw that it is running");
+                .expect("it is running, or was made so");
         }
-        self.order.cancel = Some(Cancel { run, ..cancel });
+        let cancel = Cancel { run, ..cancel };
+        self.order.cancel = Some(cancel);
         self.units(UnitsChange::Unsell);
         self.write(Kind::OrderCalledOff);
+        if let Some(parcel) = &mut self.order.shipment
+            && let Ok(status) = parcel.status.next(shipment::Status::Cancelled)
+        {
+            (parcel.status, parcel.since) = (status, self.now);
+            self.write(Kind::DeliveryCancelled);
+        }
         if self.order.payment.captured() == 0 {
             // Nothing was paid, as for an order that cost nothing.
-            self.end_cancel(Cancel { run, ..cancel });
+            self.end_cancel(cancel);
         }
+    }
+
+    /// The parcel has left, or a person let it: the cancel comes too late.
+    pub(super) fn refuse_cancel(&mut self) {
+        let Some(cancel) = self.recalling() else {
+            return;
+        };
+        let run = cancel.run.retry(self.now).unwrap_or(cancel.run);
+        let run = run.after(saga::CANCEL, Outcome::Refused, self.now);
+        let run = run.expect("it is running, or was made so");
+        self.order.cancel = Some(Cancel { run, ..cancel });
+        self.write(Kind::CancelRefused);
     }
 }

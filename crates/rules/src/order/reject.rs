@@ -37,10 +37,6 @@ pub enum Rejection {
     #[error("the total is out of range")]
     #[serde(rename = "total")]
     Total,
-    /// The lines differ from the hold's; momentary.
-    #[error("the lines are not those of the hold")]
-    #[serde(rename = "lines_differ")]
-    LinesDiffer,
     /// The total is another one than expected; final.
     #[error("the total is another one than expected")]
     #[serde(rename = "price_changed")]
@@ -48,6 +44,10 @@ pub enum Rejection {
         /// What it is.
         total: Money,
     },
+    /// The lines differ from those of the hold that was named; momentary.
+    #[error("the lines are not those of the hold")]
+    #[serde(rename = "lines_differ")]
+    LinesDiffer,
     /// The order is not where this can be done; final.
     #[error("an order that is {from:?} cannot become {to:?}")]
     #[serde(rename = "order.illegal_transition")]

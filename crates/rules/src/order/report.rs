@@ -5,7 +5,8 @@
 //! as long as it stays so; it is never taken for a no.
 
 use super::{
-    Decision, Order, Pen, Reason, ReviewState, Status, Task, Tries, UnitsChange, WATCH_MS, Why,
+    Cancel, Decision, Order, Pen, Reason, Refund, Status, Task, Tries, Units, UnitsChange,
+    WATCH_MS, Why,
 };
 use crate::event::Kind;
 use crate::payment::Settled;
@@ -18,6 +19,8 @@ use serde::{Deserialize, Serialize};
 const SENDS_MAX: u32 = 3;
 /// How long after the last attempt "never seen" is a no.
 const SETTLED_AFTER: Millis = Millis(60_000);
+/// How long a step that can only go forward is tried before a person is needed.
+const STUCK_AFTER: Millis = Millis(86_400_000);
 
 /// What a payment provider says of one transaction.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +31,18 @@ pub struct Receipt {
     pub status: Settled,
     /// Minor units; nothing if the currency is not the order's.
     pub amount: Option<i64>,
+}
+
+impl Receipt {
+    /// The amount, if it can be compared with the order's.
+    fn known(&self) -> Option<i64> {
+        self.amount.filter(|amount| *amount >= 0)
+    }
+
+    /// Whether just this amount has moved.
+    fn is_back(&self, amount: i64) -> bool {
+        self.status == Settled::Completed && self.amount == Some(amount)
+    }
 }
 
 /// What a provider said.
@@ -74,7 +89,7 @@ pub fn report(
 ) -> Report {
     let mut pen = Pen::new(order, now);
     match task {
-        Task::Charge | Task::AskCharge => charge(&mut pen, tries, (task, told), spare),
+        Task::Charge | Task::AskCharge => charge(&mut pen, tries, told, spare),
         Task::Deliver | Task::AskDelivery => deliver(&mut pen, told),
         Task::Recall => recall(&mut pen, told),
         Task::Refund(number) | Task::AskRefund(number) => refund(&mut pen, number, told),
@@ -82,11 +97,14 @@ pub fn report(
     if let Some(decision) = pen.end() {
         return Report::Changed(Box::new(decision));
     }
-    let sent =
-        matches!(task, Task::Charge | Task::Deliver | Task::Refund(_)) && *told != Told::NotSent;
+    let sends = match task {
+        Task::Charge | Task::Deliver | Task::Refund(_) => *told != Told::NotSent,
+        Task::AskCharge | Task::AskDelivery | Task::Recall | Task::AskRefund(_) => false,
+    };
     Report::Tried(Tries {
         calls: tries.calls.saturating_add(1),
-        sent: tries.sent.saturating_add(u32::from(sent)),
+        sent: tries.sent.saturating_add(u32::from(sends)),
+        sent_at: if sends { now } else { tries.sent_at },
         again: *told == Told::NeverSeen && (tries.sent < SENDS_MAX || is_patient(task)),
         last: now,
     })
@@ -102,31 +120,33 @@ const fn is_patient(task: Task) -> bool {
     }
 }
 
-fn charge(pen: &mut Pen, tries: Tries, (task, told): (Task, &Told), spare: bool) {
+fn charge(pen: &mut Pen, tries: Tries, told: &Told, spare: bool) {
     let running = pen.order.status == Status::Pending;
-    let watch_over = usize::try_from(tries.calls).is_ok_and(|calls| calls + 1 >= WATCH_MS.len());
+    // "Never seen" is no answer yet while an attempt may still be on its way.
+    let noted = pen.order.saga.unknown.then_some(pen.order.saga.since);
+    let sent_at = noted.map_or(tries.sent_at, |noted| noted.max(tries.sent_at));
+    let settled = sent_at.plus(SETTLED_AFTER) <= pen.now;
     match told {
         Told::Money(receipt) => learn(pen, receipt, spare),
         Told::Refused if running && pen.order.payment.captured() == 0 => {
             pen.order.payment.failed = true;
             pen.write(Kind::PaymentFailed);
-            pen.fail(Status::Cancelled, Reason::Declined, false);
+            let pending = pen.order.payment.is_pending();
+            pen.fail(Status::Cancelled, Reason::Declined, pending);
         }
-        Told::Refused => pen.order.watched = false,
-        Told::NeverSeen if running => {
-            let settled = tries.last.plus(SETTLED_AFTER) <= pen.now;
-            if task == Task::AskCharge && tries.sent >= SENDS_MAX && settled {
-                pen.fail(Status::Cancelled, Reason::NotDone, true);
-            }
+        Told::Refused => pen.order.watched &= pen.order.payment.is_pending(),
+        Told::NeverSeen if running && settled && tries.sent >= SENDS_MAX => {
+            pen.fail(Status::Cancelled, Reason::NotDone, true);
         }
-        Told::NeverSeen if watch_over => pen.order.watched = false,
-        Told::Unknown if running && !pen.order.saga.unknown => {
-            note_unknown(pen);
-        }
+        Told::Unknown if running && !pen.order.saga.unknown => note_unknown(pen),
         Told::NeverSeen | Told::Unknown | Told::NotSent | Told::Parcel { .. } => {}
     }
-    if pen.order.status == Status::Pending && pen.order.limit <= pen.now {
-        at_the_limit(pen, told, spare);
+    if pen.order.status == Status::Pending {
+        if pen.order.limit <= pen.now {
+            at_the_limit(pen, (told, settled), spare);
+        }
+    } else if pen.order.watched {
+        watch_over(pen, told);
     }
 }
 
@@ -136,81 +156,145 @@ fn note_unknown(pen: &mut Pen) {
     pen.write(Kind::SagaUnknown);
 }
 
+/// Ends the watch when its last question was answered. What is not known is asked for again.
+fn watch_over(pen: &mut Pen, told: &Told) {
+    if pen.now < pen.order.since.plus(Millis(WATCH_MS[WATCH_MS.len() - 1])) {
+        return;
+    }
+    match told {
+        Told::NeverSeen => pen.order.watched = false,
+        // The provider had a day: a person has to ask it what it is doing.
+        Told::Money(_) | Told::Refused => {
+            pen.order.watched = false;
+            pen.open_review();
+        }
+        Told::Unknown | Told::NotSent | Told::Parcel { .. } => {}
+    }
+}
+
 /// Takes in what the provider said of a transaction, and what follows.
 fn learn(pen: &mut Pen, receipt: &Receipt, spare: bool) {
-    let Some(amount) = receipt.amount else {
-        // Money of another currency cannot be compared: a person has to look.
-        pen.open_review();
+    let Some(amount) = receipt.known() else {
+        // Money of another currency cannot be compared: a person has to look, once.
+        if pen.order.review.is_none() || pen.order.watched {
+            pen.open_review();
+        }
+        pen.order.watched = false;
         return;
     };
-    let news = pen
-        .order
-        .payment
-        .learn(&receipt.transaction, receipt.status, amount);
-    if !news {
-        pen.order.watched &= receipt.status == Settled::Pending;
-        return;
+    let (transaction, status) = (&receipt.transaction, receipt.status);
+    let news = pen.order.payment.learn(transaction, status, amount);
+    pen.order.watched &= status == Settled::Pending;
+    if news {
+        // The order saga's next step may be unknown for its own sake.
+        pen.order.saga.unknown &= pen.order.status != Status::Pending;
+        pen.write_money(transaction, status);
     }
-    pen.order.saga.unknown = false;
-    pen.write(match receipt.status {
-        Settled::Completed => Kind::PaymentCompleted,
-        Settled::Pending => Kind::PaymentPending,
-        Settled::Failed => Kind::PaymentFailed,
-    });
-    let declined = receipt.status == Settled::Failed && pen.order.payment.captured() == 0;
-    if declined && pen.order.status == Status::Pending {
+    let over = !pen.order.payment.is_named();
+    if pen.order.status == Status::Pending && status == Settled::Failed && over {
         pen.fail(Status::Cancelled, Reason::Declined, false);
-        return;
+    } else if news {
+        pen.settle_up(spare);
     }
-    pen.order.watched &= receipt.status == Settled::Pending;
-    pen.settle_up(spare);
 }
 
 /// The money had to be there by now: whatever is known decides.
-fn at_the_limit(pen: &mut Pen, told: &Told, spare: bool) {
+fn at_the_limit(pen: &mut Pen, (told, settled): (&Told, bool), spare: bool) {
     if pen.order.payment.captured() > 0 {
-        pen.fail(Status::Cancelled, Reason::Partial, false);
+        let pending = pen.order.payment.is_pending();
+        pen.fail(Status::Cancelled, Reason::Partial, pending);
         pen.settle_up(spare);
         return;
     }
     match told {
-        Told::Money(_) | Told::NeverSeen | Told::Refused => {
+        Told::Money(receipt) if receipt.known().is_some() => {
             pen.fail(Status::Expired, Reason::Unpaid, true);
         }
+        Told::NeverSeen | Told::Refused if settled => {
+            pen.fail(Status::Expired, Reason::Unpaid, true);
+        }
+        // An attempt may still be on its way: it is asked after once more.
+        Told::NeverSeen | Told::Refused => {}
         Told::NotSent if !pen.order.saga.unknown && pen.order.payment.charges.is_empty() => {
             pen.fail(Status::Expired, Reason::Unpaid, true);
         }
         // Only unknown keeps the units, and a person decides.
-        Told::NotSent | Told::Unknown | Told::Parcel { .. } => pen.open_review(),
+        Told::Money(_) | Told::NotSent | Told::Unknown | Told::Parcel { .. } => pen.open_review(),
     }
+}
+
+/// Whether a step was tried for as long as it may be without a person.
+fn is_stale(run: Run, now: LogTime) -> bool {
+    run.since.plus(STUCK_AFTER) <= now
 }
 
 fn deliver(pen: &mut Pen, told: &Told) {
     let asking = pen.order.saga.state == State::Running && pen.order.saga.step == at::DELIVER;
     match told {
-        Told::Parcel { delivery, status } => {
-            let Some(shipment) = &mut pen.order.shipment else {
-                return;
-            };
-            if shipment.delivery.is_none() {
-                shipment.delivery = Some(delivery.clone());
-            }
-            if asking {
-                let run = pen.order.saga.after(saga::ORDER, Outcome::Done, pen.now);
-                let run = run.expect("the caller saw that it is running");
-                // Its last step is to note its end.
-                let run = run.after(saga::ORDER, Outcome::Done, pen.now);
-                pen.order.saga = run.expect("it was running a moment ago");
-            }
-            moved(pen, *status);
-        }
-        Told::Refused if asking => {
-            let run = pen.order.saga.after(saga::ORDER, Outcome::Refused, pen.now);
-            pen.order.saga = run.expect("the caller saw that it is running");
-            pen.write(Kind::SagaStuck);
-        }
+        Told::Parcel { delivery, status } => found(pen, delivery, *status, asking),
+        Told::Refused if asking => not_delivered(pen, Outcome::Refused),
         Told::Unknown if asking && !pen.order.saga.unknown => note_unknown(pen),
+        Told::Unknown | Told::NeverSeen | Told::NotSent
+            if asking && is_stale(pen.order.saga, pen.now) =>
+        {
+            not_delivered(pen, Outcome::GivenUp);
+        }
         Told::Refused | Told::Unknown | Told::NeverSeen | Told::NotSent | Told::Money(_) => {}
+    }
+}
+
+/// The provider told of a parcel.
+fn found(pen: &mut Pen, delivery: &str, status: Parcel, asking: bool) {
+    let now = pen.now;
+    let Some(parcel) = &mut pen.order.shipment else {
+        return;
+    };
+    let over = |status| matches!(status, Parcel::Cancelled | Parcel::Failed);
+    let other = parcel.delivery.as_deref().is_some_and(|it| it != delivery);
+    if asking && over(parcel.status) && other {
+        // It was dropped, asked for again, and taken on anew.
+        (parcel.status, parcel.since) = (Parcel::Requested, now);
+    } else if other {
+        return;
+    }
+    let unknown_till_now = parcel.delivery.is_none();
+    parcel.delivery = Some(delivery.to_owned());
+    let was_over = over(parcel.status);
+    if asking && over(status) {
+        if was_over {
+            dropped(pen);
+        } else {
+            moved(pen, status);
+        }
+        return;
+    }
+    if asking {
+        let run = pen.order.saga.after(saga::ORDER, Outcome::Done, now);
+        let run = run.expect("the caller saw that it is running");
+        // Its last step is to note its end.
+        let run = run.after(saga::ORDER, Outcome::Done, now);
+        pen.order.saga = run.expect("it was running a moment ago");
+    } else if was_over && (status.has_left() || unknown_till_now && !over(status)) {
+        // Its units are on sale again, and yet somebody has them.
+        pen.open_review();
+    }
+    moved(pen, status);
+}
+
+/// There will be no parcel by itself.
+fn not_delivered(pen: &mut Pen, outcome: Outcome) {
+    let run = pen.order.saga.after(saga::ORDER, outcome, pen.now);
+    let run = run.expect("the caller saw that it is running");
+    let may_be = run.unknown && outcome == Outcome::GivenUp;
+    if pen.recalling().is_some() && !may_be {
+        pen.never_asked();
+        pen.settle_up(false);
+    } else {
+        pen.order.saga = Run {
+            unknown: may_be,
+            ..run
+        };
+        pen.write(Kind::SagaStuck);
     }
 }
 
@@ -239,15 +323,17 @@ pub(super) fn moved(pen: &mut Pen, said: Parcel) {
             Parcel::Failed | Parcel::Cancelled => dropped(pen),
             Parcel::Requested | Parcel::Initiated | Parcel::Delivered => {}
         }
+        pen.settle_up(false);
     }
 }
 
 /// The units have left: a cancel that was not decided yet comes too late.
 fn left(pen: &mut Pen) {
-    if pen.order.is_cancelling() && pen.order.units == super::Units::Sold {
-        refuse_cancel(pen);
+    if pen.order.units != Units::Sold {
+        return;
     }
-    if pen.order.status == Status::Confirmed && pen.order.units == super::Units::Sold {
+    pen.refuse_cancel();
+    if pen.order.status == Status::Confirmed {
         pen.units(UnitsChange::Ship);
         pen.enter(Status::Shipped, None);
     }
@@ -255,14 +341,15 @@ fn left(pen: &mut Pen) {
 
 /// The provider called the delivery off: by our wish the cancel goes on, by its own a person looks.
 fn dropped(pen: &mut Pen) {
-    let recalling = pen
-        .order
-        .cancel
-        .is_some_and(|cancel| cancel.run.state == State::Running && cancel.run.step == at::RECALL);
-    if recalling {
+    if pen.order.status != Status::Confirmed || pen.order.units != Units::Sold {
+        return;
+    }
+    if pen.recalling().is_some() {
+        if pen.order.saga.state != State::Completed {
+            pen.order.saga.state = State::Compensated;
+        }
         pen.called_off();
-        pen.settle_up(false);
-    } else if pen.order.status == Status::Confirmed && pen.order.units == super::Units::Sold {
+    } else {
         pen.order.saga = Run {
             state: State::Stuck,
             ..Run::begin(at::DELIVER, pen.now)
@@ -271,33 +358,26 @@ fn dropped(pen: &mut Pen) {
     }
 }
 
-fn refuse_cancel(pen: &mut Pen) {
-    if let Some(cancel) = &mut pen.order.cancel {
-        let run = cancel.run.after(saga::CANCEL, Outcome::Refused, pen.now);
-        if let Ok(run) = run {
-            cancel.run = run;
-            pen.write(Kind::CancelRefused);
-        }
-    }
-}
-
 fn recall(pen: &mut Pen, told: &Told) {
-    let recalling = pen
-        .order
-        .cancel
-        .is_some_and(|cancel| cancel.run.state == State::Running && cancel.run.step == at::RECALL);
     match told {
         Told::Parcel { status, .. } => moved(pen, *status),
-        Told::Refused if recalling => refuse_cancel(pen),
-        Told::Unknown if recalling => {
-            if let Some(cancel) = &mut pen.order.cancel
-                && !cancel.run.unknown
-            {
-                cancel.run.unknown = true;
-                pen.write(Kind::SagaUnknown);
-            }
-        }
-        Told::Refused | Told::Unknown | Told::NeverSeen | Told::NotSent | Told::Money(_) => {}
+        Told::Refused => pen.refuse_cancel(),
+        Told::Unknown | Told::NeverSeen | Told::NotSent | Told::Money(_) => {}
+    }
+    let Some(cancel) = pen.recalling() else {
+        return;
+    };
+    let run = cancel.run;
+    let (outcome, kind) = if is_stale(run, pen.now) {
+        (Outcome::GivenUp, Kind::SagaStuck)
+    } else if *told == Told::Unknown && !run.unknown {
+        (Outcome::Unknown, Kind::SagaUnknown)
+    } else {
+        return;
+    };
+    if let Ok(run) = run.after(saga::CANCEL, outcome, pen.now) {
+        pen.order.cancel = Some(Cancel { run, ..cancel });
+        pen.write(kind);
     }
 }
 
@@ -306,26 +386,21 @@ fn refund(pen: &mut Pen, number: usize, told: &Told) {
     let Some(refund) = pen.order.refunds.get_mut(number) else {
         return;
     };
-    if refund.run.state != State::Running {
-        return;
+    let back = matches!(told, Told::Money(receipt) if receipt.is_back(refund.amount));
+    match (refund.run.state, back) {
+        (State::Running, _) => {}
+        // It came after all.
+        (State::Stuck, true) => refund.run = refund.run.retry(now).unwrap_or(refund.run),
+        // It was refused before, and what it would have taken back may be promised again.
+        (State::Compensated, true) => return pen.open_review(),
+        (State::Stuck | State::Compensated, false)
+        | (State::Completed | State::Compensating, _) => return,
     }
-    let outcome = match told {
-        Told::Money(receipt) if receipt.amount == Some(refund.amount) => {
-            refund.transaction = Some(receipt.transaction.clone());
-            match receipt.status {
-                Settled::Completed => Outcome::Done,
-                Settled::Failed => Outcome::Refused,
-                Settled::Pending => return,
-            }
-        }
-        // Another amount went back than was asked for: a person has to look.
-        Told::Money(_) => Outcome::GivenUp,
-        Told::Refused => Outcome::Refused,
-        Told::Unknown if !refund.run.unknown => Outcome::Unknown,
-        Told::Unknown | Told::NeverSeen | Told::NotSent | Told::Parcel { .. } => return,
+    let Some(outcome) = outcome(refund, told, now) else {
+        return;
     };
     let run = refund.run.after(saga::REFUND, outcome, now);
-    refund.run = run.expect("the caller saw that it is running");
+    refund.run = run.expect("it is running, or was made so");
     if refund.run.state == State::Stuck && refund.why == Why::Asked && outcome == Outcome::Refused {
         // The shop asked, the provider said no, nothing moved: the order stands as it was.
         refund.run.state = State::Compensated;
@@ -340,8 +415,24 @@ fn refund(pen: &mut Pen, number: usize, told: &Told) {
     pen.settle_up(false);
 }
 
-/// A review's end is an event of its own; see [`super::resolve`].
-pub(super) fn reject_review(pen: &mut Pen) {
-    pen.close_review(ReviewState::Rejected);
-    pen.fail(Status::Cancelled, Reason::ReviewRejected, true);
+/// What an answer means for a refund; nothing if it is no news.
+fn outcome(refund: &mut Refund, told: &Told, now: LogTime) -> Option<Outcome> {
+    let waited = || is_stale(refund.run, now).then_some(Outcome::GivenUp);
+    match told {
+        Told::Money(receipt) if receipt.amount == Some(refund.amount) => {
+            let waited = waited();
+            refund.transaction = Some(receipt.transaction.clone());
+            match receipt.status {
+                Settled::Completed => Some(Outcome::Done),
+                Settled::Failed => Some(Outcome::Refused),
+                Settled::Pending => waited,
+            }
+        }
+        // Another amount went back than was asked for: a person has to look.
+        Told::Money(_) => Some(Outcome::GivenUp),
+        Told::Refused => Some(Outcome::Refused),
+        Told::Unknown if !refund.run.unknown => Some(Outcome::Unknown),
+        Told::Unknown | Told::NeverSeen | Told::NotSent => waited(),
+        Told::Parcel { .. } => None,
+    }
 }

@@ -101,39 +101,34 @@ pub fn take(
         return Err(Rejection::AlreadyExists.into());
     }
     let (lines, total) = price(ask, supply)?;
-    if let Some(expected) = ask.expected_total {
-        if expected.currency != total.currency {
-            return Err(Rejection::AmountCurrency.into());
-        }
-        if expected != total {
-            return Err(Rejection::PriceChanged { total }.into());
-        }
+    if let Some(expected) = ask.expected_total
+        && expected != total
+    {
+        return Err(Rejection::PriceChanged { total }.into());
     }
-    let (hold, moves) = if ask.hold.is_some() {
-        let asker = Asker {
-            customer: Some(&ask.customer),
-            expected: None,
-        };
-        (begin(ask, given, asker, now)?, Vec::new())
-    } else {
-        let place = Place {
-            id: made.clone(),
-            customer: ask.customer.clone(),
-            lines: ask.lines.clone(),
-            ttl: ask.confirming,
-        };
-        let (placed, moves) = hold::place(&place, false, supply, now)?;
-        let confirming = hold::begin(known(&placed), Asker::default(), &ask.id, now)?;
-        // It was placed and began confirming at once: it was never changed.
-        let confirming = Hold {
-            changed_at: None,
-            ..confirming
-        };
-        (confirming, moves)
+    let (hold, moves) = match &ask.hold {
+        Some(_) => (begin(ask, given, now)?, Vec::new()),
+        None => place(ask, made, supply, now)?,
     };
 
     // From here on it succeeds.
-    let created = Order {
+    let created = create(ask, (lines, total), &hold, now);
+    let then = (total.amount == 0).then(|| {
+        let mut pen = Pen::new(&created, now);
+        pen.settle_up(false);
+        pen.end().expect("an order that costs nothing is paid")
+    });
+    Ok(Take {
+        created,
+        then,
+        hold,
+        moves,
+    })
+}
+
+/// The order as its first event tells it.
+fn create(ask: &Ask, (lines, total): (Vec<Line>, Money), hold: &Hold, now: LogTime) -> Order {
+    Order {
         id: ask.id.clone(),
         customer: ask.customer.clone(),
         status: Status::Pending,
@@ -157,31 +152,37 @@ pub fn take(
         limit: now.plus(ask.confirming),
         since: now,
         created_at: now,
-    };
-    let then = (total.amount == 0).then(|| {
-        let mut pen = Pen::new(&created, now);
-        pen.settle_up(false);
-        pen.end().expect("an order that costs nothing is paid")
-    });
-    Ok(Take {
-        created,
-        then,
-        hold,
-        moves,
-    })
+    }
 }
 
-fn known(hold: &Hold) -> Option<Known<'_>> {
-    Some(Known { hold, version: 1 })
+/// A hold of the order's own: it was placed and began confirming at once, and was never changed.
+fn place(
+    ask: &Ask,
+    made: &HoldId,
+    supply: &[Supply<'_>],
+    now: LogTime,
+) -> Result<(Hold, Vec<Move>), Refused> {
+    let place = Place {
+        id: made.clone(),
+        customer: ask.customer.clone(),
+        lines: ask.lines.clone(),
+        ttl: ask.confirming,
+    };
+    let (placed, moves) = hold::place(&place, false, supply, now)?;
+    let placed = Hold {
+        state: hold::State::Confirming,
+        order: Some(ask.id.clone()),
+        ..placed
+    };
+    Ok((placed, moves))
 }
 
 /// A hold that the client placed begins confirming for the order; its lines must be the order's.
-fn begin(
-    ask: &Ask,
-    given: Option<Known<'_>>,
-    asker: Asker<'_>,
-    now: LogTime,
-) -> Result<Hold, Refused> {
+fn begin(ask: &Ask, given: Option<Known<'_>>, now: LogTime) -> Result<Hold, Refused> {
+    let asker = Asker {
+        customer: Some(&ask.customer),
+        expected: None,
+    };
     let hold = hold::begin(given, asker, &ask.id, now)?;
     let same = |line: &hold::Line| {
         let alike = |it: &Wanted| it.sku == line.sku && it.location == line.location;
@@ -196,19 +197,28 @@ fn begin(
 
 /// Prices of the lines, and what they come to with the adjustments.
 fn price(ask: &Ask, supply: &[Supply<'_>]) -> Result<(Vec<Line>, Money), Rejection> {
+    let price = |supply: &Supply<'_>| {
+        supply
+            .terms
+            .expect("the caller saw that it is listed")
+            .price
+    };
+    let first = supply.first().map(|supply| price(supply).currency);
+    let foreign = |(_, supply): &(&Wanted, &Supply<'_>)| Some(price(supply).currency) != first;
+    if let Some((wanted, _)) = ask.lines.iter().zip(supply).find(foreign) {
+        let sku = wanted.sku.clone();
+        return Err(Rejection::Currency { sku });
+    }
+    let expected = ask.expected_total.map(|total| total.currency);
+    if expected.is_some() && expected != first {
+        return Err(Rejection::AmountCurrency);
+    }
     let mut lines = Vec::with_capacity(ask.lines.len());
     let mut sum: Option<Money> = None;
     for (wanted, supply) in ask.lines.iter().zip(supply) {
-        let price = supply
-            .terms
-            .expect("the caller saw that it is listed")
-            .price;
+        let price = price(supply);
         let part = price.checked_times(wanted.quantity.get());
         let part = part.ok_or(Rejection::Total)?;
-        if sum.is_some_and(|sum| sum.currency != part.currency) {
-            let sku = wanted.sku.clone();
-            return Err(Rejection::Currency { sku });
-        }
         sum = match sum {
             Some(sum) => Some(sum.checked_add(part).ok_or(Rejection::Total)?),
             None => Some(part),

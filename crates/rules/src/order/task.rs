@@ -4,7 +4,6 @@
 //! tried; the tries are bookkeeping, kept beside the order and never part of its story.
 
 use super::{Order, Status};
-use crate::payment::Settled;
 use crate::retry::Schedule;
 use crate::saga::{State, at};
 use crate::shipment;
@@ -38,6 +37,9 @@ pub struct Tries {
     pub calls: u32,
     /// Times that the effect itself was asked for since then.
     pub sent: u32,
+    /// When it was asked for last; the beginning of time before the first.
+    #[serde(default)]
+    pub sent_at: LogTime,
     /// Whether the provider said that it never saw the effect: it is to be sent again.
     pub again: bool,
     /// When the last call ended; the beginning of time before the first.
@@ -92,6 +94,7 @@ impl Order {
         if let Some(cancel) = &self.cancel
             && cancel.run.state == State::Running
             && cancel.run.step == at::RECALL
+            && self.parcel_is_named()
         {
             return retry(Task::Recall, cancel.run.since);
         }
@@ -106,13 +109,31 @@ impl Order {
             };
             return retry(task, refund.run.since);
         }
-        if self.watched {
-            let wait = WATCH_MS.get(usize::try_from(tries.calls).unwrap_or(usize::MAX));
-            let at = self.since.plus(Millis(*wait?));
-            let task = Task::AskCharge;
-            return Some(Due { task, at });
-        }
-        self.track_due(tries, random)
+        let (watch, track) = (self.watch_due(tries, random), self.track_due(tries, random));
+        watch.into_iter().chain(track).min_by_key(|due| due.at)
+    }
+
+    /// The watched charge is asked after at its moments, and behind the last one until the question
+    /// is answered.
+    fn watch_due(&self, tries: Tries, random: u64) -> Option<Due> {
+        let moments = WATCH_MS.iter().map(|wait| self.since.plus(Millis(*wait)));
+        let next = moments.filter(|at| *at > tries.last).min();
+        let again = || {
+            tries
+                .last
+                .plus(crate::retry::CALLS.delay(tries.calls, random))
+        };
+        let due = Due {
+            task: Task::AskCharge,
+            at: next.unwrap_or_else(again),
+        };
+        self.watched.then_some(due)
+    }
+
+    /// Whether the provider named the parcel, so that it can be asked about it.
+    fn parcel_is_named(&self) -> bool {
+        let named = |shipment: &shipment::Shipment| shipment.delivery.is_some();
+        self.shipment.as_ref().is_some_and(named)
     }
 
     fn or_ask(&self, tries: Tries, act: Task, ask: Task) -> Task {
@@ -124,9 +145,9 @@ impl Order {
     }
 
     fn charge_due(&self, tries: Tries, random: u64) -> Option<Due> {
-        let named = |status| self.payment.charges.iter().any(|it| it.status == status);
-        let known = named(Settled::Pending) || named(Settled::Completed) || self.payment.failed;
-        let task = if known {
+        let known = self.payment.is_named() || self.payment.failed;
+        let over = tries.last >= self.limit;
+        let task = if known || over {
             Task::AskCharge
         } else {
             self.or_ask(tries, Task::Charge, Task::AskCharge)
@@ -150,10 +171,13 @@ impl Order {
     fn track_due(&self, tries: Tries, random: u64) -> Option<Due> {
         let live = matches!(self.status, Status::Confirmed | Status::Shipped);
         let shipment = self.shipment.as_ref().filter(|_| live)?;
-        let going = matches!(
-            shipment.status,
-            shipment::Status::Initiated | shipment::Status::InTransit
-        );
+        let going = match shipment.status {
+            shipment::Status::Requested => shipment.delivery.is_some(),
+            shipment::Status::Initiated | shipment::Status::InTransit => true,
+            shipment::Status::Delivered
+            | shipment::Status::Cancelled
+            | shipment::Status::Failed => false,
+        };
         let since = if tries.calls == 0 {
             shipment.since
         } else {

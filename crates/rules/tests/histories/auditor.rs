@@ -89,7 +89,7 @@ impl Story {
         for line in &hold.lines {
             let shares = match hold.state {
                 State::Confirmed => line.confirmed.zip(line.released),
-                State::Held | State::Released | State::Expired => {
+                State::Held | State::Confirming | State::Released | State::Expired => {
                     assert_eq!((line.confirmed, line.released), (None, None), "{self:?}");
                     continue;
                 }

@@ -297,7 +297,7 @@ impl Ledger {
             State::Confirmed => Ending::Confirm,
             State::Released => Ending::Release,
             State::Expired => Ending::Expire,
-            State::Held => panic!("an ending leaves no live hold"),
+            State::Held | State::Confirming => panic!("an ending leaves no live hold"),
         };
         for made in moves {
             self.commit(made);

@@ -1,6 +1,7 @@
 //! All routes: one file per kind of thing, each with its part of the table.
 
 mod callbacks;
+mod explain;
 mod holds;
 mod log;
 mod orders;
@@ -29,7 +30,8 @@ use std::sync::Arc;
 
 /// Every route.
 pub(super) fn all() -> impl Iterator<Item = &'static Route> {
-    let parts: [&'static [Route]; 14] = [
+    const PARTS: &[&[Route]] = &[
+        explain::ROUTES,
         skus::ROUTES,
         stock::ROUTES,
         holds::ROUTES,
@@ -45,7 +47,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Route> {
         tokens::ROUTES,
         pages::ROUTES,
     ];
-    parts.into_iter().flatten()
+    PARTS.iter().copied().flatten()
 }
 
 /// Who asks for a write, and how: all that does not depend on what is asked.

@@ -8,12 +8,14 @@ mod callback;
 mod order;
 mod review;
 mod saga;
+mod story;
 mod verify;
 
 pub(crate) use callback::*;
 pub(crate) use order::*;
 pub(crate) use review::*;
 pub(crate) use saga::*;
+pub(crate) use story::{Story, StoryCause, StoryEntry, StoryFinding, StoryNext};
 pub(crate) use verify::Verify;
 
 use schemars::JsonSchema;

@@ -37,27 +37,29 @@ impl Live for Callback {
     const WORD: &'static str = "callback";
 }
 
-const COLUMNS: &str = "created, last, version, calls, sent, again, called, due, flagged, body";
+const COLUMNS: &str =
+    "created, last, version, calls, sent, sent_at, again, called, due, flagged, body";
 
 fn read<T: Live>(row: &rusqlite::Row<'_>) -> Result<Row<T>, Fault> {
     let small = |column| {
         let number = rows::number(row, column)?;
         u32::try_from(number).map_err(|_| Fault::Corrupt("a count out of range".to_owned()))
     };
-    let due: Option<i64> = row.get(7).map_err(fault)?;
+    let due: Option<i64> = row.get(8).map_err(fault)?;
     Ok(Row {
         created: rows::number(row, 0)?,
         last: rows::number(row, 1)?,
         version: rows::number(row, 2)?,
-        body: rows::body(row, 9)?,
+        body: rows::body(row, 10)?,
         tries: Tries {
             calls: small(3)?,
             sent: small(4)?,
-            again: row.get(5).map_err(fault)?,
-            last: LogTime::from_micros(row.get(6).map_err(fault)?),
+            sent_at: LogTime::from_micros(row.get(5).map_err(fault)?),
+            again: row.get(6).map_err(fault)?,
+            last: LogTime::from_micros(row.get(7).map_err(fault)?),
         },
         due: due.map(LogTime::from_micros),
-        flagged: row.get(8).map_err(fault)?,
+        flagged: row.get(9).map_err(fault)?,
     })
 }
 
@@ -133,11 +135,14 @@ pub(super) fn write<T: Live>(conn: &Connection, writes: &[RowWrite<T>]) -> Resul
         return Ok(());
     }
     let table = T::TABLE;
-    let insert =
-        format!("INSERT INTO {table}({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)");
+    let insert = format!(
+        "INSERT INTO {table}({COLUMNS})
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
+    );
     let update = format!(
-        "UPDATE {table} SET last = ?2, version = ?3, calls = ?4, sent = ?5, again = ?6,
-         called = ?7, due = ?8, flagged = ?9, body = ?10 WHERE created = ?1 AND version = ?11"
+        "UPDATE {table} SET last = ?2, version = ?3, calls = ?4, sent = ?5, sent_at = ?6,
+         again = ?7, called = ?8, due = ?9, flagged = ?10, body = ?11
+         WHERE created = ?1 AND version = ?12"
     );
     let mut insert = conn.prepare_cached(&insert).map_err(fault)?;
     let mut update = conn.prepare_cached(&update).map_err(fault)?;
@@ -147,10 +152,10 @@ pub(super) fn write<T: Live>(conn: &Connection, writes: &[RowWrite<T>]) -> Resul
         let due = row.due.map(LogTime::micros);
         let (created, last, version) = (sql(row.created), sql(row.last), sql(row.version));
         let (calls, sent, called) = (tries.calls, tries.sent, tries.last.micros());
-        let (again, flagged) = (tries.again, row.flagged);
+        let (sent_at, again, flagged) = (tries.sent_at.micros(), tries.again, row.flagged);
         let count = match was {
             None => insert.execute(params![
-                created, last, version, calls, sent, again, called, due, flagged, body
+                created, last, version, calls, sent, sent_at, again, called, due, flagged, body
             ]),
             Some(was) => update.execute(params![
                 created,
@@ -158,6 +163,7 @@ pub(super) fn write<T: Live>(conn: &Connection, writes: &[RowWrite<T>]) -> Resul
                 version,
                 calls,
                 sent,
+                sent_at,
                 again,
                 called,
                 due,

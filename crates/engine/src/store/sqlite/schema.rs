@@ -52,12 +52,14 @@ CREATE TABLE timer_news(first INTEGER PRIMARY KEY, entries BLOB NOT NULL) STRICT
 /// the mark of its timers now (see `timers`); batches were numbered by position before.
 const ORDERS: &str = "
 CREATE TABLE order_row(created INTEGER PRIMARY KEY, last INTEGER NOT NULL,
-  version INTEGER NOT NULL, calls INTEGER NOT NULL, sent INTEGER NOT NULL, again INTEGER NOT NULL,
-  called INTEGER NOT NULL, due INTEGER, flagged INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
+  version INTEGER NOT NULL, calls INTEGER NOT NULL, sent INTEGER NOT NULL,
+  sent_at INTEGER NOT NULL, again INTEGER NOT NULL, called INTEGER NOT NULL,
+  due INTEGER, flagged INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
 CREATE INDEX order_flagged ON order_row(created) WHERE flagged = 1;
 CREATE TABLE callback(created INTEGER PRIMARY KEY, last INTEGER NOT NULL,
-  version INTEGER NOT NULL, calls INTEGER NOT NULL, sent INTEGER NOT NULL, again INTEGER NOT NULL,
-  called INTEGER NOT NULL, due INTEGER, flagged INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
+  version INTEGER NOT NULL, calls INTEGER NOT NULL, sent INTEGER NOT NULL,
+  sent_at INTEGER NOT NULL, again INTEGER NOT NULL, called INTEGER NOT NULL,
+  due INTEGER, flagged INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
 CREATE INDEX callback_flagged ON callback(created) WHERE flagged = 1;
 CREATE TABLE private(id INTEGER PRIMARY KEY, customer TEXT, text TEXT NOT NULL,
   erased_at INTEGER) STRICT;

@@ -47,6 +47,12 @@ pub(super) fn refusals() -> Vec<Rejection> {
             then: Rejection::Released { ended_at: ENDED },
         },
         Refusal {
+            case: "for its order, past the deadline that counts no more",
+            given: ENDED_LATE.in_state(State::Confirming),
+            when: too_many(),
+            then: Rejection::Confirming,
+        },
+        Refusal {
             case: "expired and swept, too many",
             given: ENDED_LATE.in_state(State::Expired),
             when: too_many(),

@@ -35,6 +35,12 @@ pub(super) fn refusals() -> Vec<Rejection> {
             then: Rejection::Released { ended_at: ENDED },
         },
         Refusal {
+            case: "for its order: only that ends it",
+            given: early.in_state(State::Confirming),
+            when: (),
+            then: Rejection::Confirming,
+        },
+        Refusal {
             case: "expired before, early",
             given: early.in_state(State::Expired),
             when: (),

@@ -44,6 +44,12 @@ pub(super) fn refusals() -> Vec<Rejection> {
             then: Rejection::Released { ended_at: ENDED },
         },
         Refusal {
+            case: "for its order, past the deadline that counts no more",
+            given: ENDED_LATE.in_state(State::Confirming),
+            when: LIVES,
+            then: Rejection::Confirming,
+        },
+        Refusal {
             case: "expired and swept",
             given: ENDED_LATE.in_state(State::Expired),
             when: LIVES,

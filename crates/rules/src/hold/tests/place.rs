@@ -173,6 +173,7 @@ fn a_place_of_just_what_there_is_sets_the_units_aside_until_its_deadline() {
         deadline: at(11_000),
         changed_at: None,
         ended_at: None,
+        order: None,
     };
     assert_eq!(hold, expected);
     let expected = [moved(Operation::Hold, wanted("lamp", "main", 2))];

@@ -33,6 +33,12 @@ pub(super) fn refusals() -> Vec<Rejection> {
             then: Rejection::Confirmed { ended_at: ENDED },
         },
         Refusal {
+            case: "for its order, past the deadline that counts no more",
+            given: ENDED_LATE.in_state(State::Confirming),
+            when: (),
+            then: Rejection::Confirming,
+        },
+        Refusal {
             case: "expired and swept",
             given: ENDED_LATE.in_state(State::Expired),
             when: (),

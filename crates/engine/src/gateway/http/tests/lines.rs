@@ -4,11 +4,17 @@ use super::*;
 
 /// Calls until one met a connection that the other side had just closed; its key and reply.
 ///
-/// A warm-up leaves a kept connection behind; whether the next call takes it is up to the pool.
+/// Three calls at once leave several kept connections behind; whether the next one takes one of
+/// them is up to the pool.
 async fn until_stale(peer: &Peer, gateway: &HttpGateway) -> (String, Reply) {
     for round in 0..1_000 {
-        let warm = gateway.call(&charge(&format!("warm-{round}")), LONG).await;
-        assert_eq!(warm, completed());
+        let warm = charge(&format!("warm-{round}"));
+        let warmed = tokio::join!(
+            gateway.call(&warm, LONG),
+            gateway.call(&warm, LONG),
+            gateway.call(&warm, LONG)
+        );
+        assert_eq!(warmed, (completed(), completed(), completed()));
         let key = format!("key-{round}");
         let reply = gateway.call(&charge(&key), LONG).await;
         let heard = peer.heard();

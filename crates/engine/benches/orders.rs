@@ -1,0 +1,280 @@
+//! Orders a second, in process, on the SQLite store: taken, and completed to delivery.
+//!
+//! *Taken*: a closed loop in which each caller takes an order with a random id and key and waits
+//! until it is on disk with its hold, its intent to charge and its due time; no provider is there.
+//! *Completed*: providers in the process say yes at once and send news of the parcel as callbacks
+//! (in transit, delivered); an order counts when it is DELIVERED. Bytes are those of the database
+//! file, write-ahead log copied, over the orders made.
+//!
+//! `cargo bench -p evenkeel-engine --bench orders -- [--seconds S] [--rounds N]`
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a benchmark has callers and a stopwatch of its own"
+)]
+
+use async_trait::async_trait;
+use evenkeel_engine::callback::Sender;
+use evenkeel_engine::clock::{SystemClock, SystemIds};
+use evenkeel_engine::commit::{Command, Key, Received};
+use evenkeel_engine::gateway::memory::InstantGateway;
+use evenkeel_engine::gateway::{Call, Gateway, Reply};
+use evenkeel_engine::port::{Ids, OrderRow};
+use evenkeel_engine::store::sqlite::SqliteStore;
+use evenkeel_engine::store::sqlite::names::NamesOptions;
+use evenkeel_engine::{Engine, Options, Ports, Request};
+use evenkeel_rules::hold::Wanted;
+use evenkeel_rules::ids::{CustomerId, LocationId, OrderId, SkuId, TokenId};
+use evenkeel_rules::money::{Currency, Money};
+use evenkeel_rules::order::{Ask, News, Status};
+use evenkeel_rules::quantity::Quantity;
+use evenkeel_rules::shipment;
+use evenkeel_rules::sku::Terms;
+use evenkeel_rules::stock::Change;
+use evenkeel_rules::time::Millis;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const UNITS: u64 = 100_000_000;
+
+fn sku() -> SkuId {
+    SkuId::new("lamp").expect("an id")
+}
+
+fn request(command: Command, key: Option<&str>) -> Request {
+    Request {
+        command,
+        key: key.map(|key| Key::new(None, key, &[b"POST /v1/orders", key.as_bytes()])),
+        actor: TokenId::new("t-bench").expect("an id"),
+        owner: None,
+        expected: None,
+        deadline: None,
+    }
+}
+
+fn take(dice: &mut fastrand::Rng) -> Request {
+    let number = dice.u128(..);
+    let ask = Ask {
+        id: OrderId::new(&format!("o-{number:032x}")).expect("an id"),
+        customer: CustomerId::new(&format!("c-{}", number % 1_000_000)).expect("an id"),
+        lines: vec![Wanted {
+            sku: sku(),
+            location: LocationId::main(),
+            quantity: Quantity::ONE,
+        }],
+        hold: None,
+        method: "card".to_owned(),
+        expected_total: None,
+        adjustments: Vec::new(),
+        confirming: Millis(900_000),
+    };
+    let private = r#"{"token":"tok_ok"}"#.to_owned();
+    let ask = Box::new(ask);
+    let key = format!("k-{number:032x}");
+    request(Command::TakeOrder { ask, private }, Some(&key))
+}
+
+async fn open(dir: &Path, gateway: Option<Arc<Provider>>) -> Engine {
+    let store = SqliteStore::open(dir, &SystemIds, NamesOptions::default());
+    let ports = Ports {
+        store: Arc::new(store.expect("the directory can be opened")),
+        gate: None,
+        gateway: gateway.map(|gateway| gateway as _),
+        clock: Arc::new(SystemClock::new()),
+        ids: Arc::new(SystemIds),
+    };
+    let engine = Engine::start(ports, Options::default()).await;
+    let engine = engine.expect("the store answers");
+    let price = Money::price(1999, Currency::new("EUR").expect("a code")).expect("a price");
+    let terms = Terms {
+        sku: sku(),
+        name: "Lamp".to_owned(),
+        price,
+        max_per_order: None,
+        max_per_customer: None,
+        sale: None,
+    };
+    let put = request(Command::PutSku { terms }, Some("put"));
+    engine.execute(put).await.expect("listed");
+    let receive = Command::ChangeStock {
+        sku: sku(),
+        location: LocationId::main(),
+        change: Change::Receive(Quantity::new(UNITS).expect("units")),
+        reference: None,
+        reason: None,
+    };
+    engine
+        .execute(request(receive, Some("receive")))
+        .await
+        .expect("received");
+    engine
+}
+
+fn parcel(order: &OrderId, delivery: &str, status: shipment::Status) -> Request {
+    let received = Received {
+        sender: Sender::Delivery,
+        provider: "bench".to_owned(),
+        event: format!("{order}-{}", status.name()),
+        order: order.clone(),
+        news: News::Parcel {
+            delivery: delivery.to_owned(),
+            status,
+        },
+        raw: format!("{{\"type\":\"delivery\",\"order\":\"{order}\"}}"),
+    };
+    request(Command::StoreCallback(Box::new(received)), None)
+}
+
+/// A provider in the process that says yes at once and tells who carries its news of each parcel.
+struct Provider {
+    instant: InstantGateway,
+    parcels: mpsc::UnboundedSender<(OrderId, String)>,
+}
+
+#[async_trait]
+impl Gateway for Provider {
+    async fn call(&self, call: &Call, timeout: Duration) -> Reply {
+        let reply = self.instant.call(call, timeout).await;
+        if let (Call::Deliver { order, .. }, Reply::Delivery { delivery, .. }) = (call, &reply) {
+            drop(self.parcels.send((order.clone(), delivery.clone())));
+        }
+        reply
+    }
+}
+
+/// Carries a provider's news: two callbacks a parcel, a moment after it was asked for.
+async fn carry(engine: Engine, mut parcels: mpsc::UnboundedReceiver<(OrderId, String)>) {
+    let mut tasks = tokio::task::JoinSet::new();
+    while let Some((order, delivery)) = parcels.recv().await {
+        let engine = engine.clone();
+        tasks.spawn(async move {
+            tokio::time::sleep(Duration::from_millis(30)).await;
+            for status in [shipment::Status::InTransit, shipment::Status::Delivered] {
+                let news = parcel(&order, &delivery, status);
+                engine.execute(news).await.expect("stored");
+            }
+        });
+        while tasks.try_join_next().is_some() {}
+    }
+}
+
+/// Waits until every order is delivered.
+async fn all_delivered(engine: &Engine) {
+    loop {
+        let (mut before, mut open) = (u64::MAX, 0);
+        loop {
+            let rows = engine.store().orders(before, 2_000).await;
+            let rows = rows.expect("readable").rows;
+            let Some(last) = rows.last() else { break };
+            before = last.created;
+            let delivered = |row: &&OrderRow| row.body.status != Status::Delivered;
+            open += rows.iter().filter(delivered).count();
+        }
+        if open == 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn round(engine: &Engine, callers: u64, length: Duration, whole: bool) -> (f64, u64) {
+    let stop = Arc::new(AtomicBool::new(false));
+    let done = Arc::new(AtomicU64::new(0));
+    let mut tasks = tokio::task::JoinSet::new();
+    let begin = Instant::now();
+    for _ in 0..callers {
+        let (engine, stop) = (engine.clone(), Arc::clone(&stop));
+        let done = Arc::clone(&done);
+        let seed = u128::from_le_bytes(SystemIds.random()) as u64;
+        tasks.spawn(async move {
+            let mut dice = fastrand::Rng::with_seed(seed);
+            while !stop.load(Ordering::Relaxed) {
+                engine.execute(take(&mut dice)).await.expect("taken");
+                if whole {
+                    // As many orders at once as callers would have, and no more.
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                done.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+    }
+    tokio::time::sleep(length).await;
+    stop.store(true, Ordering::Relaxed);
+    while tasks.join_next().await.is_some() {}
+    if whole {
+        all_delivered(engine).await;
+    }
+    let (count, took) = (done.load(Ordering::Relaxed), begin.elapsed());
+    (count as f64 / took.as_secs_f64(), count)
+}
+
+fn argument(name: &str, default: u64) -> u64 {
+    let mut arguments = std::env::args().skip_while(|argument| argument != name);
+    let value = arguments.nth(1).and_then(|value| value.parse().ok());
+    value.unwrap_or(default)
+}
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() {
+    let length = Duration::from_secs(argument("--seconds", 5));
+    let rounds = argument("--rounds", 3);
+    for (name, callers, whole) in [
+        ("taken", 64, false),
+        ("taken", 512, false),
+        ("completed", 512, true),
+    ] {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (parcels, carried) = mpsc::unbounded_channel();
+        let instant = InstantGateway::new();
+        let gateway = whole.then(|| Arc::new(Provider { instant, parcels }));
+        let engine = open(dir.path(), gateway).await;
+        let carrier = tokio::spawn(carry(engine.clone(), carried));
+        let mut figures = Vec::new();
+        let mut made = 0;
+        for _ in 0..rounds {
+            let (figure, count) = round(&engine, callers, length, whole).await;
+            figures.push(figure);
+            made += count;
+        }
+        let log = engine.head().await.expect("readable").position;
+        engine.stop().await;
+        carrier.abort();
+        drop(engine);
+        figures.sort_by(f64::total_cmp);
+        let bytes = size(dir.path());
+        println!(
+            "{name:>9}, {callers:>3} callers: {:>7.0} orders/s ({:.0}-{:.0}), {:.1} log rows and \
+             {:.0} bytes an order",
+            figures[figures.len() / 2],
+            figures[0],
+            figures[figures.len() - 1],
+            log as f64 / made as f64,
+            bytes as f64 / made as f64,
+        );
+    }
+}
+
+/// Bytes of the database file once the write-ahead log is copied into it, per table with
+/// `--tables`.
+fn size(dir: &Path) -> u64 {
+    let file = dir.join("evenkeel.db");
+    let conn = rusqlite::Connection::open(&file).expect("the file can be opened");
+    let copied: Result<(), _> = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    copied.expect("nobody else has it open");
+    if std::env::args().any(|argument| argument == "--tables") {
+        let query = "SELECT name, sum(pgsize) FROM dbstat GROUP BY name ORDER BY 2 DESC";
+        let mut tables = conn.prepare(query).expect("dbstat is compiled in");
+        let mut rows = tables.query([]).expect("it can be read");
+        while let Some(row) = rows.next().expect("it can be read") {
+            let (name, bytes): (String, i64) =
+                (row.get(0).expect("a name"), row.get(1).expect("bytes"));
+            println!("  {name}: {bytes}");
+        }
+    }
+    std::fs::metadata(&file).expect("it is there").len()
+}
