@@ -37,6 +37,7 @@ fn erase<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
     })?;
     // Saying it again erases what came since: it is idempotent by itself and needs no key.
     let writer = writer(&call, &read.canonical)?.keyless();
+    let reason = read.value;
     let customer = call.known_id(CustomerId::new);
     Ok(Box::pin(async move {
         let customer = customer?;
@@ -58,7 +59,11 @@ fn erase<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
             from = next.map_or((last + 1, 0), |place| (last, place));
             erased += texts.len();
             let customer = customer.clone();
-            let command = Command::Erase { customer, texts };
+            let command = Command::Erase {
+                customer,
+                texts,
+                reason: reason.clone(),
+            };
             let done = writer.ask(api, command).await;
             let done = done.map_err(|refusal| api.refused(refusal, Named::default()))?;
             position = Some(done.position);
