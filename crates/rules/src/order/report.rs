@@ -437,7 +437,8 @@ fn outcome(refund: &mut Refund, told: &Told, now: LogTime) -> Option<Outcome> {
             }
         }
         // Another amount went back than was asked for: a person has to look.
-        Told::Money(_) => {
+        Told::Money(receipt) => {
+            refund.transaction = Some(receipt.transaction.clone());
             refund.run.unknown = true;
             Some(Outcome::GivenUp)
         }
