@@ -234,9 +234,7 @@ fn deliver(pen: &mut Pen, told: &Told) {
         Told::Parcel { delivery, status } => found(pen, delivery, *status, asking),
         Told::Refused if asking => not_delivered(pen, Outcome::Refused),
         Told::Unknown if asking && !pen.order.saga.unknown => note_unknown(pen),
-        Told::Unknown | Told::NeverSeen | Told::NotSent
-            if asking && is_stale(pen.order.saga, pen.now) =>
-        {
+        Told::Unknown | Told::NotSent if asking && is_stale(pen.order.saga, pen.now) => {
             not_delivered(pen, Outcome::GivenUp);
         }
         Told::Refused | Told::Unknown | Told::NeverSeen | Told::NotSent | Told::Money(_) => {}
@@ -444,7 +442,8 @@ fn outcome(refund: &mut Refund, told: &Told, now: LogTime) -> Option<Outcome> {
         }
         Told::Refused => Some(Outcome::Refused),
         Told::Unknown if !refund.run.unknown => Some(Outcome::Unknown),
-        Told::Unknown | Told::NeverSeen | Told::NotSent => waited(),
-        Told::Parcel { .. } => None,
+        Told::Unknown | Told::NotSent => waited(),
+        // It is sent again.
+        Told::NeverSeen | Told::Parcel { .. } => None,
     }
 }

@@ -97,7 +97,7 @@ impl Bank {
             }
             known.moved()
         });
-        self.by_hand += (refund.amount - moved).min(self.kept());
+        self.by_hand += (refund.amount - moved).min(self.left());
     }
 }
 
