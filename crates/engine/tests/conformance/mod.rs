@@ -15,6 +15,7 @@ pub(crate) mod faulty;
 pub(crate) mod guards;
 pub(crate) mod hand;
 pub(crate) mod keys;
+pub(crate) mod orders;
 pub(crate) mod pull;
 pub(crate) mod reads;
 pub(crate) mod rows;
@@ -122,6 +123,12 @@ macro_rules! conformance {
                 rows_that_wait_for_a_person_are_listed_until_they_do_not
                 a_private_text_is_read_until_it_is_erased
                 a_customers_texts_are_paged_upwards
+            }
+            orders {
+                an_order_is_taken_charged_confirmed_and_delivered
+                a_callback_is_kept_once_and_taken_in_once
+                a_customers_texts_are_erased_and_nothing_else_changes
+                two_engines_over_orders_come_to_the_same_end
             }
             dues {
                 rows_are_due_oldest_first_and_at_the_heads_time

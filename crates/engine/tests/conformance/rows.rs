@@ -116,6 +116,7 @@ pub(crate) async fn a_view_has_orders_and_callbacks_or_says_absent<F: Fixture>()
     row.tries = Tries {
         calls: 3,
         sent: 2,
+        sent_at: at(4),
         again: true,
         last: at(5),
     };
