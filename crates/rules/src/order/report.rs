@@ -419,31 +419,26 @@ fn refund(pen: &mut Pen, number: usize, told: &Told) {
 
 /// What an answer means for a refund; nothing if it is no news.
 fn outcome(refund: &mut Refund, told: &Told, now: LogTime) -> Option<Outcome> {
-    let waited = || is_stale(refund.run, now).then_some(Outcome::GivenUp);
-    match told {
-        Told::Money(receipt) if receipt.amount == Some(refund.amount) => {
-            let waited = waited();
-            refund.transaction = Some(receipt.transaction.clone());
-            match receipt.status {
-                Settled::Completed => Some(Outcome::Done),
-                Settled::Failed => Some(Outcome::Refused),
-                Settled::Pending => {
-                    // It may still be done.
-                    refund.run.unknown |= waited.is_some();
-                    waited
-                }
-            }
-        }
+    if let Told::Money(receipt) = told {
+        refund.transaction = Some(receipt.transaction.clone());
+    }
+    let waited = is_stale(refund.run, now).then_some(Outcome::GivenUp);
+    let outcome = match told {
+        Told::Money(receipt) if receipt.amount == Some(refund.amount) => match receipt.status {
+            Settled::Completed => Some(Outcome::Done),
+            Settled::Failed => Some(Outcome::Refused),
+            Settled::Pending => waited,
+        },
         // Another amount went back than was asked for: a person has to look.
-        Told::Money(receipt) => {
-            refund.transaction = Some(receipt.transaction.clone());
-            refund.run.unknown = true;
-            Some(Outcome::GivenUp)
-        }
+        Told::Money(_) => Some(Outcome::GivenUp),
         Told::Refused => Some(Outcome::Refused),
         Told::Unknown if !refund.run.unknown => Some(Outcome::Unknown),
-        Told::Unknown | Told::NotSent => waited(),
+        Told::Unknown | Told::NotSent => waited,
         // It is sent again.
         Told::NeverSeen | Told::Parcel { .. } => None,
-    }
+    };
+    // What the provider named may still be done, or was done otherwise.
+    let may_be = outcome == Some(Outcome::GivenUp) && refund.transaction.is_some();
+    refund.run.unknown |= may_be;
+    outcome
 }

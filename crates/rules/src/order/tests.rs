@@ -10,6 +10,7 @@ use crate::tests::{
 use crate::time::Millis;
 
 mod callbacks;
+mod ends;
 mod histories;
 mod permutations;
 mod refusals;

@@ -497,6 +497,16 @@ impl World {
         if !self.order.is_flagged() {
             return;
         }
+        for news in std::mem::take(&mut self.post) {
+            self.hear(&news);
+        }
+        // A person sees what the bank gave back, and lets it decide what is left.
+        let open = |it: &Refund| it.transaction.is_none() && it.run.state == State::Stuck;
+        let overtaken = |it: &Refund| open(it) && self.order.is_overtaken(it);
+        let go_on = go_on || self.order.refunds.iter().any(overtaken);
+        if !self.order.is_flagged() {
+            return;
+        }
         if !go_on {
             for refund in &self.order.refunds {
                 if refund.run.state == State::Stuck {
