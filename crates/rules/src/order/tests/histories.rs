@@ -170,7 +170,7 @@ fn live((total, spare, steps): &(i64, u64, Vec<Step>)) -> World {
 }
 
 proptest! {
-    #![proptest_config(Config { cases: 20_000, failure_persistence: None, ..Config::default() })]
+    #![proptest_config(Config { cases: 8_000, failure_persistence: None, ..Config::default() })]
 
     #[test]
     fn any_history_ends_quiet_with_units_and_money_in_agreement(history in histories()) {
