@@ -93,7 +93,7 @@ async fn of_hold(
         return Ok(Some(row.hold == hold));
     }
     // It was changed since; what never changes must be the same.
-    let same = core_hash(&row.hold) == core_hash(&hold);
+    let same = core_hash(&row.hold, None) == core_hash(&hold, None);
     Ok(if same { None } else { Some(false) })
 }
 
