@@ -6,10 +6,10 @@
 //! neither missed nor mistaken for damage. Damage is named once, where it was done; what only
 //! follows from it is not reported, and what cannot be judged for it is `not_checkable`.
 //!
-//! What it cannot show: an order's private text that was exchanged, what was said in a final refusal whose row is gone (or that its text was
+//! What it cannot show: what was said in a final refusal whose row is gone (or that its text was
 //! exchanged for another refusal: the chain does not cover refusals), a token's exchanged secret,
-//! and, without an anchor, a tail that was cut together with its head row and every state row
-//! written since.
+//! an order's exchanged private text, and, without an anchor, a tail that was cut together with its
+//! head row and every state row written since.
 //!
 //! It writes nothing, reads no clock, and never says `held` of what it did not compute.
 

@@ -98,12 +98,7 @@ impl Fold {
     }
 
     /// I6 and I7: a callback is born here, under the provider's id for it.
-    fn stored(
-        &self,
-        (entry, event): (&Entry, &EntryEvent),
-        callback: &Callback,
-        book: &mut Book,
-    ) {
+    fn stored(&self, (entry, event): (&Entry, &EntryEvent), callback: &Callback, book: &mut Book) {
         let again = callback.why == Some(SetAside::OtherBody);
         let set_aside = callback.state == State::Quarantined && again;
         let fresh = callback.state == State::Stored && callback.why.is_none();
@@ -121,7 +116,9 @@ impl Fold {
             raw: String::new(),
         })
         .name;
-        let known = entry.key().map(|(name, fingerprint)| (name, hex(&fingerprint)));
+        let known = entry
+            .key()
+            .map(|(name, fingerprint)| (name, hex(&fingerprint)));
         let stands = match &known {
             Some((key, fingerprint)) => *key == name && callback.sha256.starts_with(fingerprint),
             None => set_aside,

@@ -50,7 +50,10 @@ impl Fold {
             let draft = Draft {
                 expected: json!(pair.was.map(units)),
                 found: units(pair.now),
-                detail: format!("no event of its hold in this row explains {}", pair.kind.name()),
+                detail: format!(
+                    "no event of its hold in this row explains {}",
+                    pair.kind.name()
+                ),
                 ..wrong(Wrong::UnitsDiffer, subject(event), self.position)
             };
             book.find(Invariant::I11, draft);
@@ -97,7 +100,11 @@ fn begun(pair: &Pair<'_>) -> Option<&'static str> {
 
 /// Whether the total is that of the lines and adjustments.
 fn priced(order: &Order) -> bool {
-    let line = |line: &Line| i64::try_from(line.quantity.get()).ok()?.checked_mul(line.price);
+    let line = |line: &Line| {
+        i64::try_from(line.quantity.get())
+            .ok()?
+            .checked_mul(line.price)
+    };
     let lines = order.lines.iter().map(line);
     let all = lines.chain(order.adjustments.iter().map(|it| Some(it.amount)));
     let sum = all.fold(Some(0_i64), |sum, part| sum?.checked_add(part?));
@@ -113,8 +120,14 @@ fn broken(was: &Order, pair: &Pair<'_>) -> Option<&'static str> {
             paid(was, now),
             "the status of its payment may not become that",
         ),
-        (parcel(was.shipment.as_ref(), now), "its parcel may not get there"),
-        (refunds(&was.refunds, &now.refunds), "a refund may not become that"),
+        (
+            parcel(was.shipment.as_ref(), now),
+            "its parcel may not get there",
+        ),
+        (
+            refunds(&was.refunds, &now.refunds),
+            "a refund may not become that",
+        ),
         (sagas(was, now), "a saga may not get there"),
         (units(was, pair), "its units may not go there"),
         (lines(was, pair), "its lines may not become that"),
@@ -141,9 +154,7 @@ fn status(was: &Order, pair: &Pair<'_>) -> bool {
     };
     let now = pair.now;
     match told {
-        Some(told) => {
-            now.status == told && was.status.next(told).is_ok() && now.since == pair.at
-        }
+        Some(told) => now.status == told && was.status.next(told).is_ok() && now.since == pair.at,
         None => now.status == was.status && now.since == was.since,
     }
 }
@@ -303,11 +314,17 @@ fn takes_back(was: &Order, now: &Order, moves: &mut Moves<'_>) -> bool {
     };
     let of = |line: &Line| {
         let here = |made: &&Move| made.sku == line.sku && made.location == line.location;
-        back.iter().filter(here).map(|made| made.quantity.get()).sum::<u64>()
+        back.iter()
+            .filter(here)
+            .map(|made| made.quantity.get())
+            .sum::<u64>()
     };
     let mut pairs = was.lines.iter().zip(&now.lines);
     let came: u64 = back.iter().map(|made| made.quantity.get()).sum();
-    let told: u64 = pairs.clone().map(|(was, now)| now.returned.saturating_sub(was.returned)).sum();
+    let told: u64 = pairs
+        .clone()
+        .map(|(was, now)| now.returned.saturating_sub(was.returned))
+        .sum();
     count > 0
         && then.len() == count
         && back.iter().zip(then).all(same)

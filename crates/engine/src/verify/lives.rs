@@ -294,9 +294,8 @@ fn is_callback(fold: &CallbackFold, row: &CallbackRow) -> bool {
 }
 
 fn missing_callbacks(first: u64, to: &mut Sink<'_>) {
-    let gone = |created: u64, fold: &CallbackFold| {
-        !fold.seen && created <= first && !fold.stream.adopted
-    };
+    let gone =
+        |created: u64, fold: &CallbackFold| !fold.seen && created <= first && !fold.stream.adopted;
     for (created, fold) in &to.fold.callbacks {
         if !gone(*created, fold) {
             continue;

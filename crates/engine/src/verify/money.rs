@@ -57,7 +57,12 @@ pub(super) fn judge(was: Option<&Order>, now: &Order, position: u64, book: &mut 
         "captured": now.payment.captured(), "total": now.total.amount});
     if !units_fit(now) {
         let what = "its units are not where its status says";
-        find(Invariant::I11, Wrong::UnitsDiffer, (json!(null), standing), what);
+        find(
+            Invariant::I11,
+            Wrong::UnitsDiffer,
+            (json!(null), standing),
+            what,
+        );
     } else if is_sold(now.status) && now.payment.captured() < now.total.amount {
         let law = json!({"captured_at_least": now.total.amount});
         let what = "it is confirmed, and its money was not captured";
@@ -156,7 +161,8 @@ pub(super) fn unexplained(
     let id = event.map_or_else(|| hex(hold), |event| event.id().to_owned());
     let draft = Draft {
         found: json!(kind.name()),
-        detail: "it is for an order, and no event of the order in this row says the same".to_owned(),
+        detail: "it is for an order, and no event of the order in this row says the same"
+            .to_owned(),
         ..wrong(Wrong::UnitsDiffer, Subject::new("hold", id), position)
     };
     book.find(Invariant::I11, draft);

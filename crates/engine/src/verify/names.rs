@@ -191,7 +191,9 @@ pub(super) async fn id_at(
     let entry = entry_at(store, position).await?;
     let events = entry.map_or(Vec::new(), |entry| entry.events);
     let of_it = |event: &&EntryEvent| event.kind.aggregate() == of;
-    let made = events.iter().find(|event| of_it(event) && event.kind.begins());
+    let made = events
+        .iter()
+        .find(|event| of_it(event) && event.kind.begins());
     let made = made.or_else(|| events.iter().find(of_it));
     Ok(made.map_or_else(
         || format!("made at {position}"),

@@ -119,9 +119,8 @@ impl RowFold {
 
     /// Whether this row has one of these events of an order's hold; it explains no second change.
     pub(super) fn takes(&mut self, order: &Name, hold: &Name, kinds: &[Kind]) -> bool {
-        let is_it = |it: &(Name, Name, Kind)| {
-            it.0 == *order && it.1 == *hold && kinds.contains(&it.2)
-        };
+        let is_it =
+            |it: &(Name, Name, Kind)| it.0 == *order && it.1 == *hold && kinds.contains(&it.2);
         let found = self.holds.iter().position(is_it);
         found.map(|at| self.holds.remove(at)).is_some()
     }
@@ -236,7 +235,10 @@ impl Fold {
                 continue;
             };
             let again = was.units == Units::Free && now.units == Units::Sold;
-            let fresh = now.holds.last().filter(|_| now.holds.len() == was.holds.len() + 1);
+            let fresh = now
+                .holds
+                .last()
+                .filter(|_| now.holds.len() == was.holds.len() + 1);
             let fresh = fresh.map(|id| (order_name(&now.id), hold_name(id)));
             let same = now.holds.len() == was.holds.len();
             let draft = Draft {

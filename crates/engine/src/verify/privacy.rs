@@ -63,7 +63,9 @@ impl Secrets {
         }
         let stored = entry.events.iter();
         let stored = stored.filter(|event| event.kind == Kind::CallbackStored);
-        let callback = stored.filter_map(|event| event.data::<Callback>().ok()).next();
+        let callback = stored
+            .filter_map(|event| event.data::<Callback>().ok())
+            .next();
         self.makers.push(Maker {
             position,
             text: text.to_vec(),
@@ -126,7 +128,10 @@ fn judge(maker: &Maker, row: Result<Option<PrivateRow>, String>, fold: &mut Fold
     };
     if let Some(at) = row.erased_at {
         if !row.text.is_empty() {
-            find(Wrong::TextEdited, "it was erased, and is not empty".to_owned());
+            find(
+                Wrong::TextEdited,
+                "it was erased, and is not empty".to_owned(),
+            );
         } else if fold.secrets.erased.len() < ERASED_MAX {
             fold.secrets.erased.push((position, at));
         }
@@ -134,13 +139,22 @@ fn judge(maker: &Maker, row: Result<Option<PrivateRow>, String>, fold: &mut Fold
     }
     let hash = hex(&Sha256::digest(&row.text));
     if maker.sha256.as_ref().is_some_and(|known| *known != hash) {
-        find(Wrong::TextEdited, "its hash is not the one in the log".to_owned());
+        find(
+            Wrong::TextEdited,
+            "its hash is not the one in the log".to_owned(),
+        );
     } else if row.text.is_empty() {
-        find(Wrong::TextEdited, "it is empty, and was not erased".to_owned());
+        find(
+            Wrong::TextEdited,
+            "it is empty, and was not erased".to_owned(),
+        );
     }
     let log = String::from_utf8_lossy(&maker.text);
     if telling(&row.text).iter().any(|needle| log.contains(needle)) {
-        find(Wrong::TextLeaked, "the row of the log has a part of it".to_owned());
+        find(
+            Wrong::TextLeaked,
+            "the row of the log has a part of it".to_owned(),
+        );
     }
 }
 
@@ -233,9 +247,10 @@ fn strange(raw: &Value, known: &Value) -> Option<String> {
                 None => Some(name.clone()),
             }
         }),
-        (Value::Array(raw), Value::Array(known)) => {
-            raw.iter().zip(known).find_map(|(raw, known)| strange(raw, known))
-        }
+        (Value::Array(raw), Value::Array(known)) => raw
+            .iter()
+            .zip(known)
+            .find_map(|(raw, known)| strange(raw, known)),
         _ => None,
     }
 }
@@ -246,7 +261,8 @@ fn has_mail(text: &str) -> bool {
         let (before, after) = (&text[..place], &text[place + 1..]);
         let domain: &str = after.split(|letter| !is_part(letter)).next().unwrap_or("");
         let top = domain.trim_end_matches('.').rsplit_once('.');
-        before.ends_with(is_part) && top.is_some_and(|(host, top)| !host.is_empty() && top.len() > 1)
+        before.ends_with(is_part)
+            && top.is_some_and(|(host, top)| !host.is_empty() && top.len() > 1)
     };
     text.match_indices('@').any(at)
 }

@@ -65,10 +65,7 @@ impl Fold {
 
     /// I3 and I7: an ended hold ends no second time, and every pair of events is a legal one.
     fn order(&self, before: Option<&HoldFold>, event: &EntryEvent, step: &Step, book: &mut Book) {
-        let ends = matches!(
-            event.kind,
-            Kind::Confirmed | Kind::Released | Kind::Expired
-        );
+        let ends = matches!(event.kind, Kind::Confirmed | Kind::Released | Kind::Expired);
         book.checked(Invariant::I3, usize::from(ends));
         match before {
             Some(fold) if ends && fold.has_ended() => {
@@ -136,11 +133,14 @@ impl Fold {
                 _ => hold.deadline == fold.deadline,
             };
             // An order begins on it; what was placed for one stays its.
-            let order = hold.order.as_ref().filter(|_| event.kind != Kind::Confirming);
+            let order = hold
+                .order
+                .as_ref()
+                .filter(|_| event.kind != Kind::Confirming);
             let lost = self.lost.is_gone(event.previous);
             // A lost row may have moved the deadline, or begun the order.
-            let core = fold.core == core_hash(hold, order)
-                || lost && fold.core == core_hash(hold, None);
+            let core =
+                fold.core == core_hash(hold, order) || lost && fold.core == core_hash(hold, None);
             core && (deadline || lost)
         });
         if !kept || !body_fits(event.kind, hold, entry.at) {
