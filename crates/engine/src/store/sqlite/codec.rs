@@ -2,6 +2,7 @@
 
 use crate::commit::Timer;
 use crate::port::{BatchId, Fault};
+use evenkeel_rules::lease::Leases;
 use evenkeel_rules::stock::Balances;
 use evenkeel_rules::time::LogTime;
 use std::collections::VecDeque;
@@ -93,6 +94,21 @@ pub(super) fn read_batches(bytes: &[u8]) -> Result<VecDeque<BatchId>, Fault> {
         return Err(corrupt("the head's batches"));
     }
     Ok(ids.iter().copied().collect())
+}
+
+/// Leases as JSON; no text at all while nobody ever had one.
+pub(super) fn leases(leases: &Leases) -> String {
+    if leases.last == 0 {
+        return String::new();
+    }
+    serde_json::to_string(leases).expect("leases are plain JSON")
+}
+
+pub(super) fn read_leases(text: &str) -> Result<Leases, Fault> {
+    if text.is_empty() {
+        return Ok(Leases::default());
+    }
+    serde_json::from_str(text).map_err(|_| corrupt("the head's leases"))
 }
 
 /// Sixteen bytes an entry: due time in microseconds, creating position.

@@ -62,7 +62,7 @@ pub(super) fn one<T>(
 
 pub(super) fn head(conn: &Connection) -> Result<Head, Fault> {
     const QUERY: &str = "SELECT log, salt, incarnation, position, hash, time, format, refusals,
-        batches FROM head WHERE id = 1";
+        batches, leases FROM head WHERE id = 1";
     let head = one(conn, QUERY, [], |row| {
         let small = |column| {
             let number = number(row, column)?;
@@ -78,6 +78,7 @@ pub(super) fn head(conn: &Connection) -> Result<Head, Fault> {
             time: LogTime::from_micros(row.get(5).map_err(fault)?),
             format: small(6)?,
             refusals: number(row, 7)?,
+            leases: codec::read_leases(&row.get::<_, String>(9).map_err(fault)?)?,
             batches: codec::read_batches(&batches)?,
         })
     })?;
