@@ -3,6 +3,7 @@
 use super::balances::News;
 use super::codec;
 use super::fault::fault;
+use super::squeeze;
 use crate::commit::Timer;
 use crate::port::{Fault, Head, HoldRow, Listed, Place, RefusalRow, SkuRow, TokenRow};
 use evenkeel_rules::hold::State;
@@ -27,7 +28,8 @@ pub(super) fn body<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> Result<
     let bytes = bytes
         .as_bytes()
         .map_err(|error| Fault::Corrupt(error.to_string()))?;
-    serde_json::from_slice(bytes).map_err(|error| Fault::Corrupt(format!("a row: {error}")))
+    serde_json::from_slice(&squeeze::open(bytes))
+        .map_err(|error| Fault::Corrupt(format!("a row: {error}")))
 }
 
 /// All rows of a query, each read by `read`.
