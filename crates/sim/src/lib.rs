@@ -20,6 +20,7 @@ mod head;
 mod node;
 mod planted;
 mod probe;
+mod provider;
 mod run;
 mod store;
 mod verified;

@@ -74,7 +74,7 @@ impl Buyer {
         match answer {
             Some(Ok(done)) => match done.effect {
                 Effect::Hold(row) => Some(row.hold.state),
-                Effect::Sku { .. } | Effect::Stock { .. } | Effect::Token(_) => None,
+                _ => None,
             },
             Some(Err(_)) | None => None,
         }
