@@ -15,6 +15,7 @@ mod batch;
 mod chaos;
 mod client;
 mod clock;
+mod closing;
 mod faults;
 mod head;
 mod node;

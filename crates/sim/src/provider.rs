@@ -203,8 +203,11 @@ impl Providers {
         let mut state = self.state.lock();
         match call {
             Call::Charge {
-                key, order, amount, ..
-            } => state.payment.charge(world, (key, order), *amount),
+                key,
+                order,
+                amount,
+                token,
+            } => state.payment.charge(world, (key, order), (*amount, token)),
             Call::AskCharge { key } => (state.payment.ask_charge(key), Vec::new()),
             Call::Refund {
                 key,

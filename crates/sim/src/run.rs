@@ -13,7 +13,8 @@ use crate::faults::{FaultKind, FaultSet};
 use crate::node::Node;
 use crate::planted::Planted;
 use crate::probe;
-use crate::workload::{Shop, administer, buy, keep_stock, open_shop};
+use crate::provider;
+use crate::workload::{Shop, administer, buy, keep_desk, keep_stock, open_shop};
 use crate::world::World;
 use evenkeel_engine::Threads;
 use evenkeel_rules::time::Millis;
@@ -108,6 +109,7 @@ async fn simulate(seed: u64, options: &Options) -> SeedReport {
         rng: rng.fork(),
         probes: false,
     };
+    let providers = clock::spawn(provider::run(Arc::clone(&world), nodes.clone()));
     let shop = Shop::new(&mut rng);
     open_shop(&mut client(&mut rng), &shop).await;
 
@@ -116,6 +118,7 @@ async fn simulate(seed: u64, options: &Options) -> SeedReport {
     let operator = clock::spawn(chaos::operate(Arc::clone(&world), nodes.clone()));
     let mut work = vec![
         clock::spawn(keep_stock(client(&mut rng), shop.clone(), rng.u32(10..25))),
+        clock::spawn(keep_desk(client(&mut rng), rng.u32(20..50))),
         clock::spawn(administer(client(&mut rng), rng.u32(1..7))),
     ];
     for number in 0..rng.usize(3..8) {
@@ -143,9 +146,9 @@ async fn simulate(seed: u64, options: &Options) -> SeedReport {
         world.audit(|auditor| auditor.report("panic", "a task panicked".to_owned()));
     }
     let mut last = client(&mut rng);
-    probe::finish(&mut last, &shop).await;
-    operator.abort();
+    probe::finish(&mut last, &shop, operator).await;
     probe::idle(&last).await;
+    providers.abort();
     world.audit(|auditor| world.store.edit(|tables| auditor.end(tables)));
     report(seed, &world)
 }

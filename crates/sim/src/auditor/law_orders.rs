@@ -1,12 +1,12 @@
 //! What may follow what in the life of an order, spelled a second time.
 
 /// A machine, a state, and the state after it.
-pub type Pair = (&'static str, &'static str, &'static str);
+pub(super) type Pair = (&'static str, &'static str, &'static str);
 
 /// The legal pairs that a history can show, of orders, payments, shipments, sagas, refunds and
 /// reviews. An order's states PAID and CONFIRMED are entered in one commit, so that nothing else
 /// follows PAID; a cancel saga and a recall get stuck only after a day of unknowns.
-pub const PAIRS: &[Pair] = &[
+pub const PAIRS: &[(&str, &str, &str)] = &[
     ("order", "PENDING", "PAID"),
     ("order", "PENDING", "CANCELLED"),
     ("order", "PENDING", "EXPIRED"),

@@ -88,14 +88,14 @@ impl Ledger {
         &mut self,
         world: &World,
         (key, order): (&str, &OrderId),
-        amount: Money,
+        (amount, token): (Money, &str),
     ) -> (Reply, Later) {
         if let Some(known) = self.charges.get(key) {
             return (reply(known), Vec::new());
         }
         let mut later = Vec::new();
         let mut amount = amount;
-        let stands = if world.fires(FaultKind::ChargeRefused) {
+        let stands = if token.is_empty() || world.fires(FaultKind::ChargeRefused) {
             Standing::Refused
         } else if world.fires(FaultKind::ChargePending) {
             let settles = Happening::ChargeSettles(key.to_owned(), true);
