@@ -6,7 +6,8 @@
 //! (in transit, delivered); an order counts when it is DELIVERED. Bytes are those of the database
 //! file, write-ahead log copied, over the orders made.
 //!
-//! `cargo bench -p evenkeel-engine --bench orders -- [--seconds S] [--rounds N]`
+//! `cargo bench -p evenkeel-engine --bench orders -- [--seconds S] [--rounds N] [--callers N]
+//! [--only taken|completed] [--tables]`
 #![expect(
     clippy::disallowed_methods,
     reason = "a benchmark has callers and a stopwatch of its own"
@@ -223,11 +224,17 @@ fn argument(name: &str, default: u64) -> u64 {
 async fn main() {
     let length = Duration::from_secs(argument("--seconds", 5));
     let rounds = argument("--rounds", 3);
-    for (name, callers, whole) in [
+    let only = std::env::args().skip_while(|it| it != "--only").nth(1);
+    let callers = argument("--callers", 0);
+    let table = [
         ("taken", 64, false),
         ("taken", 512, false),
         ("completed", 512, true),
-    ] {
+    ];
+    let one = [("taken", callers, false)];
+    let table = if callers > 0 { &one[..] } else { &table[..] };
+    let wanted = |name: &str| only.as_deref().is_none_or(|only| only == name);
+    for (name, callers, whole) in table.iter().copied().filter(|row| wanted(row.0)) {
         let dir = tempfile::tempdir().expect("a directory");
         let (parcels, carried) = mpsc::unbounded_channel();
         let instant = InstantGateway::new();

@@ -159,6 +159,8 @@ pub enum Command {
         customer: CustomerId,
         /// Which.
         texts: Vec<PrivateId>,
+        /// Why, in words; kept as a private text of nobody's.
+        reason: String,
     },
 }
 

@@ -53,8 +53,10 @@ pub struct Options {
     pub saga: bool,
     /// How often due orders and callbacks are looked for.
     pub saga_every: Duration,
-    /// How long a call to a provider may take; then its outcome is unknown.
+    /// How long a call to a payment provider or a step may take; then its outcome is unknown.
     pub call_timeout: Duration,
+    /// How long a call to a delivery provider may take.
+    pub delivery_timeout: Duration,
 }
 
 impl Default for Options {
@@ -71,6 +73,7 @@ impl Default for Options {
             saga: true,
             saga_every: Duration::from_millis(50),
             call_timeout: Duration::from_millis(2_000),
+            delivery_timeout: Duration::from_millis(2_000),
         }
     }
 }

@@ -14,7 +14,6 @@ use evenkeel_rules::ids::{HoldId, OrderId, SkuId};
 use evenkeel_rules::order::{ReviewState, Status};
 use evenkeel_rules::saga::State;
 use evenkeel_rules::time::LogTime;
-use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,8 +37,7 @@ pub enum Subject {
 }
 
 /// Which part of the engine a step belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Component {
     /// Units moved.
     Ledger,
@@ -53,6 +51,21 @@ pub enum Component {
     Operator,
     /// Time did it, or will.
     Timer,
+}
+
+impl Component {
+    /// The part as bodies spell it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Ledger => "ledger",
+            Self::Event => "event",
+            Self::Saga => "saga",
+            Self::Callback => "callback",
+            Self::Operator => "operator",
+            Self::Timer => "timer",
+        }
+    }
 }
 
 /// One step of a story.

@@ -226,7 +226,13 @@ async fn make_call(
             return created;
         }
     };
-    let reply = gateway.call(&call, shared.options.call_timeout).await;
+    let timeout = match task {
+        Task::Deliver | Task::AskDelivery | Task::Recall => shared.options.delivery_timeout,
+        Task::Charge | Task::AskCharge | Task::Refund(_) | Task::AskRefund(_) => {
+            shared.options.call_timeout
+        }
+    };
+    let reply = gateway.call(&call, timeout).await;
     count(&call, &reply);
     let random = shared.workers_ids().random();
     let command = Command::Report {

@@ -226,7 +226,11 @@ impl<'a> Judge<'a> {
             Command::Report { id, .. } => self.report(commit, id),
             Command::StoreCallback(received) => self.store_callback(commit, received),
             Command::ApplyCallback { created } => self.apply_callback(commit, *created),
-            Command::Erase { customer, texts } => self.erase(commit, customer, texts),
+            Command::Erase {
+                customer,
+                texts,
+                reason,
+            } => self.erase(commit, (customer, texts), reason),
         }
     }
 

@@ -8,6 +8,7 @@ use crate::body;
 use crate::chain::{Entry, EntryEvent};
 use crate::commit::Effect;
 use crate::port::{Fault, OrderRow, Row, Store};
+use crate::settle::orders::HANDOFF;
 use evenkeel_rules::event::{Aggregate, Kind};
 use evenkeel_rules::order::{Order, Patch, Tries};
 
@@ -41,7 +42,7 @@ pub async fn effect_at(store: &dyn Store, position: u64) -> Result<Effect, Fault
 /// # Errors
 /// As [`entry_at`].
 pub async fn order_at(store: &dyn Store, entry: Entry) -> Result<OrderRow, Fault> {
-    let last = entry.position;
+    let (last, at) = (entry.position, entry.at);
     let mut entry = entry;
     let mut patches: Vec<Patch> = Vec::new();
     loop {
@@ -54,14 +55,15 @@ pub async fn order_at(store: &dyn Store, entry: Entry) -> Result<OrderRow, Fault
                 let version = event.version + patches.len() as u64;
                 let patches = patches.into_iter().rev();
                 let body = patches.fold(order, |order, patch| patch.apply(order));
+                let next = body.due(Tries::default(), 0);
                 return Ok(Row {
                     created: position,
                     last,
                     version,
                     flagged: body.is_flagged(),
+                    due: next.map(|next| next.at.max(at.plus(HANDOFF))),
                     body,
                     tries: Tries::default(),
-                    due: None,
                 });
             }
             patches.push(event.data().map_err(Fault::Corrupt)?);

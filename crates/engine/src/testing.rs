@@ -7,7 +7,6 @@ use crate::commit::{Command, Commit, Key, Outcome};
 use crate::ledger::Ledger;
 use crate::port::{Place, Store, Touch, Writes};
 use crate::settle::{Context, Verdict, settle};
-use crate::store::memory::MemoryStore;
 use evenkeel_rules::hold::{self, Wanted};
 use evenkeel_rules::ids::{CustomerId, HoldId, LocationId, SkuId, TokenId};
 use evenkeel_rules::money::{Currency, Money};
@@ -137,7 +136,7 @@ pub(crate) fn keyed(key: &str, command: Command) -> Commit {
 
 /// Commits one command on a store, as another node would; nothing if it wrote nothing.
 pub(crate) async fn commit(
-    store: &MemoryStore,
+    store: &dyn Store,
     clock: LogTime,
     commit: &Commit,
 ) -> (Outcome, Option<Writes>) {

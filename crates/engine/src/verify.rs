@@ -8,8 +8,8 @@
 //!
 //! What it cannot show: what was said in a final refusal whose row is gone (or that its text was
 //! exchanged for another refusal: the chain does not cover refusals), a token's exchanged secret,
-//! and, without an anchor, a tail that was cut together with its head row and every state row
-//! written since.
+//! an order's exchanged private text, and, without an anchor, a tail that was cut together with its
+//! head row and every state row written since.
 //!
 //! It writes nothing, reads no clock, and never says `held` of what it did not compute.
 
@@ -24,13 +24,20 @@ use std::time::Duration;
 
 mod acks;
 mod answers;
+mod callbacks;
 mod catalogue;
+mod change;
 mod fold;
 mod holds;
 mod judge;
+mod lives;
+mod money;
 mod names;
+mod orders;
+mod privacy;
 mod report;
 mod rows;
+mod shelf;
 mod steps;
 mod walk;
 mod witness;
@@ -109,6 +116,8 @@ pub async fn verify(store: &dyn Store, inputs: Inputs<'_>) -> Result<Report, Fau
         to.book.find(Invariant::I16, draft);
     }
     rows::holds(&mut walk, &mut to).await?;
+    let mut late = lives::orders(&mut walk, &mut to).await?;
+    lives::callbacks(&mut walk, &mut late, &mut to).await?;
     catalogue::tokens(&mut walk, &mut to).await?;
     catalogue::skus(&mut walk, &mut to).await?;
     names::settle(store, to.fold, to.book).await?;
@@ -121,6 +130,8 @@ pub async fn verify(store: &dyn Store, inputs: Inputs<'_>) -> Result<Report, Fau
         grace: i64::try_from(GRACE.0 * 1_000).expect("seconds fit"),
     };
     rows::overdue(store, law, to.fold, to.book).await?;
+    lives::overdue(late, law, to.fold, to.book);
+    privacy::settle(to.fold, to.book);
     gate(inputs.gate, to.at, to.fold, to.book);
     let anchored = walk.anchored();
     notes((anchored, head.position), &fold.lost, &mut book);
@@ -183,6 +194,9 @@ fn notes((anchored, head): (u64, u64), lost: &fold::Lost, book: &mut report::Boo
     }
     let note = "final refusals are not in the chain: another text in one would not be seen";
     book.note(Invariant::I16, note.to_owned());
+    let note = "an order's private text has no hash in the log: another one would not be seen; \
+        what servers write and answer is looked at by their tests";
+    book.note(Invariant::I21, note.to_owned());
     if lost.gone.is_empty() && lost.explained == 0 {
         return;
     }
@@ -197,7 +211,11 @@ fn notes((anchored, head): (u64, u64), lost: &fold::Lost, book: &mut report::Boo
         Invariant::I6,
         Invariant::I7,
         Invariant::I8,
+        Invariant::I10,
+        Invariant::I11,
+        Invariant::I13,
         Invariant::I15,
+        Invariant::I21,
         Invariant::I22,
     ];
     for invariant in computed {

@@ -91,6 +91,7 @@ kinds! {
     Order DeliveryFailed = "delivery.failed", "The provider gave the delivery up.";
     Order DeliveryCancelled = "delivery.cancelled", "The provider called the delivery off.";
     Order SagaUnknown = "saga.unknown", "A call's outcome is not known: the provider is asked.";
+    Order SagaCompleted = "saga.completed", "Every step of the order saga was done.";
     Order SagaStuck = "saga.stuck", "A person is needed.";
     Callback CallbackStored = "callback.stored", "A provider's callback was stored.";
     Callback CallbackApplied = "callback.applied", "A callback was taken in, or was known already.";

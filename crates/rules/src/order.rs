@@ -219,6 +219,16 @@ impl RefundStatus {
 }
 
 impl Refund {
+    /// Whether it is on its way and the provider has not named it yet.
+    const fn is_unnamed(&self) -> bool {
+        matches!(self.run.state, State::Running) && self.transaction.is_none()
+    }
+
+    /// Whether it is stuck and the provider said that nothing moved.
+    const fn was_refused(&self) -> bool {
+        matches!(self.run.state, State::Stuck) && !self.run.unknown
+    }
+
     /// Where it stands.
     #[must_use]
     pub const fn status(&self) -> RefundStatus {

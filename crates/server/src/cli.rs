@@ -18,6 +18,7 @@ mod order;
 mod output;
 mod privacy;
 mod process;
+mod providers;
 mod review;
 mod saga;
 mod sandbox;
@@ -78,7 +79,10 @@ enum Command {
     #[command(after_help = "Example: evenkeel explain order o-1")]
     Explain(explain::Explain),
     /// Erase personal data
-    #[command(subcommand, after_help = "Example: evenkeel privacy erase c-1 --reason asked")]
+    #[command(
+        subcommand,
+        after_help = "Example: evenkeel privacy erase c-1 --reason asked"
+    )]
     Privacy(privacy::Command),
     /// Read the log
     #[command(subcommand, after_help = "Example: evenkeel log tail")]

@@ -36,6 +36,8 @@ pub(crate) struct Config {
     pub(crate) max_life_ms: u64,
     /// How long an order's money may take, in milliseconds.
     pub(crate) confirming_ms: u64,
+    /// Where providers reach the HTTP API; where it listens, if missing.
+    pub(crate) public_url: Option<String>,
     /// The payment provider.
     pub(crate) payment: Provider,
     /// The delivery provider.
@@ -57,6 +59,7 @@ impl Default for Config {
             ttl_ms: 600_000,
             max_life_ms: 3_600_000,
             confirming_ms: 900_000,
+            public_url: None,
             payment: Provider::default(),
             delivery: Provider::default(),
             product: Provider::default(),

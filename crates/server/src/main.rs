@@ -17,6 +17,8 @@ mod lock;
 #[cfg(test)]
 mod reference;
 mod sandbox;
+#[cfg(test)]
+mod states;
 mod webhook;
 
 /// Small things come and go by the million, on all cores: the system's allocator is slower at it.

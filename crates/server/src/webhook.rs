@@ -9,10 +9,6 @@
 //! signature. Never done here: reading a clock, parsing a body, remembering ids (a replay within
 //! the window is for whoever stores them).
 
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the routes of callbacks are what calls it")
-)]
 pub(crate) mod verify;
 
 use base64::Engine as _;

@@ -13,9 +13,12 @@ use evenkeel_rules::stock::{Change, Operation};
 use evenkeel_rules::time::Millis;
 use evenkeel_rules::token::Role;
 
+mod orders;
+
 /// One row of each kind of event, as this format writes it, and its hash. A row that differs is
 /// another format: old logs would no longer be read, or hash differently.
 const GOLDEN: &str = include_str!("golden.txt");
+const GOLDEN_ORDERS: &str = include_str!("orders.txt");
 
 const AT: LogTime = NOW;
 
@@ -241,6 +244,10 @@ async fn the_text_of_every_kind_of_event_is_as_it_always_was() {
         let text = String::from_utf8(row.text).expect("a text is text");
         shown.push_str(&format!("{} {text}\n", hex(&row.hash)));
     }
-    assert_eq!(missing, [], "every kind has a row");
     assert!(shown == GOLDEN, "another format:\n{shown}");
+    let orders = orders::history().await;
+    missing.retain(|kind| !orders.kinds.contains(kind));
+    assert_eq!(missing, [], "every kind has a row");
+    let shown = orders.shown;
+    assert!(shown == GOLDEN_ORDERS, "another format:\n{shown}");
 }

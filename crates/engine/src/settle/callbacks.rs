@@ -9,7 +9,7 @@ use crate::commit::{Commit, Effect, Key, Outcome, Received, Timer};
 use crate::port::{CallbackRow, KeyRow, Mark, OrderRow, PrivateId, Row, RowWrite, Touch};
 use evenkeel_rules::event::Kind;
 use evenkeel_rules::ids::CustomerId;
-use evenkeel_rules::order::{self, Heard, Tries};
+use evenkeel_rules::order::{self, Heard, News, Status, Tries, Word};
 use evenkeel_rules::retry::Schedule;
 use evenkeel_rules::time::Millis;
 use sha2::{Digest, Sha256};
@@ -26,9 +26,20 @@ const PATIENCE: Millis = Millis(86_400_000);
 /// After this time what the provider has not confirmed when asked contradicts it.
 const EARLY: Millis = Millis(120_000);
 
+/// Whether what a callback says cannot simply be taken in: nobody knows its order, or the order has
+/// ended without the money that it brings news of.
+fn waits(order: Option<&OrderRow>, heard: Option<&Heard>, received: &Received) -> bool {
+    let Some(row) = order else {
+        return true;
+    };
+    let paid = matches!(&received.news, News::Money { word, .. } if *word == Word::Completed);
+    let ended = matches!(row.body.status, Status::Expired | Status::Cancelled);
+    paid && ended && heard != Some(&Heard::Known)
+}
+
 impl Judge<'_> {
     /// Keeps a callback under the provider's id for it. The same again is a replay; another body
-    /// under the same id is kept too, set aside.
+    /// under the same id is kept too, set aside, and so is what contradicts what is known already.
     pub(super) fn store_callback(
         &mut self,
         commit: &Commit,
@@ -53,10 +64,17 @@ impl Judge<'_> {
             Some(_) => true,
             None => false,
         };
-        let order = self.order(&received.order)?;
-        let customer = order.map(|row| row.body.customer.clone());
-        let parked = order.is_none();
-        let row = self.new_callback(received, other_body);
+        let order = self.order(&received.order)?.cloned();
+        let customer = order.as_ref().map(|row| row.body.customer.clone());
+        let heard = |row: &OrderRow| order::hear(&row.body, &received.news, false, self.now);
+        let heard = order.as_ref().map(heard);
+        let parked = waits(order.as_ref(), heard.as_ref(), received);
+        let why = if other_body {
+            Some(SetAside::OtherBody)
+        } else {
+            (heard == Some(Heard::Contradicts)).then_some(SetAside::Contradicts)
+        };
+        let row = self.new_callback(received, why);
         let id = row.created.to_string();
         let data = serde_json::to_vec(&row.body).expect("a callback is plain JSON");
         let draft = Draft {
@@ -73,6 +91,9 @@ impl Judge<'_> {
         let position = self.accept(&commit, &[draft], &[])?;
         self.keep_private(position, customer.as_ref(), &received.raw);
         self.put_callback(row.clone(), None);
+        if let Some(order) = order.filter(|_| why == Some(SetAside::Contradicts)) {
+            self.ask_now(order);
+        }
         Ok(Outcome::Accepted {
             position,
             effect: Effect::Callback {
@@ -82,12 +103,11 @@ impl Judge<'_> {
         })
     }
 
-    fn new_callback(&self, received: &Received, other_body: bool) -> CallbackRow {
+    fn new_callback(&self, received: &Received, why: Option<SetAside>) -> CallbackRow {
         let position = self.next_position();
-        let (state, why) = if other_body {
-            (State::Quarantined, Some(SetAside::OtherBody))
-        } else {
-            (State::Stored, None)
+        let state = match why {
+            Some(_) => State::Quarantined,
+            None => State::Stored,
         };
         let sha256: [u8; 32] = Sha256::digest(&received.raw).into();
         Row {
@@ -106,8 +126,8 @@ impl Judge<'_> {
                 why,
             },
             tries: Tries::default(),
-            due: (!other_body).then_some(self.now),
-            flagged: other_body,
+            due: why.is_none().then_some(self.now),
+            flagged: why.is_some(),
         }
     }
 
@@ -270,8 +290,8 @@ impl Judge<'_> {
     pub(super) fn erase(
         &mut self,
         commit: &Commit,
-        customer: &CustomerId,
-        texts: &[PrivateId],
+        (customer, texts): (&CustomerId, &[PrivateId]),
+        reason: &str,
     ) -> Result<Outcome, Stop> {
         let position = self.next_position();
         let data = ErasedData {
@@ -287,6 +307,8 @@ impl Judge<'_> {
         };
         self.accept(commit, &[draft], &[])?;
         self.writes.erased.extend_from_slice(texts);
+        // Nobody's text: the next erasure of this customer leaves it standing.
+        self.keep_private(position, None, reason);
         let effect = Effect::Erased(texts.len());
         Ok(Outcome::Accepted { position, effect })
     }

@@ -72,6 +72,13 @@ pub(super) struct Told {
     pub(super) sold_out: bool,
 }
 
+impl Told {
+    /// The event that its route is named by.
+    pub(super) fn intent(&self) -> Option<Event> {
+        self.does.and_then(|does| does.first().copied())
+    }
+}
+
 /// Units of places that were asked for together.
 pub(super) type Demand = Vec<(Place, u64)>;
 
@@ -192,6 +199,11 @@ fn does(method: &str, route: &str) -> Option<&'static [Event]> {
         ("POST", "extend") => &[Event::Extended],
         ("POST", "receive") => &[Event::StockReceived],
         ("POST", "adjust") => &[Event::StockAdjusted],
+        ("POST", "orders") => &[Event::OrderCreated],
+        ("POST", "cancel") => &[Event::CancelRequested, Event::OrderCancelled],
+        ("POST", "refunds") => &[Event::RefundRequested],
+        ("POST", "returns") => &[Event::OrderReturned],
+        ("POST", "approve" | "reject") => &[Event::OrderResolved],
         ("POST", "tokens") => &[Event::TokenCreated],
         ("DELETE", _) if route.contains("/tokens/") => &[Event::TokenRevoked],
         ("PUT", _) if route.contains("/skus/") => &[Event::SkuCreated, Event::SkuUpdated],
@@ -208,9 +220,14 @@ fn word(ack: &Ack) -> Word {
         "hold.confirmed",
         "hold.released",
         "hold.expired",
+        "price_changed",
+        "order.illegal_transition",
+        "refund_exists",
+        "exceeds_refundable",
     ];
     match ack.status {
-        Some(200 | 201) => Word::Yes,
+        // 202: it was taken on, and is decided.
+        Some(200..=202) => Word::Yes,
         Some(409) if finals.contains(&code) => Word::Never,
         Some(409) if code == "in_flight" => Word::Open,
         Some(400..=499 | 503 | 507) => Word::No,

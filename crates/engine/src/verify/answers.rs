@@ -9,12 +9,13 @@ use super::acks::{Acks, Demand, Told, Word};
 use super::fold::{Fold, wrong};
 use super::holds::state_after;
 use super::report::{Book, Draft, Invariant, Kind, Subject};
-use crate::chain::{Entry, hex};
-use crate::commit::{Name, hold_name};
+use crate::chain::{Entry, EntryEvent, hex};
+use crate::commit::{Name, hold_name, order_name};
 use crate::port::{Head, Map, Place};
-use evenkeel_rules::event::Kind as Event;
+use evenkeel_rules::event::{Aggregate, Kind as Event};
 use evenkeel_rules::hold::State;
-use evenkeel_rules::ids::{HoldId, SkuId};
+use evenkeel_rules::ids::{HoldId, OrderId, SkuId};
+use evenkeel_rules::order::Status;
 use serde_json::json;
 
 /// What a key did, as the log says it.
@@ -22,8 +23,8 @@ use serde_json::json;
 struct Effect {
     position: u64,
     kind: Event,
-    /// The name of the hold's id, for a hold's event.
-    hold: Option<Name>,
+    /// The name of the id that it is about, for a hold's or an order's event.
+    about: Option<Name>,
 }
 
 /// All answers, and what the log was found to say about them.
@@ -71,15 +72,13 @@ impl Answers {
         let named = entry
             .key()
             .filter(|(name, _)| self.wanted.binary_search(name).is_ok());
-        // A place that pulled ends other holds first: its own event is the last.
-        let Some(((name, _), event)) = named.zip(entry.events.last()) else {
+        let Some(((name, _), event)) = named.zip(own(entry)) else {
             return;
         };
-        let hold = state_after(event.kind).and_then(|_| HoldId::new(event.id()).ok());
         let effect = Effect {
             position,
             kind: event.kind,
-            hold: hold.map(|id| hold_name(&id)),
+            about: about(event.kind, event.id()),
         };
         self.effects.entry(name).or_insert(effect);
     }
@@ -124,16 +123,31 @@ impl Answers {
             book.uncomputed(Invariant::I22, &what);
         }
         let mut order: Vec<&Told> = all.iter().filter(|told| told.does.is_some()).collect();
-        let key = |told: &&Told| told.scoped.or(told.open);
+        // One key text may stand for several intents, in several scopes.
+        let key = |told: &&Told| (told.scoped.or(told.open), told.intent().map(Event::name));
         order.sort_by_key(|told| (key(told), told.word == Word::Open, told.line));
-        let same = |a: &&Told, b: &&Told| key(a).is_some() && key(a) == key(b);
+        let same = |a: &&Told, b: &&Told| a.open.is_some() && key(a) == key(b);
+        let claimed = self.claimed();
         for attempts in order.chunk_by(same) {
-            self.attempts(attempts, (head, fold), book);
+            self.attempts(attempts, &claimed, (head, fold), book);
         }
     }
 
-    /// Judges all attempts with one key, or one without.
-    fn attempts(&self, attempts: &[&Told], (head, fold): (&Head, &Fold), book: &mut Book) {
+    /// The names under which some yes has its effect.
+    fn claimed(&self) -> Map<Name, ()> {
+        let yes = self.acks.all.iter().filter(|told| told.word == Word::Yes);
+        let its = yes.filter_map(|told| self.effects(told).find(|(_, it)| is_its(told, it)));
+        its.map(|(name, _)| (name, ())).collect()
+    }
+
+    /// Judges all attempts at one intent with one key, or one attempt without a key.
+    fn attempts(
+        &self,
+        attempts: &[&Told],
+        claimed: &Map<Name, ()>,
+        (head, fold): (&Head, &Fold),
+        book: &mut Book,
+    ) {
         book.checked(Invariant::I5, attempts.len());
         for told in attempts {
             if let Some(position) = self.beyond(told, head) {
@@ -151,14 +165,23 @@ impl Answers {
         if !fold.lost.gone.is_empty() {
             return;
         }
-        let effect = attempts.iter().find_map(|told| self.effect(told));
-        if let Some(yes) = attempts.iter().find(|told| told.word == Word::Yes) {
-            kept(yes, effect, fold, book);
+        let mut yes = attempts.iter().filter(|told| told.word == Word::Yes);
+        if let Some(first) = yes.next() {
+            for told in std::iter::once(first).chain(yes) {
+                let effects: Vec<Effect> = self.effects(told).map(|(_, it)| it).collect();
+                kept(told, &effects, fold, book);
+            }
             return;
         }
         let never = attempts.iter().find(|told| told.word == Word::Never);
         let last = attempts.last().filter(|told| told.word == Word::No);
-        if let Some((effect, told)) = effect.zip(never.or(last)) {
+        let Some(told) = never.or(last) else {
+            return;
+        };
+        // What another's yes says under the same text is that one's effect.
+        let mut effects = self.effects(told);
+        let effect = effects.find(|(name, it)| is_its(told, it) && !claimed.contains_key(name));
+        if let Some((_, effect)) = effect {
             let draft = Draft {
                 kind: Kind::EffectOfRefusal,
                 expected: json!({"status": told.status}),
@@ -177,11 +200,52 @@ impl Answers {
     }
 
     /// What the key did; known in two scopes, only what the route does is its effect.
-    fn effect(&self, told: &Told) -> Option<Effect> {
-        let does = told.does?;
-        let done = names(told).filter_map(|name| self.effects.get(&name).copied());
-        done.into_iter().find(|effect| does.contains(&effect.kind))
+    fn effects(&self, told: &Told) -> impl Iterator<Item = (Name, Effect)> {
+        let does = told.does.unwrap_or_default();
+        let done = names(told).filter_map(|name| Some((name, *self.effects.get(&name)?)));
+        done.filter(|(_, effect)| does.contains(&effect.kind))
     }
+}
+
+/// The event that a row was asked for: others may stand before it, as the ends of holds that a
+/// place pulled, or behind it, as what follows of an order.
+fn own(entry: &Entry) -> Option<&EntryEvent> {
+    let events = || entry.events.iter();
+    let named: &[Event] = match entry.cause.kind.as_str() {
+        "take_order" => &[Event::OrderCreated],
+        "cancel_order" => &[Event::CancelRequested, Event::OrderCancelled],
+        "refund_order" => &[Event::RefundRequested],
+        "return_order" => &[Event::OrderReturned],
+        "resolve_order" => &[Event::OrderResolved],
+        _ => return entry.events.last(),
+    };
+    events().find(|event| named.contains(&event.kind))
+}
+
+/// The name of what an event of this kind is about.
+fn about(kind: Event, id: &str) -> Option<Name> {
+    match kind.aggregate() {
+        Aggregate::Hold => HoldId::new(id).ok().map(|id| hold_name(&id)),
+        Aggregate::Order => OrderId::new(id).ok().map(|id| order_name(&id)),
+        Aggregate::Sku
+        | Aggregate::Stock
+        | Aggregate::Token
+        | Aggregate::Callback
+        | Aggregate::Private => None,
+    }
+}
+
+/// The name of what an answer is about, where it says so. That of a refund has the refund's id.
+fn asked(told: &Told) -> Option<Name> {
+    let kind = told
+        .intent()
+        .filter(|kind| *kind != Event::RefundRequested)?;
+    about(kind, told.id.as_deref()?)
+}
+
+/// Whether an effect is about what an answer is about, as far as both say.
+fn is_its(told: &Told, effect: &Effect) -> bool {
+    asked(told).is_none_or(|asked| effect.about == Some(asked))
 }
 
 /// Whether an answer's position is of this log and its present incarnation.
@@ -196,9 +260,10 @@ fn names(told: &Told) -> impl Iterator<Item = Name> + use<> {
 }
 
 fn lost(told: &Told, position: u64) -> Draft {
-    let of_hold = told.does.is_some_and(|does| state_after(does[0]).is_some());
+    let of = told.intent().map(Event::aggregate);
     let subject = match (&told.id, told.scoped.or(told.open)) {
-        (Some(id), _) if of_hold => Subject::new("hold", id),
+        (Some(id), _) if of == Some(Aggregate::Hold) => Subject::new("hold", id),
+        (Some(id), _) if asked(told).is_some() => Subject::new("order", id),
         (_, Some(name)) => Subject::new("key", hex(&name)),
         _ => Subject::new("answer", told.line),
     };
@@ -206,42 +271,51 @@ fn lost(told: &Told, position: u64) -> Draft {
 }
 
 /// A yes has its effect: under its key, or, for what was so already, in the state that stands.
-fn kept(told: &Told, effect: Option<Effect>, fold: &Fold, book: &mut Book) {
-    let does = told.does.unwrap_or_default();
-    let of_hold = does
-        .first()
-        .is_some_and(|kind| state_after(*kind).is_some());
-    let asked = told.id.as_deref().filter(|_| of_hold);
-    let asked = asked
-        .and_then(|id| HoldId::new(id).ok())
-        .map(|id| hold_name(&id));
-    let stands = asked.and_then(|name| fold.holds.by_name(&name));
-    let is_kept = match (effect, does) {
-        (Some(effect), _) => asked.is_none() || asked == effect.hold,
+fn kept(told: &Told, effects: &[Effect], fold: &Fold, book: &mut Book) {
+    if effects.iter().any(|effect| is_its(told, effect)) {
+        return;
+    }
+    let effect = effects.first();
+    if effect.is_none() && stands(told, fold) {
+        return;
+    }
+    let position = told.token.map_or(0, |(_, position)| position);
+    let hold = asked(told).and_then(|name| fold.holds.by_name(&name));
+    let state = hold
+        .and_then(|hold| state_after(hold.kind))
+        .map(State::name);
+    let event = told.intent().map(Event::name);
+    let draft = Draft {
+        expected: json!({"status": told.status, "event": event}),
+        found: json!({"position": effect.map(|effect| effect.position), "state": state}),
+        detail: format!(
+            "line {}: it was answered, and the log has no such effect",
+            told.line
+        ),
+        ..lost(told, position)
+    };
+    book.find(Invariant::I5, draft);
+}
+
+/// Whether what was answered is so without an effect of its own.
+fn stands(told: &Told, fold: &Fold) -> bool {
+    let name = asked(told);
+    let hold = || name.and_then(|name| fold.holds.by_name(&name));
+    let order = || name.and_then(|name| fold.orders.by_name(&name));
+    match told.intent() {
         // The same ending again under a new key writes nothing: it stands as asked.
-        (None, [kind @ (Event::Confirmed | Event::Released)]) => {
-            stands.is_some_and(|hold| hold.kind == *kind)
+        Some(kind @ (Event::Confirmed | Event::Released)) => {
+            hold().is_some_and(|hold| hold.kind == kind)
+        }
+        // So does calling off again.
+        Some(Event::CancelRequested) => order().is_some_and(|order| order.called_off),
+        Some(Event::OrderCreated) if told.open.is_none() => {
+            name.is_none() || order().is_some_and(|order| order.status != Status::Rejected)
         }
         // A put that changes nothing writes nothing; so does revoking again.
-        (None, [Event::SkuCreated, ..]) => listed(told, fold),
-        (None, [Event::TokenRevoked]) => true,
-        (None, _) => told.open.is_none(),
-    };
-    if !is_kept {
-        let position = told.token.map_or(0, |(_, position)| position);
-        let state = stands
-            .and_then(|hold| state_after(hold.kind))
-            .map(State::name);
-        let draft = Draft {
-            expected: json!({"status": told.status, "event": does.first().map(|kind| kind.name())}),
-            found: json!({"position": effect.map(|effect| effect.position), "state": state}),
-            detail: format!(
-                "line {}: it was answered, and the log has no such effect",
-                told.line
-            ),
-            ..lost(told, position)
-        };
-        book.find(Invariant::I5, draft);
+        Some(Event::SkuCreated) => listed(told, fold),
+        Some(Event::TokenRevoked) => true,
+        _ => told.open.is_none(),
     }
 }
 

@@ -4,7 +4,11 @@
 //! on a log row that is lost (see [`Lost`]) is not known, and a step that only follows such a row
 //! is taken as it is and not blamed for it.
 
+use super::callbacks::CallbackFold;
 use super::holds::Holds;
+use super::names::Of;
+use super::orders::{Orders, RowFold};
+use super::privacy::Secrets;
 use super::report::{Book, Draft, Invariant, Kind as Wrong, Subject};
 use crate::body::StockData;
 use crate::chain::{Entry, EntryEvent};
@@ -17,6 +21,7 @@ use evenkeel_rules::stock::{Account, Balances, Move, Operation, Short};
 use evenkeel_rules::time::LogTime;
 use evenkeel_rules::token::Token;
 use serde_json::json;
+use std::collections::BTreeMap;
 
 /// Positions whose content is not known, or not to be believed.
 #[derive(Debug, Default)]
@@ -87,8 +92,7 @@ pub(super) struct NameCheck {
     pub(super) name: Name,
     pub(super) position: u64,
     pub(super) fingerprint: [u8; 16],
-    /// A hold's id, not a key.
-    pub(super) of_hold: bool,
+    pub(super) of: Of,
 }
 
 /// Everything, as of one position.
@@ -98,9 +102,15 @@ pub(super) struct Fold {
     pub(super) time: LogTime,
     pub(super) balances: Map<Place, Balances>,
     pub(super) holds: Holds,
+    pub(super) orders: Orders,
+    /// By the position that stored them.
+    pub(super) callbacks: BTreeMap<u64, CallbackFold>,
     pub(super) skus: Map<SkuId, SkuFold>,
     pub(super) tokens: Map<TokenId, TokenFold>,
     pub(super) lost: Lost,
+    pub(super) secrets: Secrets,
+    /// What only the present row knows.
+    pub(super) row: RowFold,
     /// Names of the rows that were folded, until somebody takes them.
     pub(super) names: Vec<NameCheck>,
     /// Names that were found to stand for something else, until the whole log was read.
@@ -181,12 +191,12 @@ impl Fold {
         self.time = self.time.max(entry.at);
         self.position = position;
         if let Some((name, fingerprint)) = entry.key() {
-            let of_hold = false;
+            let of = Of::Key;
             self.names.push(NameCheck {
                 name,
                 position,
                 fingerprint,
-                of_hold,
+                of,
             });
         }
         for made in &entry.moves {
@@ -197,6 +207,7 @@ impl Fold {
         for event in &entry.events {
             agree &= self.event(entry, event, &mut moves, book);
         }
+        self.end_row(entry, book);
         book.checked(Invariant::I2, 1);
         if !agree || moves.next().is_some() {
             let draft = wrong(Wrong::MovesDiffer, Subject::entry(position), position);
@@ -265,7 +276,9 @@ impl Fold {
             Aggregate::Stock => self.stock_event(event, moves, book),
             Aggregate::Sku => self.sku_event(event, book),
             Aggregate::Token => self.token_event(event, book),
-            Aggregate::Order | Aggregate::Callback | Aggregate::Private => Ok(true),
+            Aggregate::Order => self.order_event(entry, event, moves, book),
+            Aggregate::Callback => self.callback_event(entry, event, book),
+            Aggregate::Private => self.erased_event(entry, event, book),
         };
         taken.unwrap_or_else(|what| {
             self.illegal(event, &what, book);

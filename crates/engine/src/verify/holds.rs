@@ -1,20 +1,16 @@
 //! The fold of every hold, small enough for millions of them.
 //!
 //! A hold costs about 90 bytes here: its body is kept as a hash, its id as the name under which
-//! the name index knows it. Holds stand in the order in which the log created them, so that a
-//! page of state rows finds its own by position too.
+//! the name index knows it.
 
-use crate::commit::Name;
-use crate::port::Map;
+use super::shelf::{Made, Shelf};
 use evenkeel_rules::event::Kind;
 use evenkeel_rules::hold::{Hold, State};
+use evenkeel_rules::ids::OrderId;
 use evenkeel_rules::stock::{Move, Operation};
 use evenkeel_rules::time::LogTime;
 use sha2::{Digest, Sha256};
 use std::hash::{BuildHasher, Hash, Hasher};
-
-/// Holds of one block of memory: growing never copies what is there.
-const BLOCK: usize = 1 << 15;
 
 /// What is remembered of one hold.
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +27,7 @@ pub(super) struct HoldFold {
     pub(super) core: u64,
     /// Events in its stream.
     pub(super) version: u32,
-    /// Its last event.
+    /// Its last event; the one that placed it for an order counts as the order's beginning on it.
     pub(super) kind: Kind,
     /// Its first events are on log rows that are lost: where it was created is not known.
     pub(super) adopted: bool,
@@ -42,67 +38,26 @@ pub(super) struct HoldFold {
 }
 
 impl HoldFold {
-    /// Whether it is live.
+    /// Whether it is live, so that its deadline counts.
     pub(super) fn is_live(&self) -> bool {
         state_after(self.kind) == Some(State::Held)
+    }
+
+    /// Whether it came to an end: neither live nor confirming for an order.
+    pub(super) fn has_ended(&self) -> bool {
+        let state = state_after(self.kind);
+        !matches!(state, Some(State::Held | State::Confirming))
+    }
+}
+
+impl Made for HoldFold {
+    fn created(&self) -> u64 {
+        self.created
     }
 }
 
 /// All holds.
-#[derive(Debug, Default)]
-pub(super) struct Holds {
-    blocks: Vec<Vec<HoldFold>>,
-    by_name: Map<Name, u32>,
-}
-
-impl Holds {
-    pub(super) fn index(&self, name: &Name) -> Option<u32> {
-        self.by_name.get(name).copied()
-    }
-
-    pub(super) fn get(&self, index: u32) -> &HoldFold {
-        let index = index as usize;
-        &self.blocks[index / BLOCK][index % BLOCK]
-    }
-
-    pub(super) fn get_mut(&mut self, index: u32) -> &mut HoldFold {
-        let index = index as usize;
-        &mut self.blocks[index / BLOCK][index % BLOCK]
-    }
-
-    pub(super) fn by_name(&self, name: &Name) -> Option<&HoldFold> {
-        self.index(name).map(|index| self.get(index))
-    }
-
-    pub(super) fn push(&mut self, name: Name, fold: HoldFold) {
-        let index = u32::try_from(self.by_name.len()).expect("fewer holds than 2^32");
-        if self.blocks.last().is_none_or(|block| block.len() == BLOCK) {
-            self.blocks.push(Vec::with_capacity(BLOCK));
-        }
-        let block = self.blocks.last_mut().expect("a block was just made");
-        block.push(fold);
-        self.by_name.insert(name, index);
-    }
-
-    /// The hold that a position created, if one did and only one.
-    pub(super) fn created_at(&self, position: u64) -> Option<u32> {
-        let (mut low, mut high) = (0, u32::try_from(self.by_name.len()).ok()?);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if self.get(middle).created < position {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        let exists = (low as usize) < self.by_name.len();
-        (exists && self.get(low).created == position).then_some(low)
-    }
-
-    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &HoldFold> {
-        self.blocks.iter().flatten()
-    }
-}
+pub(super) type Holds = Shelf<HoldFold>;
 
 /// Hash of a body as it would be written.
 pub(super) fn body_hash(hold: &Hold) -> [u8; 16] {
@@ -113,12 +68,15 @@ pub(super) fn body_hash(hold: &Hold) -> [u8; 16] {
         .expect("a SHA-256 is longer than 16 bytes")
 }
 
-/// Hash of what no event of a hold may change.
-pub(super) fn core_hash(hold: &Hold) -> u64 {
+/// Hash of what no event of a hold may change, with the order that it is for.
+pub(super) fn core_hash(hold: &Hold, order: Option<&OrderId>) -> u64 {
     let mut hasher = foldhash::fast::FixedState::default().build_hasher();
     (&hold.customer, hold.placed_at, hold.lines.len()).hash(&mut hasher);
     for line in &hold.lines {
         (&line.sku, &line.location, line.quantity).hash(&mut hasher);
+    }
+    if let Some(order) = order {
+        order.hash(&mut hasher);
     }
     hasher.finish()
 }
@@ -135,9 +93,17 @@ pub(super) const fn state_after(kind: Kind) -> Option<State> {
     }
 }
 
+/// The event that a hold is remembered by: one that was placed for an order is confirming.
+pub(super) fn kind_of(kind: Kind, hold: &Hold) -> Kind {
+    match hold.state {
+        State::Confirming => Kind::Confirming,
+        _ => kind,
+    }
+}
+
 /// Whether a body is what its event leaves, as far as the body alone can tell.
 pub(super) fn body_fits(kind: Kind, hold: &Hold, at: LogTime) -> bool {
-    let ended = hold.state != State::Held;
+    let ended = !matches!(hold.state, State::Held | State::Confirming);
     let times = match kind {
         Kind::Held => hold.placed_at == at && hold.changed_at.is_none() && hold.deadline >= at,
         _ => hold.changed_at == Some(at),
@@ -152,7 +118,17 @@ pub(super) fn body_fits(kind: Kind, hold: &Hold, at: LogTime) -> bool {
             }
             _ => false,
         });
-    state_after(kind) == Some(hold.state) && times && hold.ended_at == ended.then_some(at) && shared
+    let for_order = match hold.state {
+        State::Held | State::Expired => hold.order.is_none(),
+        State::Confirming => hold.order.is_some(),
+        State::Confirmed | State::Released => true,
+    };
+    state_after(kind_of(kind, hold)) == Some(hold.state)
+        && (hold.state != State::Confirming || matches!(kind, Kind::Held | Kind::Confirming))
+        && hold.ended_at == ended.then_some(at)
+        && times
+        && shared
+        && for_order
 }
 
 /// Takes the moves that a hold's event must have made from the front of `moves`, in order.
@@ -174,7 +150,7 @@ pub(super) fn takes(kind: Kind, hold: &Hold, moves: &mut std::slice::Iter<'_, Mo
             })
     };
     match kind {
-        Kind::Extended => true,
+        Kind::Extended | Kind::Confirming => true,
         Kind::Confirmed => hold.lines.iter().all(|line| {
             takes_one(line, Operation::Confirm, line.confirmed.unwrap_or(0))
                 && takes_one(line, Operation::Release, line.released.unwrap_or(0))

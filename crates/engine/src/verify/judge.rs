@@ -21,7 +21,7 @@ use crate::port::{Fault, LogRow};
 pub(super) struct Parsed {
     pub(super) slot: u64,
     pub(super) hash: Hash,
-    text: Vec<u8>,
+    pub(super) text: Vec<u8>,
     pub(super) entry: Result<Entry, String>,
 }
 

@@ -1,7 +1,7 @@
 //! Keys, ids and final refusals: does the name index know each, and as what?
 //!
-//! Every row with a key must be found under that key, and every hold under its id; so no key can
-//! have taken effect twice without the second row being found out. Final refusals are numbered
+//! Every row with a key must be found under that key, and every hold and order under its id; so no key
+//! can have taken effect twice without the second row being found out. Final refusals are numbered
 //! without gaps, so a removed one is noticed; what was said in it cannot be shown, because no
 //! other row has it, and the chain does not cover it: an edited refusal that can still be read is
 //! not found.
@@ -11,8 +11,19 @@ use super::report::{Book, Draft, Invariant, Kind, Subject};
 use crate::chain::{Entry, EntryEvent, hex};
 use crate::commit::Rejection;
 use crate::port::{Fault, KeyRow, Mark, RefusalRow, Store};
-use evenkeel_rules::event::{Aggregate, Kind as Event};
+use evenkeel_rules::event::Aggregate;
 use serde_json::json;
+
+/// What a name is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Of {
+    /// A key.
+    Key,
+    /// A hold's id.
+    Hold,
+    /// An order's id.
+    Order,
+}
 
 /// Names of one look-up.
 pub(super) const BATCH: usize = 2_048;
@@ -114,12 +125,17 @@ async fn misnamed(
     book: &mut Book,
 ) -> Result<(), Fault> {
     let position = check.position;
-    let subject = if check.of_hold {
-        Subject::new("hold", hold_at(store, check.position).await?)
-    } else {
-        Subject::new("key", hex(&check.name))
+    let (subject, word) = match check.of {
+        Of::Key => (Subject::new("key", hex(&check.name)), "key"),
+        Of::Hold => {
+            let id = id_at(store, check.position, Aggregate::Hold).await?;
+            (Subject::new("hold", id), "id")
+        }
+        Of::Order => {
+            let id = id_at(store, check.position, Aggregate::Order).await?;
+            (Subject::new("order", id), "id")
+        }
     };
-    let word = if check.of_hold { "id" } else { "key" };
     let (kind, found, detail) = match row.map(|row| row.mark) {
         None => (
             Kind::KeyMissing,
@@ -157,7 +173,7 @@ async fn misnamed(
 async fn has_key(store: &dyn Store, position: u64, check: &NameCheck) -> Result<bool, Fault> {
     let entry = entry_at(store, position).await?;
     let key = entry.and_then(|entry| entry.key());
-    Ok(!check.of_hold && key.is_some_and(|(name, _)| name == check.name))
+    Ok(check.of == Of::Key && key.is_some_and(|(name, _)| name == check.name))
 }
 
 async fn entry_at(store: &dyn Store, position: u64) -> Result<Option<Entry>, Fault> {
@@ -166,13 +182,19 @@ async fn entry_at(store: &dyn Store, position: u64) -> Result<Option<Entry>, Fau
     Ok(row.and_then(|row| Entry::read(&row.text).ok()))
 }
 
-/// The id of the hold that a row made, as that row says it.
-pub(super) async fn hold_at(store: &dyn Store, position: u64) -> Result<String, Fault> {
+/// The id of the hold or order that a row made, as that row says it.
+pub(super) async fn id_at(
+    store: &dyn Store,
+    position: u64,
+    of: Aggregate,
+) -> Result<String, Fault> {
     let entry = entry_at(store, position).await?;
     let events = entry.map_or(Vec::new(), |entry| entry.events);
-    let of_hold = |event: &&EntryEvent| event.kind.aggregate() == Aggregate::Hold;
-    let made = events.iter().find(|event| event.kind == Event::Held);
-    let made = made.or_else(|| events.iter().find(of_hold));
+    let of_it = |event: &&EntryEvent| event.kind.aggregate() == of;
+    let made = events
+        .iter()
+        .find(|event| of_it(event) && event.kind.begins());
+    let made = made.or_else(|| events.iter().find(of_it));
     Ok(made.map_or_else(
         || format!("made at {position}"),
         |event| event.id().to_owned(),

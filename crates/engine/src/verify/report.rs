@@ -111,20 +111,21 @@ impl Invariant {
             | Self::I6
             | Self::I7
             | Self::I8
+            | Self::I10
+            | Self::I11
+            | Self::I13
             | Self::I15
-            | Self::I16 => None,
+            | Self::I16
+            | Self::I21 => None,
             Self::I5 | Self::I22 => Some("with --acks FILE: the answers that load and demo wrote"),
             Self::I9 => Some("nothing is published yet: comes with the outbox"),
-            Self::I10 | Self::I11 => Some("no orders yet: comes with payments"),
             Self::I12 => Some("no leases yet: comes with them"),
-            Self::I13 => Some("no sagas yet: comes with orders"),
             Self::I14 => Some("no two-phase commit yet: comes with it"),
             Self::I17 => {
                 Some("the server's tests: an acks file does not say what a reader had seen")
             }
             Self::I18 | Self::I19 => Some("the simulator"),
             Self::I20 => Some("no reconciliation yet: comes with a second store"),
-            Self::I21 => Some("the server's tests of its logs, events, audit and error bodies"),
         }
     }
 }
@@ -177,12 +178,33 @@ pub enum Kind {
     EffectOfRefusal,
     /// A sold-out answer although enough units were available.
     FalseSoldOut,
+    /// An order's state row is gone.
+    OrderMissing,
+    /// An order's amounts do not agree with each other.
+    MoneyDiffers,
+    /// An order's units are not where its status, its hold or the row's moves have them.
+    UnitsDiffer,
+    /// An order was confirmed, and its money was not captured.
+    SoldUnpaid,
+    /// More of a transaction goes back than it took.
+    RefundedTwice,
+    /// Something is not at its end, and nobody will look at it.
+    Forgotten,
+    /// Something is long due, and nobody took its next step.
+    NotDone,
+    /// A private text is not the one that came.
+    TextEdited,
+    /// A private text is gone, and nobody erased it.
+    TextMissing,
+    /// Something private stands in the log.
+    TextLeaked,
 }
 
 /// What a finding is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Subject {
-    /// `sku`, `hold`, `token`, `key`, `refusal`, `log` or `head`.
+    /// `sku`, `hold`, `order`, `callback`, `private`, `token`, `key`, `names`, `refusal`, `answer`,
+    /// `log` or `head`.
     pub kind: &'static str,
     /// Which one.
     pub id: String,

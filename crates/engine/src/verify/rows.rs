@@ -13,6 +13,7 @@ use super::report::{Book, Draft, Invariant, Kind, Subject};
 use super::walk::{Sink, Walk, tail_cut};
 use crate::commit::hold_name;
 use crate::port::{Fault, HoldRow, Store};
+use evenkeel_rules::event::Aggregate;
 use serde_json::json;
 
 /// Rows of one read.
@@ -99,7 +100,7 @@ async fn unreadable(
 
 /// The id of a hold of the fold, as the row that made it says it.
 async fn id_at(store: &dyn Store, fold: &Fold, index: u32) -> Result<String, Fault> {
-    names::hold_at(store, fold.holds.get(index).created).await
+    names::id_at(store, fold.holds.get(index).created, Aggregate::Hold).await
 }
 
 async fn hold(store: &dyn Store, row: &HoldRow, to: &mut Sink<'_>) -> Result<(), Fault> {

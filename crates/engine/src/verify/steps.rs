@@ -1,7 +1,8 @@
 //! The laws of a hold's step: order, time, body and moves.
 
 use super::fold::{Fold, NameCheck, Step, Stream, same_id, subject, wrong};
-use super::holds::{HoldFold, body_fits, body_hash, core_hash, takes};
+use super::holds::{HoldFold, body_fits, body_hash, core_hash, kind_of, takes};
+use super::names::Of;
 use super::report::{Book, Draft, Invariant, Kind as Wrong};
 use crate::chain::{Entry, EntryEvent};
 use crate::commit::hold_name;
@@ -37,7 +38,7 @@ impl Fold {
                 name,
                 position: self.position,
                 fingerprint: [0; 16],
-                of_hold: true,
+                of: Of::Hold,
             });
         }
         let fold = HoldFold {
@@ -45,26 +46,29 @@ impl Fold {
             last: after.last,
             deadline: hold.deadline,
             body: body_hash(&hold),
-            core: core_hash(&hold),
+            core: core_hash(&hold, hold.order.as_ref()),
             version: u32::try_from(after.version).unwrap_or(u32::MAX),
-            kind: event.kind,
+            kind: kind_of(event.kind, &hold),
             adopted: after.adopted,
             gapped: after.gapped,
             seen: false,
         };
         match index {
             Some(index) => *self.holds.get_mut(index) = fold,
-            None => self.holds.push(name, fold),
+            None => drop(self.holds.push(name, fold)),
+        }
+        if let Some(order) = &hold.order {
+            self.row.note(order, (name, event.kind));
         }
         Ok(takes(event.kind, &hold, moves))
     }
 
     /// I3 and I7: an ended hold ends no second time, and every pair of events is a legal one.
     fn order(&self, before: Option<&HoldFold>, event: &EntryEvent, step: &Step, book: &mut Book) {
-        let ends = !matches!(event.kind, Kind::Held | Kind::Extended);
+        let ends = matches!(event.kind, Kind::Confirmed | Kind::Released | Kind::Expired);
         book.checked(Invariant::I3, usize::from(ends));
         match before {
-            Some(fold) if ends && !fold.is_live() => {
+            Some(fold) if ends && fold.has_ended() => {
                 let draft = Draft {
                     expected: json!(fold.kind.name()),
                     found: json!(event.kind.name()),
@@ -82,7 +86,8 @@ impl Fold {
         }
     }
 
-    /// I4: before the deadline nothing expires it, from it on nothing else changes it.
+    /// I4: before the deadline nothing expires it, from it on nothing else changes it. While money
+    /// is being moved for its order the deadline counts no more.
     fn time(
         &self,
         before: Option<&HoldFold>,
@@ -92,9 +97,10 @@ impl Fold {
     ) {
         let deadline = match before {
             _ if event.kind == Kind::Held => return,
+            Some(fold) if fold.kind == Kind::Confirming && event.kind != Kind::Expired => return,
             Some(fold) => fold.deadline,
             // No ending moves the deadline; how an extend on a lost stream moved it is not known.
-            None if event.kind == Kind::Extended => return,
+            None if event.kind == Kind::Extended || hold.order.is_some() => return,
             None => hold.deadline,
         };
         book.checked(Invariant::I4, 1);
@@ -126,8 +132,16 @@ impl Fold {
                 Kind::Extended => hold.deadline >= fold.deadline,
                 _ => hold.deadline == fold.deadline,
             };
-            // A lost row may have moved the deadline.
-            fold.core == core_hash(hold) && (deadline || self.lost.is_gone(event.previous))
+            // An order begins on it; what was placed for one stays its.
+            let order = hold
+                .order
+                .as_ref()
+                .filter(|_| event.kind != Kind::Confirming);
+            let lost = self.lost.is_gone(event.previous);
+            // A lost row may have moved the deadline, or begun the order.
+            let core =
+                fold.core == core_hash(hold, order) || lost && fold.core == core_hash(hold, None);
+            core && (deadline || lost)
         });
         if !kept || !body_fits(event.kind, hold, entry.at) {
             self.illegal(event, "the hold that it shows is not what it leaves", book);

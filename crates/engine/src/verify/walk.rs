@@ -9,6 +9,8 @@ use super::answers::Answers;
 use super::fold::{Fold, wrong};
 use super::judge::{Parsed, Verdict};
 use super::names;
+use super::orders;
+use super::privacy;
 use super::report::{Book, Draft, Invariant, Kind, Subject};
 use crate::chain::{Hash, hex, origin};
 use crate::port::{Fault, Head, Store};
@@ -92,14 +94,20 @@ impl<'a> Walk<'a> {
                 break;
             }
             let verdict = self.judge(&row, to.book).await?;
+            self.wake(to).await?;
             self.accept(row, verdict, to);
+            if to.fold.secrets.is_full() {
+                privacy::look(self.store, to.fold, to.book).await?;
+            }
             if to.fold.names.len() >= names::BATCH {
                 names::look_up(self.store, to.fold, to.book).await?;
             }
         }
+        self.wake(to).await?;
         self.fold_prior(to);
         self.end(until, to);
         to.at = until;
+        privacy::look(self.store, to.fold, to.book).await?;
         names::look_up(self.store, to.fold, to.book).await
     }
 
@@ -205,6 +213,16 @@ impl<'a> Walk<'a> {
         });
     }
 
+    /// Makes ready what folding the last judged row needs.
+    async fn wake(&self, to: &mut Sink<'_>) -> Result<(), Fault> {
+        let prior = self.prior.as_ref();
+        let prior = prior.filter(|prior| prior.believed && !prior.folded);
+        match prior.map(|prior| &prior.row.entry) {
+            Some(Ok(entry)) => orders::wake(self.store, entry, to.fold).await,
+            Some(Err(_)) | None => Ok(()),
+        }
+    }
+
     /// Folds the last judged row, unless that was done.
     fn fold_prior(&mut self, to: &mut Sink<'_>) {
         let Some(prior) = self.prior.as_mut().filter(|prior| !prior.folded) else {
@@ -215,6 +233,7 @@ impl<'a> Walk<'a> {
         match prior.row.entry.as_ref().ok().filter(|_| prior.believed) {
             Some(entry) => {
                 to.fold.apply(entry, prior.at, to.book);
+                to.fold.secrets.note(entry, prior.at, &prior.row.text);
                 to.answers.note(entry, prior.at);
             }
             None => to.fold.lost.gone.push((prior.at, prior.at)),

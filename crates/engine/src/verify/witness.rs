@@ -3,14 +3,17 @@
 //! The chain alone cannot tell an edited row from one that was rewritten, with its hash, just
 //! before it. State rows and the name index were written by the same commit: they can.
 
+use super::callbacks::core_hash as core_of;
 use super::holds::{core_hash, takes};
 use super::judge::Parsed;
 use crate::body::StockData;
+use crate::callback::{Callback, Turn};
 use crate::chain::{Entry, EntryEvent};
 use crate::port::{At, Fault, Mark, Store};
 use evenkeel_rules::event::{Aggregate, Kind};
 use evenkeel_rules::hold::Hold;
-use evenkeel_rules::ids::SkuId;
+use evenkeel_rules::ids::{OrderId, SkuId};
+use evenkeel_rules::order::{Order, Patch};
 use evenkeel_rules::sku::Sku;
 
 /// Whether the store's other rows are what this log row says: nothing if they do not tell.
@@ -34,7 +37,9 @@ pub(super) async fn vouches(
             Aggregate::Hold => of_hold(store, event, position).await?,
             Aggregate::Sku => of_sku(store, event, position).await?,
             Aggregate::Stock => of_stock(store, event, position).await?,
-            Aggregate::Token | Aggregate::Order | Aggregate::Callback | Aggregate::Private => None,
+            Aggregate::Order => of_order(store, (entry, event), position).await?,
+            Aggregate::Callback => of_callback(store, event, position).await?,
+            Aggregate::Token | Aggregate::Private => None,
         };
         match said {
             Some(false) => return Ok(Some(false)),
@@ -93,7 +98,7 @@ async fn of_hold(
         return Ok(Some(row.hold == hold));
     }
     // It was changed since; what never changes must be the same.
-    let same = core_hash(&row.hold) == core_hash(&hold);
+    let same = core_hash(&row.hold, None) == core_hash(&hold, None);
     Ok(if same { None } else { Some(false) })
 }
 
@@ -136,4 +141,73 @@ async fn of_stock(
         .map(|(location, balances)| (location, balances.raw()));
     let legal = matches!(event.kind, Kind::StockReceived | Kind::StockAdjusted);
     Ok(Some(legal && told.eq(stands)))
+}
+
+/// An order that was not changed since shows all that this row's events changed, as the last of
+/// them left it; one that was shows at least what its first event said and none may change.
+async fn of_order(
+    store: &dyn Store,
+    (entry, event): (&Entry, &EntryEvent),
+    position: u64,
+) -> Result<Option<bool>, Fault> {
+    let Ok(id) = OrderId::new(event.id()) else {
+        return Ok(Some(false));
+    };
+    let Some(row) = told(store.order(&id).await)?.and_then(|at| at.rows) else {
+        return Ok(None);
+    };
+    if event.kind.begins() {
+        let Ok(first) = event.data::<Order>() else {
+            return Ok(Some(false));
+        };
+        let stands = &row.body;
+        let core = |order: &Order| {
+            let adjustments = order.adjustments.clone();
+            let customer = order.customer.clone();
+            (customer, order.total, adjustments, order.created_at)
+        };
+        if core(&first) != core(stands) {
+            return Ok(Some(false));
+        }
+    }
+    if row.last != position {
+        return Ok(None);
+    }
+    let mut body = row.body.clone();
+    for event in entry.events.iter().filter(|it| it.stream == event.stream) {
+        let after = if event.kind.begins() {
+            event.data::<Order>()
+        } else {
+            event.data::<Patch>().map(|patch| patch.apply(body))
+        };
+        match after {
+            Ok(after) => body = after,
+            Err(_) => return Ok(Some(false)),
+        }
+    }
+    Ok(Some(body == row.body))
+}
+
+async fn of_callback(
+    store: &dyn Store,
+    event: &EntryEvent,
+    position: u64,
+) -> Result<Option<bool>, Fault> {
+    let Ok(created) = event.id().parse() else {
+        return Ok(Some(false));
+    };
+    let Some(row) = told(store.callback(created).await)?.and_then(|at| at.rows) else {
+        return Ok(None);
+    };
+    if event.kind.begins() {
+        let Ok(callback) = event.data::<Callback>() else {
+            return Ok(Some(false));
+        };
+        if core_of(&callback) != core_of(&row.body) {
+            return Ok(Some(false));
+        }
+    }
+    let turn = event.data::<Turn>();
+    let same = turn.is_ok_and(|turn| (turn.state, turn.why) == (row.body.state, row.body.why));
+    Ok((row.last == position).then_some(same || event.kind.begins()))
 }

@@ -1,9 +1,11 @@
 //! Looks at everything that a store holds, with folds of its own.
 
-use evenkeel_engine::chain::{Entry, Hash, link, origin};
+use evenkeel_engine::callback::{Callback, State, Turn};
+use evenkeel_engine::chain::{Entry, EntryEvent, Hash, link, origin};
 use evenkeel_engine::port::{HoldRow, LogRow, Place, Store};
 use evenkeel_rules::event::{Aggregate, Kind};
 use evenkeel_rules::hold::Hold;
+use evenkeel_rules::order::{Order, Patch};
 use evenkeel_rules::stock::{Account, Balances};
 use std::collections::BTreeMap;
 
@@ -43,6 +45,7 @@ pub(crate) async fn whole(store: &dyn Store) {
     let (mut position, mut time) = (0, i64::MIN);
     let mut streams: BTreeMap<String, Last> = BTreeMap::new();
     let mut holds: BTreeMap<String, HoldRow> = BTreeMap::new();
+    let mut lives = Lives::default();
     let mut balances: BTreeMap<Place, Balances> = BTreeMap::new();
     for row in log(store).await {
         assert_eq!(row.position, position + 1, "positions are dense");
@@ -54,6 +57,10 @@ pub(crate) async fn whole(store: &dyn Store) {
         assert!(entry.at.micros() >= time, "log time falls at {position}");
         time = entry.at.micros();
         fold_events(&entry, &mut streams, &mut holds);
+        entry
+            .events
+            .iter()
+            .for_each(|event| lives.take_in(position, event));
         for moved in &entry.moves {
             let at = (moved.sku.clone(), moved.location.clone());
             let stands = balances.entry(at).or_default();
@@ -68,6 +75,8 @@ pub(crate) async fn whole(store: &dyn Store) {
         "the head's log time is the last"
     );
     compare_holds(store, holds).await;
+    compare_orders(store, lives.orders).await;
+    compare_callbacks(store, lives.callbacks).await;
     compare_balances(store, balances).await;
     let stray = store.stray_balances().await.expect("readable").rows;
     assert_eq!(stray, Vec::new(), "every balance is listed");
@@ -110,6 +119,90 @@ fn fold_events(
             position,
         };
         streams.insert(event.stream.clone(), last);
+    }
+}
+
+/// A row as its stream leaves it: created, last, version, body.
+type Life<T> = (u64, u64, u64, T);
+
+/// Orders and callbacks as the log tells of them.
+#[derive(Default)]
+struct Lives {
+    orders: BTreeMap<String, Life<Order>>,
+    callbacks: BTreeMap<String, Life<Callback>>,
+}
+
+impl Lives {
+    fn take_in(&mut self, position: u64, event: &EntryEvent) {
+        let (stream, version) = (event.stream.clone(), event.version);
+        match (event.kind.aggregate(), event.kind.begins()) {
+            (Aggregate::Order, true) => {
+                let order: Order = event.data().expect("an order's first event has it whole");
+                let life = (position, position, version, order);
+                self.orders.insert(stream, life);
+            }
+            (Aggregate::Order, false) => {
+                let patch: Patch = event.data().expect("what changed");
+                let known = self.orders.remove(&stream);
+                let (created, _, _, order) = known.expect("it began");
+                let life = (created, position, version, patch.apply(order));
+                self.orders.insert(stream, life);
+            }
+            (Aggregate::Callback, true) => {
+                let callback: Callback = event.data().expect("a callback");
+                let life = (position, position, version, callback);
+                self.callbacks.insert(stream, life);
+            }
+            (Aggregate::Callback, false) => {
+                let turn: Turn = event.data().expect("a turn");
+                let life = self.callbacks.get_mut(&stream).expect("it began");
+                (life.1, life.2) = (position, version);
+                (life.3.state, life.3.why) = (turn.state, turn.why);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Rows equal their fold, wait for a person if they should, and are looked at again if they should.
+async fn compare_orders(store: &dyn Store, folded: BTreeMap<String, Life<Order>>) {
+    let kept = store
+        .orders(u64::MAX >> 1, 9_999)
+        .await
+        .expect("readable")
+        .rows;
+    assert_eq!(kept.len(), folded.len(), "as many orders as the fold has");
+    for row in kept {
+        assert_eq!(row.flagged, row.body.is_flagged(), "{row:?}");
+        let needs = row.body.due(row.tries, 0).is_some();
+        assert_eq!(row.due.is_some(), needs, "{row:?}");
+        let life = (row.created, row.last, row.version, row.body);
+        let stream = format!("order:{}", life.3.id);
+        assert_eq!(folded.get(&stream), Some(&life), "an order equals its fold");
+    }
+}
+
+async fn compare_callbacks(store: &dyn Store, folded: BTreeMap<String, Life<Callback>>) {
+    let kept = store
+        .callbacks(u64::MAX >> 1, 9_999)
+        .await
+        .expect("readable")
+        .rows;
+    assert_eq!(
+        kept.len(),
+        folded.len(),
+        "as many callbacks as the fold has"
+    );
+    for row in kept {
+        let waits = row.body.state == State::Stored;
+        assert_eq!(row.due.is_some(), waits, "{row:?}");
+        let life = (row.created, row.last, row.version, row.body);
+        let stream = format!("callback:{}", row.created);
+        assert_eq!(
+            folded.get(&stream),
+            Some(&life),
+            "a callback equals its fold"
+        );
     }
 }
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// A gate that never says no, so that the ledger alone answers.
-struct OpenGate;
+pub(crate) struct OpenGate;
 
 impl StockGate for OpenGate {
     fn refuses(&self, _: &[Wanted], _: LogTime, _: Duration) -> Option<u64> {

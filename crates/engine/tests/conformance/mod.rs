@@ -9,12 +9,16 @@ use std::sync::Arc;
 
 pub(crate) mod audit;
 pub(crate) mod crash;
+pub(crate) mod dues;
 pub(crate) mod engines;
 pub(crate) mod faulty;
 pub(crate) mod guards;
+pub(crate) mod hand;
 pub(crate) mod keys;
+pub(crate) mod orders;
 pub(crate) mod pull;
 pub(crate) mod reads;
+pub(crate) mod rows;
 pub(crate) mod stock;
 pub(crate) mod time;
 pub(crate) mod tokens;
@@ -110,6 +114,28 @@ macro_rules! conformance {
                 rows_that_do_not_exist_are_absent
                 balances_without_a_listed_place_are_stray
                 everything_is_there_after_reopening
+            }
+            rows {
+                a_row_of_another_version_is_corrupt_and_nothing_is_written
+                a_view_has_orders_and_callbacks_or_says_absent
+                orders_are_named_and_ids_that_differ_in_case_are_two
+                pages_of_orders_and_callbacks_are_newest_first
+                rows_that_wait_for_a_person_are_listed_until_they_do_not
+                a_private_text_is_read_until_it_is_erased
+                a_customers_texts_are_paged_upwards
+            }
+            orders {
+                an_order_is_taken_charged_confirmed_and_delivered
+                a_callback_is_kept_once_and_taken_in_once
+                a_customers_texts_are_erased_and_nothing_else_changes
+                two_engines_over_orders_come_to_the_same_end
+            }
+            dues {
+                rows_are_due_oldest_first_and_at_the_heads_time
+                a_due_time_that_moved_is_due_then_and_only_then
+                no_due_row_is_missed_by_any_handle_after_any_history
+                a_try_that_another_handle_noted_without_a_fact_is_seen
+                dues_are_there_after_reopening
             }
         }
     };

@@ -81,7 +81,7 @@ impl Bare {
         drop(spawn(committer.run()));
         drop(spawn(async move {
             while let Some(delivery) = deliveries.recv().await {
-                delivery.deliver(&*gate);
+                delivery.deliver(&*gate, None);
             }
         }));
         Self { queue, clock }

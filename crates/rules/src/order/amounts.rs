@@ -56,6 +56,13 @@ impl Order {
         all.fold(0, i64::saturating_add)
     }
 
+    /// Whether the provider gave back by itself what a refund of ours wants to take back.
+    pub(super) fn is_overtaken(&self, refund: &Refund) -> bool {
+        let charge = self.payment.charge(&refund.charge);
+        let told = self.payment.returned_of(&refund.charge);
+        charge.is_some_and(|charge| self.given_back_of(charge) < told)
+    }
+
     /// Minor units of one transaction that nobody took back yet.
     pub(super) fn left_of(&self, charge: &Charge) -> i64 {
         charge.amount - self.taken_back(charge) - self.given_back_of(charge)

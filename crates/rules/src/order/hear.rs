@@ -55,10 +55,11 @@ pub enum Heard {
     Changed(Box<Decision>),
     /// It was known already.
     Known,
-    /// The provider was not asked yet: its answer has to come first.
+    /// It names what the provider has not named yet: the provider is asked, and its answer has to
+    /// come first. One that stays early contradicts.
     Early,
-    /// It contradicts what the provider said, or names what it never named: it is set aside, a
-    /// person is told, and the provider is asked.
+    /// It contradicts what the provider said: it is set aside, a person is told, and the provider
+    /// is asked.
     Contradicts,
 }
 
@@ -82,12 +83,13 @@ pub fn hear(order: &Order, news: &News, spare: bool, now: LogTime) -> Heard {
     }
 }
 
-/// What a contradiction does to the order: the provider is asked by key what it knows of the
-/// charge, even if the order has ended. Nothing if it is asked already.
+/// What news of money that are early, or contradict, do to the order: the provider is asked by key
+/// what it knows of the charge, even if the order has ended. Nothing if it is being asked already.
 #[must_use]
 pub fn watch(order: &Order, now: LogTime) -> Option<Decision> {
     let mut pen = Pen::new(order, now);
-    pen.order.watched |= !is_asked(order) && !order.lines.is_empty();
+    let asked = is_asked(order) || order.refunds.iter().any(super::Refund::is_unnamed);
+    pen.order.watched |= !asked && !order.lines.is_empty();
     pen.end()
 }
 
@@ -133,11 +135,11 @@ fn unnamed(pen: &Pen, status: Settled) -> Option<Heard> {
         // A definite no came without a name; that it is a no is known.
         return None;
     }
-    let open = is_asked(order) && !order.payment.is_named();
-    Some(if open {
-        Heard::Early
-    } else {
+    let never_charged = order.lines.is_empty();
+    Some(if never_charged {
         Heard::Contradicts
+    } else {
+        Heard::Early
     })
 }
 
@@ -162,9 +164,7 @@ fn refunded(pen: &mut Pen, (transaction, amount): (&str, i64), spare: bool) -> O
         }
         return None;
     }
-    let unnamed =
-        |refund: &super::Refund| refund.run.state == State::Running && refund.transaction.is_none();
-    if pen.order.refunds.iter().any(unnamed) {
+    if pen.order.refunds.iter().any(super::Refund::is_unnamed) {
         return Some(Heard::Early);
     }
     returned(pen, (transaction, amount), spare)
@@ -186,6 +186,12 @@ fn returned(pen: &mut Pen, (transaction, amount): (&str, i64), spare: bool) -> O
         transaction: transaction.to_owned(),
         amount,
     });
+    // A refund that was refused because this money had gone back already is made anew, smaller.
+    for refund in &mut pen.order.refunds {
+        if refund.charge == transaction && refund.was_refused() {
+            refund.run.state = State::Compensated;
+        }
+    }
     pen.write(Kind::PaymentRefunded);
     pen.settle_up(spare);
     None

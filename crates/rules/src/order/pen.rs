@@ -138,7 +138,10 @@ impl Pen {
         if self.is_covered() {
             match self.order.status {
                 Status::Pending => self.paid(UnitsChange::Confirm, None),
-                Status::Expired if spare => self.paid(UnitsChange::Reacquire, Some(Reason::Late)),
+                // Money that was sent back once is not kept after all.
+                Status::Expired if spare && self.order.refunds.is_empty() => {
+                    self.paid(UnitsChange::Reacquire, Some(Reason::Late))
+                }
                 Status::Expired
                 | Status::Paid
                 | Status::Confirmed

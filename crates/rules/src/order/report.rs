@@ -234,9 +234,7 @@ fn deliver(pen: &mut Pen, told: &Told) {
         Told::Parcel { delivery, status } => found(pen, delivery, *status, asking),
         Told::Refused if asking => not_delivered(pen, Outcome::Refused),
         Told::Unknown if asking && !pen.order.saga.unknown => note_unknown(pen),
-        Told::Unknown | Told::NeverSeen | Told::NotSent
-            if asking && is_stale(pen.order.saga, pen.now) =>
-        {
+        Told::Unknown | Told::NotSent if asking && is_stale(pen.order.saga, pen.now) => {
             not_delivered(pen, Outcome::GivenUp);
         }
         Told::Refused | Told::Unknown | Told::NeverSeen | Told::NotSent | Told::Money(_) => {}
@@ -251,22 +249,22 @@ fn found(pen: &mut Pen, delivery: &str, status: Parcel, asking: bool) {
     };
     let over = |status| matches!(status, Parcel::Cancelled | Parcel::Failed);
     let other = parcel.delivery.as_deref().is_some_and(|it| it != delivery);
-    if asking && over(parcel.status) && other {
+    match (asking && over(parcel.status), other) {
         // It was dropped, asked for again, and taken on anew.
-        (parcel.status, parcel.since) = (Parcel::Requested, now);
-    } else if other {
-        return;
+        (true, true) => (parcel.status, parcel.since) = (Parcel::Requested, now),
+        // It is still the parcel that was dropped; anything else is an answer of before.
+        (true, false) if over(status) => {
+            dropped(pen);
+            return pen.settle_up(false);
+        }
+        (true, false) | (false, true) => return,
+        (false, false) => {}
     }
     let unknown_till_now = parcel.delivery.is_none();
     parcel.delivery = Some(delivery.to_owned());
     let was_over = over(parcel.status);
     if asking && over(status) {
-        if was_over {
-            dropped(pen);
-        } else {
-            moved(pen, status);
-        }
-        return;
+        return moved(pen, status);
     }
     if asking {
         let run = pen.order.saga.after(saga::ORDER, Outcome::Done, now);
@@ -383,6 +381,8 @@ fn recall(pen: &mut Pen, told: &Told) {
 
 fn refund(pen: &mut Pen, number: usize, told: &Told) {
     let now = pen.now;
+    let overtaken = pen.order.refunds.get(number);
+    let overtaken = overtaken.is_some_and(|refund| pen.order.is_overtaken(refund));
     let Some(refund) = pen.order.refunds.get_mut(number) else {
         return;
     };
@@ -401,11 +401,13 @@ fn refund(pen: &mut Pen, number: usize, told: &Told) {
     };
     let run = refund.run.after(saga::REFUND, outcome, now);
     refund.run = run.expect("it is running, or was made so");
-    if refund.run.state == State::Stuck && refund.why == Why::Asked && outcome == Outcome::Refused {
-        // The shop asked, the provider said no, nothing moved: the order stands as it was.
-        refund.run.state = State::Compensated;
-    }
-    let state = refund.run.state;
+    let state = if outcome == Outcome::Refused && (refund.why == Why::Asked || overtaken) {
+        // Nothing moved. The shop asked: the order stands as it was. Or less is left than we knew.
+        State::Compensated
+    } else {
+        refund.run.state
+    };
+    refund.run.state = state;
     pen.write(match state {
         State::Completed => Kind::PaymentRefunded,
         State::Running | State::Compensating => Kind::SagaUnknown,
@@ -417,22 +419,26 @@ fn refund(pen: &mut Pen, number: usize, told: &Told) {
 
 /// What an answer means for a refund; nothing if it is no news.
 fn outcome(refund: &mut Refund, told: &Told, now: LogTime) -> Option<Outcome> {
-    let waited = || is_stale(refund.run, now).then_some(Outcome::GivenUp);
-    match told {
-        Told::Money(receipt) if receipt.amount == Some(refund.amount) => {
-            let waited = waited();
-            refund.transaction = Some(receipt.transaction.clone());
-            match receipt.status {
-                Settled::Completed => Some(Outcome::Done),
-                Settled::Failed => Some(Outcome::Refused),
-                Settled::Pending => waited,
-            }
-        }
+    if let Told::Money(receipt) = told {
+        refund.transaction = Some(receipt.transaction.clone());
+    }
+    let waited = is_stale(refund.run, now).then_some(Outcome::GivenUp);
+    let outcome = match told {
+        Told::Money(receipt) if receipt.amount == Some(refund.amount) => match receipt.status {
+            Settled::Completed => Some(Outcome::Done),
+            Settled::Failed => Some(Outcome::Refused),
+            Settled::Pending => waited,
+        },
         // Another amount went back than was asked for: a person has to look.
         Told::Money(_) => Some(Outcome::GivenUp),
         Told::Refused => Some(Outcome::Refused),
         Told::Unknown if !refund.run.unknown => Some(Outcome::Unknown),
-        Told::Unknown | Told::NeverSeen | Told::NotSent => waited(),
-        Told::Parcel { .. } => None,
-    }
+        Told::Unknown | Told::NotSent => waited,
+        // It is sent again.
+        Told::NeverSeen | Told::Parcel { .. } => None,
+    };
+    // What the provider named may still be done, or was done otherwise.
+    let may_be = outcome == Some(Outcome::GivenUp) && refund.transaction.is_some();
+    refund.run.unknown |= may_be;
+    outcome
 }

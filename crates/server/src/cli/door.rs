@@ -112,6 +112,14 @@ impl Call {
         }
     }
 
+    /// The end of what this path names, with a reason.
+    pub(super) fn delete_with(path: impl Into<String>, body: Value) -> Self {
+        Self {
+            body: Some(body),
+            ..Self::delete(path)
+        }
+    }
+
     /// Whether the call needs a process that may write.
     pub(super) fn writes(&self) -> bool {
         self.method != Method::Get
@@ -205,7 +213,7 @@ impl Door {
 async fn ask_remote(api: &client::Api, call: &Call) -> Result<Answer, Failure> {
     let answer = match call.method {
         Method::Get => api.get(&call.path).await,
-        Method::Delete => api.delete(&call.path).await,
+        Method::Delete => api.delete(&call.path, call.body.as_ref()).await,
         Method::Post => {
             let key = call.key.clone().unwrap_or_else(made_up_key);
             let body = call.body.as_ref().unwrap_or(&Value::Null);
@@ -247,17 +255,14 @@ impl<'a> Inside<'a> {
 
     /// Sends the request through the same steps that a connection's takes.
     pub(super) async fn ask(&self, call: &Call) -> Answer {
+        let body = || {
+            let text = call.body.as_ref().map(ToString::to_string);
+            Bytes::from(text.unwrap_or_default())
+        };
         let (method, body) = match call.method {
             Method::Get => (::http::Method::GET, Bytes::new()),
-            Method::Delete => (::http::Method::DELETE, Bytes::new()),
-            Method::Post => {
-                let body = call
-                    .body
-                    .as_ref()
-                    .map(ToString::to_string)
-                    .unwrap_or_default();
-                (::http::Method::POST, Bytes::from(body))
-            }
+            Method::Delete => (::http::Method::DELETE, body()),
+            Method::Post => (::http::Method::POST, body()),
         };
         let mut request = ::http::Request::builder().method(method).uri(&call.path);
         if call.method == Method::Post {

@@ -124,7 +124,10 @@ fn wrapped(line: &str) -> Vec<String> {
     let mut rest = line.to_owned();
     while rest.chars().count() > WIDTH {
         let head: String = rest.chars().take(WIDTH).collect();
-        let cut = head.rfind(' ').filter(|cut| *cut > 34).unwrap_or(head.len());
+        let cut = head
+            .rfind(' ')
+            .filter(|cut| *cut > 34)
+            .unwrap_or(head.len());
         lines.push(rest[..cut].to_owned());
         rest = format!("{:34}{}", "", rest[cut..].trim_start());
     }

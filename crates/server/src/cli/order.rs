@@ -47,8 +47,10 @@ pub(super) enum Command {
         common: Common,
     },
     /// Give money back: an amount, or all that is left
-    #[command(after_help = "Example: evenkeel order refund o-1 --amount 500 --currency EUR \
-                            --reason \"scratched\"")]
+    #[command(
+        after_help = "Example: evenkeel order refund o-1 --amount 500 --currency EUR \
+                            --reason \"scratched\""
+    )]
     Refund {
         /// The order
         id: String,

@@ -120,8 +120,11 @@ fn one(saga: &Value) -> String {
         Column::Word("kind"),
         Column::Word("state"),
     ];
-    let row =
-        |step: &Value| ["name", "kind", "state"].map(|name| cell(&step[name])).to_vec();
+    let row = |step: &Value| {
+        ["name", "kind", "state"]
+            .map(|name| cell(&step[name]))
+            .to_vec()
+    };
     let steps = saga["steps"].as_array();
     let steps = steps.map(Vec::as_slice).unwrap_or_default();
     let table = output::table(&columns, steps.iter().map(row).collect());

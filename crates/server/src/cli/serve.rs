@@ -23,6 +23,7 @@ use tokio::sync::watch;
 use super::door::{Call, Inside, lock_of};
 use super::failure::{Failure, Verdict, tell};
 use super::process::{self, End, Ends};
+use super::providers::Providers;
 use super::stores::{self, Open};
 use super::{output, start};
 use crate::anchors::Anchors;
@@ -66,10 +67,13 @@ async fn serve(config: &Config) -> Result<Verdict, Failure> {
     let recorder = PrometheusBuilder::new().install_recorder();
     let recorder = recorder.map_err(|error| Failure::Refused(error.to_string()))?;
     http::describe_metrics();
-    let open = stores::to_write(config, Some(recorder)).await?;
+    let providers = Providers::of(config, &url_of(&listeners.main)?).await?;
+    let open = stores::to_write(config, Some((recorder, &providers))).await?;
     anchor(config, &open).await?;
-    let served = with_stores(config, &open, (&mut lock, listeners), &mut ends).await;
+    let told = providers.sandbox().map(str::to_owned);
+    let served = with_stores(config, &open, (&mut lock, listeners, told), &mut ends).await;
     open.engine.stop().await;
+    providers.stop().await;
     served
 }
 
@@ -84,7 +88,7 @@ async fn anchor(config: &Config, open: &Open) -> Result<(), Failure> {
 async fn with_stores(
     config: &Config,
     open: &Open,
-    (lock, Listeners { main, admin }): (&mut Lock, Listeners),
+    (lock, Listeners { main, admin }, sandbox): (&mut Lock, Listeners, Option<String>),
     ends: &mut Ends,
 ) -> Result<Verdict, Failure> {
     first_token(config, open).await?;
@@ -92,6 +96,9 @@ async fn with_stores(
     let held = lock.announce(&url);
     held.map_err(|error| Failure::Refused(format!("the lock cannot be written: {error}")))?;
     output::line(&format!("ready {url}"))?;
+    if let Some(sandbox) = sandbox {
+        output::line(&format!("sandbox {sandbox}"))?;
+    }
 
     let (stop, stopped) = watch::channel(false);
     let admin = async {

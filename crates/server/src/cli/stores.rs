@@ -6,6 +6,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use evenkeel_engine::clock::{SystemClock, SystemIds};
 use evenkeel_engine::port::{Fault, Ids, Store};
@@ -16,9 +17,10 @@ use evenkeel_rules::time::Millis;
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use super::failure::Failure;
+use super::providers::Providers;
 use crate::anchors::Anchors;
 use crate::config::Config;
-use crate::http::{Api, Settings};
+use crate::http::{Api, Settings, Webhooks};
 
 /// An engine and the API over it.
 pub(super) struct Open {
@@ -28,16 +30,22 @@ pub(super) struct Open {
     pub(super) api: Arc<Api>,
 }
 
-/// Opens the stores to be written; the caller holds the lock.
+/// Opens the stores to be written; the caller holds the lock. Only who serves makes calls.
 pub(super) async fn to_write(
     config: &Config,
-    recorder: Option<PrometheusHandle>,
+    serving: Option<(PrometheusHandle, &Providers)>,
 ) -> Result<Open, Failure> {
     let store = SqliteStore::open(&config.data, &SystemIds, NamesOptions::default())
         .map_err(|fault| told(&config.data, &fault))?;
-    let started = Engine::start(ports(Arc::new(store)), options(config)).await;
+    let (recorder, providers) = serving.unzip();
+    let ports = Ports {
+        gateway: providers.map(|providers| Arc::clone(&providers.gateway)),
+        ..ports(Arc::new(store))
+    };
+    let started = Engine::start(ports, options(config)).await;
     let engine = started.map_err(|fault| told(&config.data, &fault))?;
-    Ok(over(engine, config, recorder))
+    let webhooks = providers.map(|providers| providers.webhooks.clone());
+    Ok(over(engine, config, (recorder, webhooks)))
 }
 
 /// Opens the stores to be read, beside whoever writes them.
@@ -53,7 +61,7 @@ pub(super) async fn to_read(config: &Config) -> Result<Open, Failure> {
     let store = store.map_err(|fault| told(&config.data, &fault))?;
     let opened = Engine::read_only(ports(Arc::new(store)), options(config)).await;
     let engine = opened.map_err(|fault| told(&config.data, &fault))?;
-    Ok(over(engine, config, None))
+    Ok(over(engine, config, (None, None)))
 }
 
 /// Brings the stores to this build's schema; how many steps that took. The caller holds the lock.
@@ -61,12 +69,16 @@ pub(super) fn migrate(config: &Config) -> Result<usize, Failure> {
     SqliteStore::migrate(&config.data, &SystemIds).map_err(|fault| told(&config.data, &fault))
 }
 
-fn over(engine: Engine, config: &Config, recorder: Option<PrometheusHandle>) -> Open {
+fn over(
+    engine: Engine,
+    config: &Config,
+    (recorder, webhooks): (Option<PrometheusHandle>, Option<Webhooks>),
+) -> Open {
     let settings = Settings {
         ttl: Millis(config.ttl_ms),
         max_life: Millis(config.max_life_ms),
         confirming: Millis(config.confirming_ms),
-        webhooks: config.webhooks(),
+        webhooks: webhooks.unwrap_or_else(|| config.webhooks()),
         low_at: config.low_at,
         admin_apart: config.admin_listen.is_some(),
         anchors: Anchors::of(&config.data),
@@ -90,6 +102,8 @@ fn ports(store: Arc<dyn Store>) -> Ports {
 fn options(config: &Config) -> Options {
     Options {
         max_life: Millis(config.max_life_ms),
+        call_timeout: Duration::from_millis(config.payment.timeout_ms),
+        delivery_timeout: Duration::from_millis(config.delivery.timeout_ms),
         ..Options::default()
     }
 }

@@ -225,8 +225,12 @@ impl Api {
     ///
     /// # Errors
     /// [`Failure::Broken`] when there is no answer; a refusal is an answer.
-    pub(crate) async fn delete(&self, path: &str) -> Result<Answer, Failure> {
-        self.send("DELETE", path, None, None).await
+    pub(crate) async fn delete(
+        &self,
+        path: &str,
+        body: Option<&serde_json::Value>,
+    ) -> Result<Answer, Failure> {
+        self.send("DELETE", path, None, body).await
     }
 
     /// Posts just these bytes, which are JSON and were signed; the receiver knows repeats itself.

@@ -85,6 +85,14 @@ pub(crate) const KEYS: &[Key] = &[
         show: |config| Some(Value::Text(config.listen.to_string())),
     },
     Key {
+        path: "server.public_url",
+        kind: Kind::Text,
+        range: URL,
+        meaning: "Where providers reach the HTTP API with their callbacks.",
+        set: |config, value| place(value).map(|new| config.public_url = Some(new)),
+        show: |config| config.public_url.clone().map(Value::Text),
+    },
+    Key {
         path: "server.admin_listen",
         kind: Kind::Text,
         range: "IP address and port; left out: on `server.listen`",

@@ -7,6 +7,7 @@
 use super::call::Call;
 use super::head;
 use super::problem::{Code, Problem};
+use super::route::Who;
 use super::{Api, call::Answer};
 use bytes::Bytes;
 use evenkeel_rules::token::Token;
@@ -77,6 +78,11 @@ impl Api {
         let route = path
             .route(&parts.method)
             .ok_or_else(|| Problem::new(Code::MethodNotAllowed).allow(&path.allow))?;
+        let event = match route.who {
+            // 413, 401: a provider has no token; it signs.
+            Who::Signed(sender) => Some(self.signed(sender, headers, &body)?),
+            Who::Anybody | Who::Roles(_) => None,
+        };
         // 5. 406: what the client takes.
         if route.is_api() && !head::takes_json(headers) {
             return Err(Problem::new(Code::NotAcceptable));
@@ -86,7 +92,7 @@ impl Api {
             return Err(Problem::new(Code::MediaType));
         }
         // 7. 400: the key.
-        let key = if route.is_api() {
+        let key = if route.is_keyed() {
             head::key(headers)?
         } else {
             None
@@ -105,6 +111,7 @@ impl Api {
             body: &body,
             caller: &caller,
             key,
+            event,
         };
         let act = (route.prepare)(self, call)?;
         // 9. 403: the role.

@@ -33,6 +33,8 @@ pub(crate) struct Call<'a> {
     pub(crate) caller: &'a Arc<Token>,
     /// The idempotency key, without quotes.
     pub(crate) key: Option<&'a str>,
+    /// What a provider calls its event, whose body it has signed.
+    pub(crate) event: Option<String>,
 }
 
 /// A body that was read: its meaning, and the one form that all its spellings share.

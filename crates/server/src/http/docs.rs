@@ -97,6 +97,7 @@ pub(crate) fn error(code: Code) -> String {
 fn section(page: &mut String, route: &Route) {
     let who = match route.who {
         Who::Anybody => "anybody, without a token".to_owned(),
+        Who::Signed(_) => "the provider, by its signature".to_owned(),
         Who::Roles(roles) => {
             let names: Vec<_> = roles.iter().map(|role| role.name()).collect();
             names.join(", ")

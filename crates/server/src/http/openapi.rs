@@ -40,6 +40,8 @@ pub(super) const WITH_KEY: &[Code] = &[
     Code::OutcomeUnknown,
     Code::DiskFull,
 ];
+/// Problems of writes without a key.
+const STORING: &[Code] = &[Code::OutcomeUnknown, Code::DiskFull];
 /// Problems of reads.
 pub(super) const READS: &[Code] = &[Code::NotYet, Code::TokenUnknown];
 
@@ -53,8 +55,10 @@ pub(crate) fn problems(route: &Route) -> Vec<Code> {
         }
         codes.extend_from_slice(if route.method == http::Method::GET {
             READS
-        } else {
+        } else if route.is_keyed() {
             WITH_KEY
+        } else {
+            STORING
         });
     }
     codes.extend_from_slice(route.doc.problems);
@@ -89,7 +93,15 @@ pub(crate) fn document() -> Value {
         "paths": paths,
         "components": {
             "schemas": schemas,
-            "securitySchemes": { "token": { "type": "http", "scheme": "bearer" } },
+            "securitySchemes": {
+                "token": { "type": "http", "scheme": "bearer" },
+                "webhook": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "webhook-signature",
+                    "description": "Standard Webhooks, over the bytes of the body",
+                },
+            },
         },
     })
 }
@@ -104,6 +116,9 @@ fn operation(route: &Route, generator: &mut SchemaGenerator) -> Value {
         let names: Vec<_> = roles.iter().map(|role| role.name()).collect();
         operation["security"] = json!([{ "token": [] }]);
         operation["x-roles"] = json!(names);
+    }
+    if let Who::Signed(_) = route.who {
+        operation["security"] = json!([{ "webhook": [] }]);
     }
     if let Some(request) = route.doc.request {
         operation["requestBody"] = json!({
@@ -151,9 +166,13 @@ fn parameters(route: &Route) -> Value {
                 false,
                 json!({ "enum": levels }),
             );
-        } else {
+        } else if route.is_keyed() {
             let key = json!({ "type": "string", "minLength": 1, "maxLength": 257 });
             add("Idempotency-Key", "header", route.needs_key(), key);
+        } else {
+            for name in ["webhook-id", "webhook-timestamp", "webhook-signature"] {
+                add(name, "header", true, text());
+            }
         }
         add(
             "Evenkeel-Deadline",

@@ -1,8 +1,12 @@
 //! From state rows to the shapes of answers.
 
 mod order;
+mod review;
+mod saga;
 
-pub(super) use order::{life, money, order, payment, refund, shipment, transaction};
+pub(super) use order::{money, order, payment, refund, shipment};
+pub(super) use review::{of_callback, of_order, review};
+pub(super) use saga::{Which, saga};
 
 use super::shapes;
 use super::time::text;

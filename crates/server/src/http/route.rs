@@ -7,6 +7,7 @@
 use super::call::{Act, Call};
 use super::problem::{Code, Problem};
 use super::{Api, routes};
+use evenkeel_engine::callback::Sender;
 use evenkeel_rules::token::Role;
 use http::Method;
 use schemars::{Schema, SchemaGenerator};
@@ -16,6 +17,8 @@ use schemars::{Schema, SchemaGenerator};
 pub(crate) enum Who {
     /// Anybody, without a token.
     Anybody,
+    /// Providers of a kind, without a token: they sign the body.
+    Signed(Sender),
     /// Tokens with one of these roles.
     Roles(&'static [Role]),
 }
@@ -34,6 +37,13 @@ pub(crate) const READING: &[Role] = &[
 ];
 /// Those who keep the catalogue and the stock.
 pub(crate) const STOCKING: &[Role] = &[Role::Staff, Role::Operator, Role::Admin];
+/// Those who decide what waits for a person.
+pub(crate) const REVIEWING: &[Role] = &[Role::Staff, Role::Operator, Role::Admin];
+/// Those who may look at what waits for a person.
+pub(crate) const SEEING_REVIEWS: &[Role] =
+    &[Role::Staff, Role::Operator, Role::Admin, Role::Auditor];
+/// Those who keep the engine going.
+pub(crate) const OPERATING: &[Role] = &[Role::Operator, Role::Admin];
 /// Those who may look behind the scenes.
 pub(crate) const WATCHING: &[Role] = &[Role::Operator, Role::Admin, Role::Auditor];
 /// Those who make and revoke tokens.
@@ -77,7 +87,15 @@ impl Route {
 
     /// Whether a request must name its intent.
     pub(crate) fn needs_key(&self) -> bool {
-        self.method == Method::POST
+        self.method == Method::POST && self.is_keyed()
+    }
+
+    /// Whether a request may name its intent; a provider's event has an id of its own.
+    pub(crate) fn is_keyed(&self) -> bool {
+        match self.who {
+            Who::Signed(_) => false,
+            Who::Anybody | Who::Roles(_) => self.is_api(),
+        }
     }
 
     /// Whether a request has a body.
@@ -88,7 +106,7 @@ impl Route {
     /// Whether a role may use it.
     pub(crate) fn admits(&self, role: Role) -> bool {
         match self.who {
-            Who::Anybody => true,
+            Who::Anybody | Who::Signed(_) => true,
             Who::Roles(roles) => roles.contains(&role),
         }
     }
@@ -145,7 +163,7 @@ impl Routes {
             });
             let path = &mut paths[at].1;
             path.routes.push(route);
-            path.open &= route.who == Who::Anybody;
+            path.open &= !matches!(route.who, Who::Roles(_));
         }
         let mut router = matchit::Router::new();
         for (index, (pattern, path)) in paths.iter_mut().enumerate() {

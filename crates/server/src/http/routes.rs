@@ -1,9 +1,15 @@
 //! All routes: one file per kind of thing, each with its part of the table.
 
+mod callbacks;
+mod explain;
 mod holds;
 mod log;
 mod orders;
 mod pages;
+mod payments;
+mod private;
+mod reviews;
+mod sagas;
 mod skus;
 mod status;
 mod stock;
@@ -24,18 +30,24 @@ use std::sync::Arc;
 
 /// Every route.
 pub(super) fn all() -> impl Iterator<Item = &'static Route> {
-    let parts: [&'static [Route]; 9] = [
+    const PARTS: &[&[Route]] = &[
+        explain::ROUTES,
         skus::ROUTES,
         stock::ROUTES,
         holds::ROUTES,
         orders::ROUTES,
+        payments::ROUTES,
+        sagas::ROUTES,
+        reviews::ROUTES,
+        callbacks::ROUTES,
+        private::ROUTES,
         log::ROUTES,
         status::ROUTES,
         verify::ROUTES,
         tokens::ROUTES,
         pages::ROUTES,
     ];
-    parts.into_iter().flatten()
+    PARTS.iter().copied().flatten()
 }
 
 /// Who asks for a write, and how: all that does not depend on what is asked.
@@ -74,11 +86,16 @@ impl Writer {
         self.caller.customer.clone()
     }
 
+    /// The same without its key, for what takes several commits and is idempotent by itself.
+    fn keyless(self) -> Self {
+        Self { key: None, ..self }
+    }
+
     /// Asks the engine for a change.
     ///
     /// # Errors
     /// The engine's refusal.
-    async fn ask(self, api: &Api, command: Command) -> Result<Done, Refusal> {
+    async fn ask(&self, api: &Api, command: Command) -> Result<Done, Refusal> {
         let owner = self.owner();
         let expected = match self.expected {
             Expected::Anything | Expected::Existing => None,

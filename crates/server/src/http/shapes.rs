@@ -4,10 +4,18 @@
 //! answers do. Request bodies stand here for the document; they are read by
 //! [`super::fields`], and a test holds the two together member by member.
 
+mod callback;
 mod order;
+mod review;
+mod saga;
+mod story;
 mod verify;
 
+pub(crate) use callback::*;
 pub(crate) use order::*;
+pub(crate) use review::*;
+pub(crate) use saga::*;
+pub(crate) use story::{Story, StoryCause, StoryEntry, StoryFinding, StoryNext};
 pub(crate) use verify::Verify;
 
 use schemars::JsonSchema;

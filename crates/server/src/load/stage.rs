@@ -187,7 +187,7 @@ impl Stage {
         for id in &self.made {
             let (api, path) = (self.api.clone(), format!("/v1/tokens/{id}"));
             crew.add(async move {
-                api.delete(&path)
+                api.delete(&path, None)
                     .await
                     .is_ok_and(|answer| answer.is_success())
             });

@@ -3,7 +3,8 @@
 //! A text's key is its position and its part in one number, so that texts are appended and one of a
 //! few KiB takes no page of its own. Nothing is indexed by customer: forgetting somebody is rare,
 //! and looks through all texts. Erasing overwrites the text in its page; the row stays, so that one
-//! can tell what was erased from what never was.
+//! can tell what was erased from what never was. The write-ahead log has the page as it was before
+//! until that log begins again.
 
 use super::fault::fault;
 use super::rows::{self, sql};
@@ -94,3 +95,6 @@ fn secure_delete(conn: &Connection, on: bool) -> Result<(), Fault> {
     let pragma = format!("PRAGMA secure_delete = {}", i32::from(on));
     conn.query_row(&pragma, [], |_| Ok(())).map_err(fault)
 }
+
+#[cfg(test)]
+mod tests;

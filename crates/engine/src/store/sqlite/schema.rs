@@ -178,3 +178,6 @@ fn check_version(version: usize) -> Result<(), Fault> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ mod change;
 mod list;
 mod take;
 
-pub(super) use list::{Fit, Found, found, own, shown};
+pub(super) use list::{Fit, found, own, shown};
 
 use crate::http::call::{Act, Answer, Call};
 use crate::http::head::REPLAYED;
@@ -133,8 +133,8 @@ pub(super) const ROUTES: &[Route] = &[
 ];
 
 /// The order that a write left, and what its answer says of the write.
-struct Left {
-    row: OrderRow,
+pub(super) struct Left {
+    pub(super) row: OrderRow,
     position: u64,
     replayed: bool,
 }
@@ -144,7 +144,11 @@ impl Left {
     ///
     /// # Errors
     /// The problem of a refusal.
-    fn of(api: &Api, done: Result<Done, Refusal>, named: Named<'_>) -> Result<Self, Problem> {
+    pub(super) fn of(
+        api: &Api,
+        done: Result<Done, Refusal>,
+        named: Named<'_>,
+    ) -> Result<Self, Problem> {
         let done = done.map_err(|refusal| api.refused(refusal, named))?;
         let Effect::Order(row) = done.effect else {
             return Err(Problem::new(Code::Internal));
@@ -157,7 +161,7 @@ impl Left {
     }
 
     /// The headers of an answer to a write.
-    fn told(&self, api: &Api, answer: Answer) -> Answer {
+    pub(super) fn told(&self, api: &Api, answer: Answer) -> Answer {
         let answer = api.at(answer.version(self.row.version), self.position);
         if self.replayed {
             answer.header(REPLAYED, HeaderValue::from_static("true"))

@@ -1,5 +1,6 @@
 //! How the node is.
 
+use super::reviews::counted;
 use crate::http::call::{Act, Answer, Call};
 use crate::http::problem::Problem;
 use crate::http::query::Query;
@@ -35,6 +36,7 @@ fn status<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
             .head()
             .await
             .map_err(|fault| refusal::of_read(&fault))?;
+        let (reviews_open, parked) = counted(api).await?;
         let mono = api.engine.clock().mono();
         let loops = api.engine.pulses().into_iter().map(|pulse| shapes::Loop {
             name: pulse.name,
@@ -54,8 +56,8 @@ fn status<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
             loops: loops.collect(),
             outbox_pending: 0,
             outbox_oldest_ms: 0,
-            parked: 0,
-            reviews_open: 0,
+            parked,
+            reviews_open,
             failed_events: 0,
             breakers: BTreeMap::new(),
             reconciliation: None,

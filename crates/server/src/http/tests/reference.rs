@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 fn described(route: &Route) -> String {
     let who = match route.who {
         Who::Anybody => "anybody, without a token".to_owned(),
+        Who::Signed(_) => "the provider, by its signature".to_owned(),
         Who::Roles(roles) => {
             let names: Vec<_> = roles.iter().map(|role| role.name()).collect();
             names.join(", ")

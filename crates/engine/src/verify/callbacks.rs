@@ -1,0 +1,153 @@
+//! The fold of callbacks, and of what was erased.
+//!
+//! A callback is kept as the hash of what came, its state and its reason. It stands under the
+//! provider's id for it, which is its commit's key, so that the name index finds a second effect
+//! of it; one without a key came a second time with another body, and is set aside at once. That
+//! private texts were erased is a fact; which ones the log does not say.
+
+use super::fold::{Fold, Step, Stream, same_id, subject, wrong};
+use super::privacy;
+use super::report::{Book, Draft, Invariant, Kind as Wrong};
+use crate::body::ErasedData;
+use crate::callback::{Callback, SetAside, State, Turn};
+use crate::chain::{Entry, EntryEvent, hex};
+use crate::commit::{Key, Received};
+use evenkeel_rules::event::Kind;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+/// What is remembered of one callback.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CallbackFold {
+    pub(super) stream: Stream,
+    /// Hash of what came; nothing if the row that stored it is lost.
+    pub(super) core: Option<[u8; 16]>,
+    pub(super) state: State,
+    pub(super) why: Option<SetAside>,
+    /// A state row was found for it.
+    pub(super) seen: bool,
+}
+
+/// Hash of what no event of a callback may change.
+pub(super) fn core_hash(callback: &Callback) -> [u8; 16] {
+    let core = Callback {
+        state: State::Stored,
+        why: None,
+        ..callback.clone()
+    };
+    let text = serde_json::to_vec(&core).expect("a callback is plain JSON");
+    let whole: [u8; 32] = Sha256::digest(text).into();
+    *whole
+        .first_chunk()
+        .expect("a SHA-256 is longer than 16 bytes")
+}
+
+impl Fold {
+    /// Takes a callback's event in.
+    pub(super) fn callback_event(
+        &mut self,
+        entry: &Entry,
+        event: &EntryEvent,
+        book: &mut Book,
+    ) -> Result<bool, String> {
+        let created: u64 = event.id().parse().map_err(|_| "its id is no position")?;
+        same_id(event, &created.to_string())?;
+        let before = self.callbacks.get(&created).copied();
+        let stream = before.map(|fold| fold.stream);
+        let step = self.step(stream.as_ref(), event, book);
+        let follows = Kind::may_follow(stream.map(|stream| stream.kind), event.kind);
+        if !follows && matches!(step, Step::Next) {
+            self.illegal(event, "it may not follow the event before it", book);
+        }
+        let stream = Stream {
+            created,
+            ..Self::after(stream, event, &step, self.position)
+        };
+        let seen = false;
+        let fold = if event.kind == Kind::CallbackStored {
+            let callback: Callback = event.data()?;
+            privacy::members(event, &callback, self.position, book);
+            self.stored((entry, event), &callback, book);
+            CallbackFold {
+                stream,
+                core: Some(core_hash(&callback)),
+                state: callback.state,
+                why: callback.why,
+                seen,
+            }
+        } else {
+            let Turn { state, why } = event.data()?;
+            let told = match event.kind {
+                Kind::CallbackApplied => state == State::Applied && why.is_none(),
+                _ => state == State::Quarantined && why.is_some(),
+            };
+            if !told || before.is_some_and(|before| before.state == state) {
+                self.illegal(event, "the state that it shows is not what it leaves", book);
+            }
+            let core = before.and_then(|before| before.core);
+            CallbackFold {
+                stream,
+                core,
+                state,
+                why,
+                seen,
+            }
+        };
+        self.callbacks.insert(created, fold);
+        Ok(true)
+    }
+
+    /// I6 and I7: a callback is born here, under the provider's id for it.
+    fn stored(&self, (entry, event): (&Entry, &EntryEvent), callback: &Callback, book: &mut Book) {
+        let again = callback.why == Some(SetAside::OtherBody);
+        let set_aside = callback.state == State::Quarantined && again;
+        let fresh = callback.state == State::Stored && callback.why.is_none();
+        let here = event.id() == self.position.to_string() && callback.stored_at == entry.at;
+        if !here || !(fresh || set_aside) {
+            self.illegal(event, "no callback begins like this", book);
+        }
+        book.checked(Invariant::I6, 1);
+        let name = Key::of_callback(&Received {
+            sender: callback.sender,
+            provider: callback.provider.clone(),
+            event: callback.event.clone(),
+            order: callback.order.clone(),
+            news: callback.news.clone(),
+            raw: String::new(),
+        })
+        .name;
+        let known = entry
+            .key()
+            .map(|(name, fingerprint)| (name, hex(&fingerprint)));
+        let stands = match &known {
+            Some((key, fingerprint)) => *key == name && callback.sha256.starts_with(fingerprint),
+            None => set_aside,
+        };
+        if !stands {
+            let draft = Draft {
+                expected: json!({"key": hex(&name), "fingerprint": callback.sha256.get(..32)}),
+                found: json!(known.map(|(key, print)| (hex(&key), print))),
+                detail: "it is not stored under the provider's id for it".to_owned(),
+                ..wrong(Wrong::KeyMissing, subject(event), self.position)
+            };
+            book.find(Invariant::I6, draft);
+        }
+    }
+
+    /// Takes the fact in that private texts were erased.
+    pub(super) fn erased_event(
+        &mut self,
+        entry: &Entry,
+        event: &EntryEvent,
+        book: &mut Book,
+    ) -> Result<bool, String> {
+        same_id(event, &self.position.to_string())?;
+        let erased: ErasedData = event.data()?;
+        privacy::members(event, &erased, self.position, book);
+        if event.version != 1 || event.previous != 0 {
+            self.illegal(event, "an erasure has no story", book);
+        }
+        self.secrets.erased_at(entry.at);
+        Ok(true)
+    }
+}

@@ -1,0 +1,512 @@
+//! Orders through engines: from the click to the door, and the same end whoever judges.
+
+use super::engines::OpenGate;
+use super::hand::{at, due, order, word};
+use super::world::{
+    START, Shop, TestClock, TestIds, ask, confirm, customer, keyed, options, place, put, receive,
+    release, wanted,
+};
+use super::{Fixture, audit};
+use evenkeel_engine::callback::Sender;
+use evenkeel_engine::commit::{Command, Effect, Received, Rejection, hold_of};
+use evenkeel_engine::port::{CallbackRow, Clock, OrderRow, Store};
+use evenkeel_engine::{Done, Engine, Options, Ports, Refusal};
+use evenkeel_rules::hold::State;
+use evenkeel_rules::ids::{LocationId, RefundId};
+use evenkeel_rules::money::{Currency, Money};
+use evenkeel_rules::order::{self, Ask, News, Receipt, ReturnLine, Status, Task, Told, Word};
+use evenkeel_rules::payment::Settled;
+use evenkeel_rules::shipment::Status as Parcel;
+use evenkeel_rules::time::{LogTime, Millis};
+use std::sync::Arc;
+
+const ALL: u64 = u64::MAX >> 1;
+
+/// An order of units under a hold of its own, or under one that was placed before.
+fn take(id: &str, lines: &[(&str, u64)], hold: Option<&str>) -> Command {
+    Command::TakeOrder {
+        ask: Box::new(Ask {
+            id: order(id),
+            customer: customer("c-1"),
+            lines: wanted(lines),
+            hold: hold.map(super::world::hold),
+            method: "card".to_owned(),
+            expected_total: None,
+            adjustments: Vec::new(),
+            confirming: Millis(900_000),
+        }),
+        private: format!("{{\"address\":\"where {id} goes\"}}"),
+    }
+}
+
+/// What came of a call that the row needed.
+fn report(row: &OrderRow, task: Task, told: Told) -> Command {
+    Command::Report {
+        id: row.body.id.clone(),
+        task,
+        told,
+        seen: row.version,
+        random: 7,
+    }
+}
+
+fn money(transaction: &str, status: Settled, amount: i64) -> Told {
+    Told::Money(Receipt {
+        transaction: transaction.to_owned(),
+        status,
+        amount: Some(amount),
+    })
+}
+
+fn parcel(row: &OrderRow, status: Parcel) -> Told {
+    Told::Parcel {
+        delivery: format!("d-{}", row.created),
+        status,
+    }
+}
+
+fn order_of(done: Done) -> OrderRow {
+    match done.effect {
+        Effect::Order(row) => *row,
+        other => panic!("not an order: {other:?}"),
+    }
+}
+
+/// What an answer shows of an order; when it is looked at next is bookkeeping.
+fn shown(row: &OrderRow) -> (u64, u64, &order::Order) {
+    (row.last, row.version, &row.body)
+}
+
+pub(crate) async fn an_order_is_taken_charged_confirmed_and_delivered<F: Fixture>() {
+    let fixture = F::empty().await;
+    let shop = Shop::with_lamps(&fixture, 5).await;
+    let request = keyed("k-1", take("o-1", &[("lamp", 2)], None));
+    let taken = shop.ok(request.clone()).await;
+    let position = taken.position;
+    let row = order_of(taken);
+    assert_eq!((row.created, row.version), (position, 1));
+    assert_eq!(row.body.status, Status::Pending);
+    let hold = hold_of(&order("o-1"));
+    assert_eq!(shop.state(hold.as_str()).await, State::Confirming);
+    let text = shop.store.private((position, 0)).await.expect("readable");
+    let text = text.rows.expect("it was kept");
+    assert!(text.text.contains("where o-1 goes"));
+    assert_eq!(text.customer, Some(customer("c-1")));
+    let logged = audit::texts(&*shop.store).await.concat();
+    assert!(!logged.contains("where o-1 goes"), "it is never logged");
+    assert_eq!(due(&*shop.store, at(1_000), 9).await, ["o-1"]);
+    // Neither the customer nor the sweep ends a hold on which money is being moved.
+    let no = shop.no(ask(release(hold.as_str()))).await;
+    assert!(matches!(no, Rejection::Hold(_)), "{no:?}");
+
+    let total = row.body.total.amount;
+    let charged = report(&row, Task::Charge, money("t-1", Settled::Completed, total));
+    let row = order_of(shop.ok(ask(charged.clone())).await);
+    assert_eq!(row.body.status, Status::Confirmed);
+    assert_eq!(shop.state(hold.as_str()).await, State::Confirmed);
+    assert_eq!(shop.balances("lamp").await.raw(), [-5, 3, 0, 2, 0, 0, 0]);
+    let same = shop.ok(ask(charged)).await;
+    assert_eq!(same.effect, Effect::Tried, "the same news changes nothing");
+
+    let row = order_of(
+        shop.ok(ask(report(
+            &row,
+            Task::Deliver,
+            parcel(&row, Parcel::Initiated),
+        )))
+        .await,
+    );
+    let row = order_of(
+        shop.ok(ask(report(
+            &row,
+            Task::AskDelivery,
+            parcel(&row, Parcel::InTransit),
+        )))
+        .await,
+    );
+    assert_eq!(row.body.status, Status::Shipped);
+    let row = order_of(
+        shop.ok(ask(report(
+            &row,
+            Task::AskDelivery,
+            parcel(&row, Parcel::Delivered),
+        )))
+        .await,
+    );
+    assert_eq!((row.body.status, row.due), (Status::Delivered, None));
+    assert_eq!(shop.balances("lamp").await.raw(), [-5, 3, 0, 0, 2, 0, 0]);
+    assert_eq!(due(&*shop.store, at(99_000_000), 9).await, [""; 0]);
+
+    let again = shop.ok(request).await;
+    assert!(again.replayed && again.position == position);
+    assert_eq!(
+        order_of(again).body.status,
+        Status::Pending,
+        "as it was then"
+    );
+    let no = shop.no(ask(take("o-1", &[("lamp", 1)], None))).await;
+    assert_eq!(no, order::Rejection::AlreadyExists.into());
+    let lamps = shop
+        .store
+        .sku(&super::world::sku("lamp"))
+        .await
+        .expect("readable")
+        .rows;
+    assert_eq!(lamps.expect("listed").1[0].0, LocationId::main());
+    shop.close().await;
+
+    let shop = Shop::open_with(fixture.reopen().await, TestClock::new(), options()).await;
+    let kept = shop
+        .store
+        .order(&order("o-1"))
+        .await
+        .expect("readable")
+        .rows;
+    assert_eq!(shown(&kept.expect("it is kept")), shown(&row));
+    shop.close().await;
+}
+
+pub(crate) async fn a_callback_is_kept_once_and_taken_in_once<F: Fixture>() {
+    let fixture = F::empty().await;
+    let shop = Shop::with_lamps(&fixture, 5).await;
+    let row = order_of(shop.ok(ask(take("o-1", &[("lamp", 1)], None))).await);
+    let total = row.body.total.amount;
+    let pending = report(&row, Task::Charge, money("t-1", Settled::Pending, total));
+    shop.ok(ask(pending)).await;
+    let said = || received("o-1", "e-1", money_news("t-1", Word::Completed, total));
+    let kept = shop.ok(ask(said())).await;
+    let Effect::Callback { row, parked } = &kept.effect else {
+        panic!("not a callback: {kept:?}");
+    };
+    assert!(!parked);
+    let created = row.created;
+    assert_eq!(due(&*shop.store, START, 9).await, [format!("#{created}")]);
+    let again = shop.ok(ask(said())).await;
+    assert_eq!((again.replayed, again.position), (true, kept.position));
+    let row = order_of(shop.ok(ask(Command::ApplyCallback { created })).await);
+    assert_eq!(row.body.status, Status::Confirmed);
+    let head = shop.head().await;
+    let twice = shop.ok(ask(Command::ApplyCallback { created })).await;
+    assert_eq!((twice.effect, shop.head().await), (Effect::Tried, head));
+
+    // Another body under the same id is kept beside it, for a person.
+    let other = received("o-1", "e-1", money_news("t-1", Word::Failed, total));
+    shop.ok(ask(other)).await;
+    let flagged = shop.store.flagged(ALL, 9).await.expect("readable").rows;
+    let flagged: Vec<String> = flagged.iter().map(word).collect();
+    assert_eq!(flagged, [format!("#{}", shop.head().await)]);
+    shop.close().await;
+}
+
+fn money_news(transaction: &str, word: Word, amount: i64) -> News {
+    News::Money {
+        word,
+        transaction: transaction.to_owned(),
+        amount: euros(amount),
+    }
+}
+
+fn euros(amount: i64) -> Money {
+    let currency = Currency::new("EUR").expect("a code");
+    Money { amount, currency }
+}
+
+fn received(about: &str, event: &str, news: News) -> Command {
+    let raw = format!("{{\"id\":\"{event}\",\"says\":\"{news:?}\"}}");
+    Command::StoreCallback(Box::new(Received {
+        sender: match news {
+            News::Money { .. } => Sender::Payment,
+            News::Parcel { .. } => Sender::Delivery,
+        },
+        provider: "sandbox".to_owned(),
+        event: event.to_owned(),
+        order: order(about),
+        news,
+        raw,
+    }))
+}
+
+pub(crate) async fn a_customers_texts_are_erased_and_nothing_else_changes<F: Fixture>() {
+    let fixture = F::empty().await;
+    let shop = Shop::with_lamps(&fixture, 5).await;
+    for id in ["o-1", "o-2"] {
+        shop.ok(ask(take(id, &[("lamp", 1)], None))).await;
+    }
+    let (before, who) = (audit::texts(&*shop.store).await, customer("c-1"));
+    let texts = shop.store.private_of(&who, (0, 0), 9).await;
+    let texts: Vec<_> = texts
+        .expect("readable")
+        .rows
+        .iter()
+        .map(|it| it.id)
+        .collect();
+    assert_eq!(texts.len(), 2);
+    let erase = Command::Erase {
+        customer: who.clone(),
+        texts,
+    };
+    let done = shop.ok(keyed("k-1", erase.clone())).await;
+    assert_eq!(done.effect, Effect::Erased(2));
+    let left = shop.store.private_of(&who, (0, 0), 9).await;
+    assert!(left.expect("readable").rows.is_empty());
+    let after = audit::texts(&*shop.store).await;
+    assert_eq!(after[..before.len()], before[..], "no hash is touched");
+    assert!(shop.ok(keyed("k-1", erase)).await.replayed);
+    shop.close().await;
+}
+
+/// What a history does next; the rows that it is about are read when it is done.
+#[derive(Debug, Clone)]
+enum Step {
+    Ask(Command),
+    /// Something comes of what the order needs.
+    Report(String, u64),
+    /// A provider sends news of the order.
+    Callback(String, u64),
+    /// The oldest callbacks that are due are taken in.
+    Inbox,
+    /// A customer wants to be forgotten.
+    Forget,
+}
+
+/// A history of orders over two SKUs; the same one every time.
+fn history() -> Vec<(u64, Step)> {
+    let mut dice = fastrand::Rng::with_seed(11);
+    let mut steps = Vec::new();
+    for id in ["lamp", "chair"] {
+        steps.extend([put(id), receive(id, 25)].map(|command| (1, Step::Ask(command))));
+    }
+    for number in 0..600_u32 {
+        let young = dice.u32(number.saturating_sub(60) / 8..=number / 8);
+        let id = format!("o-{young}");
+        let count = dice.u64(1..3);
+        let step = match dice.u32(0..24) {
+            0 => Step::Ask(receive("lamp", dice.u64(1..4))),
+            1 => Step::Ask(place(&format!("h-{young}"), &[("chair", count)])),
+            2 => Step::Ask(take(&id, &[("chair", count)], Some(&format!("h-{young}")))),
+            3 => Step::Ask(take(&id, &[("lamp", count), ("chair", 1)], None)),
+            4 => Step::Ask(confirm(&format!("h-{young}"))),
+            5 => Step::Ask(cancel(&id)),
+            6 => Step::Ask(refund(&id, dice.i64(1..3_000), number)),
+            7 => Step::Ask(Command::ReturnOrder {
+                id: order(&id),
+                lines: vec![ReturnLine {
+                    sku: super::world::sku("lamp"),
+                    quantity: super::world::units(1),
+                }],
+                restock: dice.bool(),
+            }),
+            8 => Step::Ask(Command::ResolveOrder {
+                id: order(&id),
+                go_on: dice.bool(),
+                confirming: Millis(60_000),
+                reason: Some("a person said so".to_owned()),
+            }),
+            9 | 10 => Step::Callback(id, dice.u64(..)),
+            11 | 12 => Step::Inbox,
+            13 if number % 50 == 0 => Step::Forget,
+            _ => Step::Report(id, dice.u64(..)),
+        };
+        let pause = if dice.u32(0..40) == 0 { 1_000_000 } else { 900 };
+        steps.push((dice.u64(0..pause), step));
+        if number % 8 == 0 {
+            let line = if dice.bool() { "lamp" } else { "chair" };
+            let take = take(&format!("o-{}", number / 8), &[(line, count)], None);
+            steps.push((1, Step::Ask(take)));
+        }
+    }
+    steps
+}
+
+fn cancel(id: &str) -> Command {
+    let (id, reason) = (order(id), Some("too late".to_owned()));
+    Command::CancelOrder { id, reason }
+}
+
+fn refund(id: &str, amount: i64, number: u32) -> Command {
+    Command::RefundOrder {
+        id: order(id),
+        refund: RefundId::new(&format!("r-{number}")).expect("an id"),
+        amount: (amount > 500).then(|| euros(amount)),
+        reason: None,
+    }
+}
+
+/// What a provider of many moods says to an order's present task.
+fn answer(row: &OrderRow, task: Task, mut dice: fastrand::Rng) -> Told {
+    let total = row.body.total.amount;
+    match (task, dice.u32(0..12)) {
+        (_, 0) => Told::Unknown,
+        (_, 1) => Told::NotSent,
+        (Task::AskCharge | Task::AskDelivery | Task::AskRefund(_), 2) => Told::NeverSeen,
+        (_, 2) => Told::Refused,
+        (Task::Charge | Task::AskCharge, roll) => {
+            let status = match roll {
+                3 => Settled::Failed,
+                4 => Settled::Pending,
+                _ => Settled::Completed,
+            };
+            let amount = if roll == 5 { total / 2 } else { total };
+            money(&format!("t-{}", row.created), status, amount)
+        }
+        (Task::Deliver | Task::AskDelivery | Task::Recall, roll) => {
+            let status = match (task, roll) {
+                (Task::Recall, _) => Parcel::Cancelled,
+                (_, 3) => Parcel::Failed,
+                (Task::Deliver, _) => Parcel::Initiated,
+                (_, roll) if roll.is_multiple_of(2) => Parcel::InTransit,
+                _ => Parcel::Delivered,
+            };
+            parcel(row, status)
+        }
+        (Task::Refund(number) | Task::AskRefund(number), roll) => {
+            let amount = row.body.refunds.get(number).map_or(0, |it| it.amount);
+            let status = if roll == 3 {
+                Settled::Pending
+            } else {
+                Settled::Completed
+            };
+            money(&format!("r-{}-{number}", row.created), status, amount)
+        }
+    }
+}
+
+/// What a provider sends about an order, by itself.
+fn news(row: &OrderRow, mut dice: fastrand::Rng) -> News {
+    let total = row.body.total.amount;
+    let transaction = format!("t-{}", row.created);
+    match dice.u32(0..8) {
+        0 => money_news(&transaction, Word::Failed, total),
+        1 => money_news(&transaction, Word::Refunded, total),
+        2 => money_news("t-stranger", Word::Completed, total),
+        3 => money_news(&transaction, Word::Completed, total / 2),
+        4 => News::Parcel {
+            delivery: format!("d-{}", row.created),
+            status: Parcel::InTransit,
+        },
+        5 => News::Parcel {
+            delivery: format!("d-{}", row.created),
+            status: Parcel::Delivered,
+        },
+        _ => money_news(&transaction, Word::Completed, total),
+    }
+}
+
+/// What a step asks, given the rows as they stand.
+async fn asked(store: &dyn Store, step: Step, (number, now): (usize, LogTime)) -> Option<Command> {
+    let dice = |seed: u64| fastrand::Rng::with_seed(seed);
+    let row = async |id: &str| store.order(&order(id)).await.expect("readable").rows;
+    match step {
+        Step::Ask(command) => Some(command),
+        Step::Report(id, seed) => {
+            let row = row(&id).await?;
+            let task = row.body.due(row.tries, 7)?.task;
+            Some(report(&row, task, answer(&row, task, dice(seed))))
+        }
+        Step::Callback(id, seed) => {
+            let event = format!("e-{number}");
+            let Some(row) = row(&id).await else {
+                let news = money_news("t-early", Word::Completed, 1);
+                return Some(received(&id, &event, news));
+            };
+            Some(received(&id, &event, news(&row, dice(seed))))
+        }
+        Step::Inbox => {
+            let due = store.due_rows(now, 999).await.expect("readable").rows;
+            due.iter().find_map(|row| match row {
+                evenkeel_engine::port::DueRow::Callback(row) => Some(Command::ApplyCallback {
+                    created: row.created,
+                }),
+                evenkeel_engine::port::DueRow::Order(_) => None,
+            })
+        }
+        Step::Forget => {
+            let who = customer("c-1");
+            let texts = store.private_of(&who, (0, 0), 3).await.expect("readable");
+            let texts = texts.rows.iter().map(|row| row.id).collect();
+            Some(Command::Erase {
+                customer: who,
+                texts,
+            })
+        }
+    }
+}
+
+/// Everything that a history leaves.
+#[derive(Debug, PartialEq)]
+struct End {
+    told: Vec<Result<Done, Refusal>>,
+    log: Vec<String>,
+    orders: Vec<OrderRow>,
+    callbacks: Vec<CallbackRow>,
+    due: Vec<String>,
+}
+
+/// Runs the history on so many engines in turn.
+async fn run<F: Fixture>(nodes: usize, cache: bool) -> End {
+    let (fixture, clock) = (F::empty().await, TestClock::new());
+    let mut engines = Vec::with_capacity(nodes);
+    for node in 0..nodes {
+        let ports = Ports {
+            store: fixture.store().await,
+            gate: Some(Arc::new(OpenGate)),
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            ids: TestIds::new(node as u64),
+            gateway: None,
+        };
+        let options = Options { cache, ..options() };
+        engines.push(Engine::start(ports, options).await.expect("it starts"));
+    }
+    let mut told = Vec::new();
+    for (number, (ms, step)) in history().into_iter().enumerate() {
+        clock.advance(ms);
+        let engine = &engines[number % nodes];
+        let at = (number, clock.now());
+        if let Some(command) = asked(&**engine.store(), step, at).await {
+            told.push(engine.execute(keyed(&format!("k-{number}"), command)).await);
+        }
+    }
+    for engine in &engines {
+        engine.stop().await;
+    }
+    let store = Arc::clone(engines[0].store());
+    audit::whole(&*store).await;
+    let far = at(9_999_999_999);
+    End {
+        told,
+        log: audit::texts(&*store).await,
+        orders: store.orders(ALL, 9_999).await.expect("readable").rows,
+        callbacks: store.callbacks(ALL, 9_999).await.expect("readable").rows,
+        due: due(&*store, far, 9_999).await,
+    }
+}
+
+pub(crate) async fn two_engines_over_orders_come_to_the_same_end<F: Fixture>() {
+    let first = run::<F>(1, false).await;
+    let statuses = [
+        Status::Pending,
+        Status::Confirmed,
+        Status::Shipped,
+        Status::Delivered,
+        Status::Cancelled,
+        Status::Expired,
+        Status::Refunded,
+        Status::Rejected,
+    ];
+    for status in statuses {
+        let some = first.orders.iter().any(|row| row.body.status == status);
+        assert!(some, "no order is {status:?}");
+    }
+    assert!(first.orders.iter().any(|row| row.flagged), "somebody waits");
+    assert!(
+        first.callbacks.iter().any(|row| row.flagged),
+        "one is set aside"
+    );
+    for (nodes, cache) in [(1, true), (2, false), (2, true)] {
+        let again = run::<F>(nodes, cache).await;
+        for (number, (one, other)) in first.told.iter().zip(&again.told).enumerate() {
+            assert_eq!(one, other, "answer {number}, {nodes} nodes, cache {cache}");
+        }
+        assert!(first == again, "{nodes} nodes, cache {cache}");
+    }
+}

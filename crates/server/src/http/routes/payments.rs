@@ -1,0 +1,164 @@
+//! Payments and shipments: parts of an order, each under the order's id.
+
+use super::orders::{Fit, found, is_seen, one, own, shown};
+use crate::http::call::{Act, Answer, Call};
+use crate::http::problem::{Code, Problem};
+use crate::http::query::Query;
+use crate::http::reads::wait;
+use crate::http::route::{Doc, READING, Route, Who};
+use crate::http::{Api, refusal, render, shapes};
+use evenkeel_engine::port::OrderRow;
+use evenkeel_rules::ids::{CustomerId, OrderId};
+use evenkeel_rules::time::LogTime;
+use evenkeel_rules::{payment, shipment};
+use http::Method;
+use schemars::SchemaGenerator;
+use serde::Serialize;
+
+pub(super) const ROUTES: &[Route] = &[
+    Route {
+        method: Method::GET,
+        pattern: "/v1/payments",
+        who: Who::Roles(READING),
+        prepare: payments,
+        doc: Doc {
+            summary: "Lists payments, newest order first.",
+            request: None,
+            answers: &[(
+                200,
+                Some(SchemaGenerator::subschema_for::<shapes::Page<shapes::Payment>>),
+            )],
+            query: &["customer", "status", "limit", "cursor"],
+            problems: &[Code::BadCursor],
+        },
+    },
+    Route {
+        method: Method::GET,
+        pattern: "/v1/payments/{id}",
+        who: Who::Roles(READING),
+        prepare: payment,
+        doc: Doc {
+            summary: "Shows the payment of an order: its amounts, transactions and refunds.",
+            request: None,
+            answers: &[(200, Some(SchemaGenerator::subschema_for::<shapes::Payment>))],
+            query: &[],
+            problems: &[Code::NotFound],
+        },
+    },
+    Route {
+        method: Method::GET,
+        pattern: "/v1/shipments",
+        who: Who::Roles(READING),
+        prepare: shipments,
+        doc: Doc {
+            summary: "Lists shipments, newest order first.",
+            request: None,
+            answers: &[(
+                200,
+                Some(SchemaGenerator::subschema_for::<shapes::Page<shapes::Shipment>>),
+            )],
+            query: &["customer", "status", "limit", "cursor"],
+            problems: &[Code::BadCursor],
+        },
+    },
+    Route {
+        method: Method::GET,
+        pattern: "/v1/shipments/{id}",
+        who: Who::Roles(READING),
+        prepare: shipment,
+        doc: Doc {
+            summary: "Shows the shipment of an order.",
+            request: None,
+            answers: &[(
+                200,
+                Some(SchemaGenerator::subschema_for::<shapes::Shipment>),
+            )],
+            query: &[],
+            problems: &[Code::NotFound],
+        },
+    },
+];
+
+/// Lists a part of each order that `fits` in its status.
+fn list<'a, S, T>(
+    api: &'a Api,
+    call: &Call<'a>,
+    (of, named): (&'static str, fn(&str) -> Option<S>),
+    fits: fn(&OrderRow, Option<S>) -> bool,
+    show: fn(&OrderRow, LogTime) -> Option<T>,
+) -> Result<Act<'a>, Problem>
+where
+    S: Copy + Send + Sync + 'a,
+    T: Serialize + Send + 'a,
+{
+    let mut query = Query::new(call.query, call.route.doc.query);
+    let customer = query.parameter("customer", "bad_id", |text| CustomerId::new(text).ok());
+    let status = query.parameter("status", "enum", named);
+    let limit = query.limit();
+    let spot = query.cursor(of)?;
+    query.finish()?;
+    let wait = wait(call.headers)?;
+    let caller = call.caller.customer.clone();
+    Ok(Box::pin(async move {
+        let owner = own(caller, customer)?;
+        let fit = |row: &OrderRow| {
+            if is_seen(row, owner.as_ref()) && fits(row, status) {
+                Fit::Yes
+            } else {
+                Fit::No
+            }
+        };
+        let found = found(api, &wait, (spot, limit), fit).await?;
+        shown(api, of, found, show).await
+    }))
+}
+
+/// Shows a part of the order in the path, if it has it.
+fn part<'a, T: Serialize + 'a>(
+    api: &'a Api,
+    call: &Call<'a>,
+    show: fn(&OrderRow, LogTime) -> Option<T>,
+) -> Result<Act<'a>, Problem> {
+    Query::new(call.query, &[]).finish()?;
+    let wait = wait(call.headers)?;
+    let id = call.known_id(OrderId::new);
+    let owner = call.caller.customer.clone();
+    Ok(Box::pin(async move {
+        let id = id?;
+        api.reach(&wait).await?;
+        let (row, position) = one(api, &id, owner.as_ref()).await?;
+        let updated = api.updated(&row).await;
+        let updated = updated.map_err(|fault| refusal::of_read(&fault))?;
+        let part = show(&row, updated).ok_or_else(|| Problem::new(Code::NotFound))?;
+        Ok(api.at(Answer::json(&part).version(row.version), position))
+    }))
+}
+
+fn of_payment(row: &OrderRow, updated: LogTime) -> Option<shapes::Payment> {
+    Some(render::payment(row, updated))
+}
+
+fn payments<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
+    let fits = |row: &OrderRow, status: Option<payment::Status>| {
+        status.is_none_or(|status| status == row.body.payment_status())
+    };
+    let named = ("payments", payment::Status::from_name as fn(&str) -> _);
+    list(api, &call, named, fits, of_payment)
+}
+
+fn payment<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
+    part(api, &call, of_payment)
+}
+
+fn shipments<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
+    let fits = |row: &OrderRow, status: Option<shipment::Status>| {
+        let shipment = row.body.shipment.as_ref();
+        shipment.is_some_and(|shipment| status.is_none_or(|status| status == shipment.status))
+    };
+    let named = ("shipments", shipment::Status::from_name as fn(&str) -> _);
+    list(api, &call, named, fits, render::shipment)
+}
+
+fn shipment<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
+    part(api, &call, render::shipment)
+}
