@@ -96,6 +96,10 @@ fault_kinds! {
     ChargePending = "charge_pending",
     /// A charge ends without money, at once or later.
     ChargeFails = "charge_fails",
+    /// A charge that ended without money is paid after all.
+    ChargeRevives = "charge_revives",
+    /// The payment provider gives money back by itself.
+    ChargedBack = "charged_back",
     /// The payment provider takes one minor unit less or more than was asked.
     WrongAmount = "wrong_amount",
     /// The payment provider refuses to give money back.
@@ -168,6 +172,8 @@ impl FaultKind {
             Self::RecallRefused | Self::CallbackLate | Self::CallbackDoubled => 60,
             Self::RefundPending | Self::CallbackLost => 80,
             Self::ChargePending => 100,
+            Self::ChargedBack => 15,
+            Self::ChargeRevives => 300,
         }
     }
 }

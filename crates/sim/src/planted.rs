@@ -293,7 +293,9 @@ fn force(tables: &mut Tables, part: Part, writes: &Writes) {
         .dues
         .extend(dues.map(|timer| (timer.due, timer.created)));
     let texts = writes.private.iter();
-    tables.private.extend(texts.map(|row| (row.id, row.clone())));
+    tables
+        .private
+        .extend(texts.map(|row| (row.id, row.clone())));
 }
 
 /// What a node is shown under the lock.

@@ -38,6 +38,8 @@ pub(crate) enum Happening {
     Arrives(Call, Option<oneshot::Sender<Reply>>),
     /// Whether the money of a pending charge moves turns out.
     ChargeSettles(String, bool),
+    /// The provider gives money of a charge back by itself.
+    ChargedBack(String),
     /// Whether the money of a pending refund moves turns out.
     RefundSettles(String, bool),
     /// A parcel gets somewhere.
@@ -123,6 +125,7 @@ impl Providers {
 
     /// A person pays money back by another way than the provider's.
     pub(crate) fn pay_by_hand(&self, world: &World, order: &str, amount: i64) {
+        let amount = self.state.lock().payment.pay_by_hand(order, amount);
         let order = order.to_owned();
         tell(world, &Fact::PaidByHand { order, amount });
     }
@@ -178,6 +181,10 @@ fn happen(world: &Arc<World>, nodes: &[Arc<Node>; 2], what: Happening) {
         Happening::ChargeSettles(key, completed) => {
             let mut state = providers.state.lock();
             state.payment.charge_settles(world, &key, completed)
+        }
+        Happening::ChargedBack(key) => {
+            let mut state = providers.state.lock();
+            state.payment.charge_back(world, &key)
         }
         Happening::RefundSettles(key, completed) => {
             let mut state = providers.state.lock();

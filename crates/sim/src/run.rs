@@ -88,6 +88,7 @@ fn engine_options(rng: &mut fastrand::Rng) -> evenkeel_engine::Options {
         saga: true,
         saga_every: ms(rng, 20, 300),
         call_timeout: ms(rng, 100, 2_000),
+        delivery_timeout: ms(rng, 100, 2_000),
     }
 }
 

@@ -133,7 +133,9 @@ impl Answers {
             Command::StoreCallback(received) => Some(Key::of_callback(received)),
             _ => request.key,
         };
-        let key = key.as_ref().map(|key| (hex(&key.name), hex(&key.fingerprint)));
+        let key = key
+            .as_ref()
+            .map(|key| (hex(&key.name), hex(&key.fingerprint)));
         if let Some((name, _)) = &key {
             self.keys.entry(name.clone()).or_default().attempts.push(id);
         }
@@ -492,9 +494,12 @@ fn is_missing(
                 .is_some_and(|owner| owner != customer);
             Some(another || missing(&format!("hold:{id}")))
         }
-        (Rejection::Order(rejection), command) => {
-            said::is_true(rejection, (command, attempt.owner.as_deref()), position, model)
-        }
+        (Rejection::Order(rejection), command) => said::is_true(
+            rejection,
+            (command, attempt.owner.as_deref()),
+            position,
+            model,
+        ),
         _ => None,
     }
 }

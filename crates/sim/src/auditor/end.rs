@@ -67,7 +67,10 @@ fn compare_money(model: &Model, found: &mut Found) {
     }
     for id in model.truth.orders() {
         if !model.orders.contains_key(id) {
-            found.push(("I10", format!("the provider served {id}, which is no order")));
+            found.push((
+                "I10",
+                format!("the provider served {id}, which is no order"),
+            ));
         }
     }
 }

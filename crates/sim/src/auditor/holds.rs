@@ -182,11 +182,7 @@ pub(super) fn expect(moved: &mut Moved, (operation, id): (&str, &str), line: &Va
 }
 
 /// The moves of a row are those that its events speak of.
-pub(super) fn check_moves(
-    (events, body): (&[Event], &Value),
-    expected: Moved,
-    found: &mut Found,
-) {
+pub(super) fn check_moves((events, body): (&[Event], &Value), expected: Moved, found: &mut Found) {
     let mut expected = expected;
     let mut by_hand = 0;
     for event in events {

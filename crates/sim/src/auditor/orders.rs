@@ -61,12 +61,27 @@ impl Amounts {
         let refunds = || list(data, "refunds").iter();
         let run = |refund: &Value| text(&refund["run"], "state").to_owned();
         let live = |refund: &&Value| run(refund) != "compensated";
+        // What the provider gave back by itself; what a refund takes back is not counted again.
+        let given = |charge: &Value| {
+            let name = text(charge, "transaction");
+            let ours = sum(refunds()
+                .filter(live)
+                .filter(|it| text(it, "charge") == name));
+            let told = list(&data["payment"], "returned").iter();
+            let told = sum(told.filter(|it| text(it, "transaction") == name));
+            told.min(number(charge, "amount") - ours).max(0)
+        };
+        let completed = charges().filter(|it| text(it, "status") == "completed");
+        let given: i64 = completed.map(given).sum();
         Self {
             authorised: sum(charges().filter(|it| text(it, "status") != "failed")),
             captured: sum(charges().filter(|it| text(it, "status") == "completed")),
-            requested: sum(refunds().filter(live)),
-            refunded: sum(refunds().filter(|it| run(it) == "completed")),
-            granted: sum(refunds().filter(live).filter(|it| text(it, "why") == "asked")),
+            requested: given + sum(refunds().filter(live)),
+            refunded: given + sum(refunds().filter(|it| run(it) == "completed")),
+            granted: given
+                + sum(refunds()
+                    .filter(live)
+                    .filter(|it| text(it, "why") == "asked")),
         }
     }
 
@@ -359,7 +374,10 @@ fn units(was: &Value, now: &Value, event: &Event, scene: &mut Scene<'_>) {
         let more = back(now) - back(was);
         let fits = (0..=number(now, "quantity")).contains(&back(now));
         if more < 0 || !fits || more > 0 && event.kind != "order.returned" {
-            let what = format!("{} brings {more} units back to {}", event.kind, event.stream);
+            let what = format!(
+                "{} brings {more} units back to {}",
+                event.kind, event.stream
+            );
             scene.found.push(("I11", what));
         }
         if more > 0 {

@@ -111,9 +111,8 @@ fn is_callback(received: &Received, data: &Value) -> bool {
 /// A callback that was answered is stored: as genuine, or set aside for its id is another's.
 pub(super) fn check_callback(received: &Received, done: &Done, model: &Model, found: &mut Found) {
     let event = model.at(done.position).and_then(|row| row.events.last());
-    let kept = event.is_some_and(|event| {
-        event.kind == "callback.stored" && is_callback(received, &event.data)
-    });
+    let kept = event
+        .is_some_and(|event| event.kind == "callback.stored" && is_callback(received, &event.data));
     if !kept {
         let what = format!(
             "the callback {} was answered at {} and is not there",

@@ -89,14 +89,21 @@ fn token_is(tables: &Tables, id: &str, fold: &Stream) -> bool {
     })
 }
 
-fn order_is(model: &Model, tables: &Tables, (id, fold): (&str, &Stream), found: &mut Found) -> bool {
+fn order_is(
+    model: &Model,
+    tables: &Tables,
+    (id, fold): (&str, &Stream),
+    found: &mut Found,
+) -> bool {
     let of = OrderId::new(id).expect("the engine wrote a well-formed id");
     let created = tables.order_ids.get(&of);
     let row = created.and_then(|created| tables.orders.get(created));
     let (Some(row), Some(order)) = (row, model.orders.get(id)) else {
         return false;
     };
-    let timed = row.due.is_some_and(|due| tables.dues.contains(&(due, row.created)));
+    let timed = row
+        .due
+        .is_some_and(|due| tables.dues.contains(&(due, row.created)));
     if orders::needs_calls(&order.data) && !timed {
         found.push(("I18", format!("order {id} needs a call and has no timer")));
     }
@@ -105,7 +112,10 @@ fn order_is(model: &Model, tables: &Tables, (id, fold): (&str, &Stream), found: 
 }
 
 fn callback_is(tables: &Tables, id: &str, fold: &Stream) -> bool {
-    let row = id.parse().ok().and_then(|id: u64| tables.callbacks.get(&id));
+    let row = id
+        .parse()
+        .ok()
+        .and_then(|id: u64| tables.callbacks.get(&id));
     row.is_some_and(|row| {
         let numbers = (row.created, row.last, row.version);
         numbers == (fold.created, fold.last, fold.version) && value(&row.body) == fold.data

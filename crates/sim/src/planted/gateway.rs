@@ -34,7 +34,9 @@ pub(crate) fn is_late(world: &World, call: &Call) -> bool {
 
 /// Whether a charge's order has ended, as its row says.
 fn has_ended(world: &World, key: &str) -> bool {
-    let id = key.strip_prefix("order:").and_then(|rest| rest.rsplit_once('/'));
+    let id = key
+        .strip_prefix("order:")
+        .and_then(|rest| rest.rsplit_once('/'));
     let id = id.and_then(|(id, _)| OrderId::new(id).ok());
     id.is_some_and(|id| {
         world.store.edit(|tables| {

@@ -61,7 +61,11 @@ impl Ledger {
         self.parcels.get(key).map_or(Reply::NeverSeen, reply)
     }
 
-    pub(super) fn deliver(&mut self, world: &World, (key, order): (&str, &OrderId)) -> (Reply, Later) {
+    pub(super) fn deliver(
+        &mut self,
+        world: &World,
+        (key, order): (&str, &OrderId),
+    ) -> (Reply, Later) {
         if let Some(known) = self.parcels.get(key) {
             return (reply(known), Vec::new());
         }
@@ -127,9 +131,7 @@ impl Ledger {
                 let later = moved(world, key, parcel);
                 (reply(parcel), later)
             }
-            Some(DeliveryStatus::Cancelled | DeliveryStatus::Failed) => {
-                (reply(parcel), Vec::new())
-            }
+            Some(DeliveryStatus::Cancelled | DeliveryStatus::Failed) => (reply(parcel), Vec::new()),
             Some(
                 DeliveryStatus::Requested
                 | DeliveryStatus::Initiated
@@ -145,7 +147,11 @@ impl Ledger {
 fn goes(world: &World, key: &str, next: DeliveryStatus) -> Happening {
     let leaves = matches!(next, DeliveryStatus::Initiated | DeliveryStatus::InTransit);
     let dropped = leaves && world.fires(FaultKind::DeliveryFails);
-    let to = if dropped { DeliveryStatus::Failed } else { next };
+    let to = if dropped {
+        DeliveryStatus::Failed
+    } else {
+        next
+    };
     Happening::ParcelMoves(key.to_owned(), to)
 }
 

@@ -41,6 +41,10 @@ struct Entry {
 pub(super) struct Ledger {
     charges: BTreeMap<String, Entry>,
     refunds: BTreeMap<String, Entry>,
+    /// What the provider gave back by itself, by transaction.
+    charged_back: BTreeMap<String, i64>,
+    /// What people paid back by another way, by order.
+    by_hand: BTreeMap<String, i64>,
     named: u64,
 }
 
@@ -103,6 +107,7 @@ impl Ledger {
             Standing::Known(Settled::Pending)
         } else if world.fires(FaultKind::ChargeFails) {
             if world.any(3) == 0 {
+                later.extend(revives(world, key));
                 Standing::Known(Settled::Failed)
             } else {
                 let settles = Happening::ChargeSettles(key.to_owned(), false);
@@ -122,7 +127,7 @@ impl Ledger {
             amount,
             stands,
         };
-        later.extend(charge_told(world, key, &entry));
+        later.extend(charge_told(world, key, (&entry, false)));
         let said = reply(&entry);
         self.charges.insert(key.to_owned(), entry);
         (said, later)
@@ -132,12 +137,55 @@ impl Ledger {
         let Some(entry) = self.charges.get_mut(key) else {
             return Vec::new();
         };
+        let revived = entry.stands == Standing::Known(Settled::Failed);
         entry.stands = Standing::Known(if completed {
             Settled::Completed
         } else {
             Settled::Failed
         });
-        charge_told(world, key, entry)
+        let mut later = charge_told(world, key, (entry, revived));
+        if !completed {
+            later.extend(revives(world, key));
+        }
+        later
+    }
+
+    /// The provider gives some of a charge back by itself, as a bank does.
+    pub(super) fn charge_back(&mut self, world: &World, key: &str) -> Later {
+        let Some(entry) = self.charges.get(key).cloned() else {
+            return Vec::new();
+        };
+        let left = entry.amount.amount - self.back_of(&entry.transaction);
+        if left < 1 {
+            return Vec::new();
+        }
+        let part = [left, 1, (left / 2).max(1)][world.any(3)];
+        let name = entry.transaction.clone();
+        self.charged_back.insert(name.clone(), part);
+        let fact = Fact::Refunded {
+            key: format!("{key}/back"),
+            order: entry.order.to_string(),
+            charge: name.clone(),
+            amount: part,
+        };
+        tell(world, &fact);
+        let amount = Money {
+            amount: part,
+            ..entry.amount
+        };
+        post::money(world, &entry.order, (Word::Refunded, &name, amount), true)
+    }
+
+    /// A person pays so much of what is left of an order's charges by another way; how much.
+    pub(super) fn pay_by_hand(&mut self, order: &str, amount: i64) -> i64 {
+        let completed = Standing::Known(Settled::Completed);
+        let mine = |entry: &&Entry| entry.order.as_str() == order && entry.stands == completed;
+        let left = |entry: &Entry| entry.amount.amount - self.back_of(&entry.transaction);
+        let left: i64 = self.charges.values().filter(mine).map(left).sum();
+        let paid = self.by_hand.entry(order.to_owned()).or_default();
+        let part = amount.min(left - *paid).max(0);
+        *paid += part;
+        part
     }
 
     /// What of a charge went back, or is about to.
@@ -148,7 +196,8 @@ impl Ledger {
             entry.of == transaction && (entry.stands == going || entry.stands == gone)
         };
         let amounts = self.refunds.values().filter(live);
-        amounts.map(|entry| entry.amount.amount).sum()
+        let back: i64 = amounts.map(|entry| entry.amount.amount).sum();
+        back + self.charged_back.get(transaction).copied().unwrap_or(0)
     }
 
     pub(super) fn refund(
@@ -207,7 +256,7 @@ impl Ledger {
 }
 
 /// Tells of a charge as it now stands.
-fn charge_told(world: &World, key: &str, entry: &Entry) -> Later {
+fn charge_told(world: &World, key: &str, (entry, sure): (&Entry, bool)) -> Later {
     let word = match entry.stands {
         Standing::Known(Settled::Completed) => Word::Completed,
         Standing::Known(Settled::Failed) => Word::Failed,
@@ -224,11 +273,23 @@ fn charge_told(world: &World, key: &str, entry: &Entry) -> Later {
         };
         tell(world, &fact);
     }
-    post::money(
-        world,
-        &entry.order,
-        (word, &entry.transaction, entry.amount),
-    )
+    let news = (word, entry.transaction.as_str(), entry.amount);
+    let mut later = post::money(world, &entry.order, news, sure);
+    if word == Word::Completed && world.fires(FaultKind::ChargedBack) {
+        let goes = Happening::ChargedBack(key.to_owned());
+        later.push((under_way(world), goes));
+    }
+    later
+}
+
+/// A charge that has failed is paid after all one day, now and then.
+fn revives(world: &World, key: &str) -> Later {
+    let fires = world.fires(FaultKind::ChargeRevives);
+    let settles = || Happening::ChargeSettles(key.to_owned(), true);
+    fires
+        .then(|| (under_way(world), settles()))
+        .into_iter()
+        .collect()
 }
 
 /// Tells of a refund as it now stands.
@@ -243,9 +304,6 @@ fn refund_told(world: &World, key: &str, entry: &Entry) -> Later {
         amount: entry.amount.amount,
     };
     tell(world, &fact);
-    post::money(
-        world,
-        &entry.order,
-        (Word::Refunded, &entry.transaction, entry.amount),
-    )
+    let news = (Word::Refunded, entry.transaction.as_str(), entry.amount);
+    post::money(world, &entry.order, news, false)
 }

@@ -31,11 +31,12 @@ fn letter(sender: Sender, order: &OrderId, event: &str, news: News) -> Received 
     }
 }
 
-/// A callback about money, or none, or several.
+/// A callback about money, or none, or several. One that is sure comes, as nobody would ask.
 pub(super) fn money(
     world: &World,
     order: &OrderId,
     (word, transaction, amount): (Word, &str, Money),
+    sure: bool,
 ) -> Later {
     let news = |transaction: &str, amount: Money| News::Money {
         word,
@@ -54,8 +55,10 @@ pub(super) fn money(
             later.push((after(world), Happening::Posts(Box::new(received))));
         }
     };
-    let altered = letter(Sender::Payment, order, &event, news(transaction, other));
-    also(FaultKind::CallbackAltered, altered);
+    if !sure {
+        let altered = letter(Sender::Payment, order, &event, news(transaction, other));
+        also(FaultKind::CallbackAltered, altered);
+    }
     let (event, news_of) = (format!("{event}-wrong"), news(transaction, other));
     let contradicts = letter(Sender::Payment, order, &event, news_of);
     also(FaultKind::CallbackContradicts, contradicts);
@@ -66,16 +69,12 @@ pub(super) fn money(
     let event = format!("{event}-stray");
     let stray = letter(Sender::Payment, &nobody, &event, news(transaction, amount));
     also(FaultKind::CallbackStray, stray);
-    send(world, truth, &mut later);
+    send(world, (truth, sure), &mut later);
     later
 }
 
 /// A callback about a parcel, or none, or two.
-pub(super) fn parcel(
-    world: &World,
-    order: &OrderId,
-    (delivery, status): (&str, Status),
-) -> Later {
+pub(super) fn parcel(world: &World, order: &OrderId, (delivery, status): (&str, Status)) -> Later {
     let news = News::Parcel {
         delivery: delivery.to_owned(),
         status,
@@ -84,7 +83,7 @@ pub(super) fn parcel(
     let mut later = Vec::new();
     send(
         world,
-        letter(Sender::Delivery, order, &event, news),
+        (letter(Sender::Delivery, order, &event, news), false),
         &mut later,
     );
     later
@@ -99,8 +98,8 @@ fn after(world: &World) -> Duration {
     ms(world.dice(|dice| dice.range(1, 150)))
 }
 
-fn send(world: &World, received: Received, later: &mut Later) {
-    if world.fires(FaultKind::CallbackLost) {
+fn send(world: &World, (received, sure): (Received, bool), later: &mut Later) {
+    if !sure && world.fires(FaultKind::CallbackLost) {
         return;
     }
     if world.fires(FaultKind::CallbackDoubled) {
