@@ -12,6 +12,7 @@ use evenkeel_rules::idempotency::{self, Fingerprint};
 use evenkeel_rules::ids::{
     CustomerId, HoldId, LocationId, OrderId, Reference, RefundId, SkuId, TokenId,
 };
+use evenkeel_rules::lease::Leases;
 use evenkeel_rules::money::Money;
 use evenkeel_rules::order::{self, Ask, ReturnLine, Task, Told};
 use evenkeel_rules::sku::{self, Terms};
@@ -145,6 +146,8 @@ pub enum Command {
         seen: u64,
         /// Spreads the next try.
         random: u64,
+        /// The token under which the call was made; nothing where nobody shares the store.
+        lease: Option<u64>,
     },
     /// Keep a callback. Its key is the provider's id for it.
     StoreCallback(Box<Received>),
@@ -152,6 +155,17 @@ pub enum Command {
     ApplyCallback {
         /// The position that stored it.
         created: u64,
+        /// The token under which it is taken in; nothing where nobody shares the store.
+        lease: Option<u64>,
+    },
+    /// Join the live nodes, or stay among them.
+    Beat {
+        /// The node's name.
+        node: String,
+        /// Its token; a node that joins has none.
+        token: Option<u64>,
+        /// How long the lease lasts from now on.
+        ttl: Millis,
     },
     /// Erase private texts of a customer.
     Erase {
@@ -219,6 +233,16 @@ impl Command {
             Self::StoreCallback(_) => "callback",
             Self::ApplyCallback { .. } => "inbox",
             Self::Erase { .. } => "erase",
+            Self::Beat { .. } => "beat",
+        }
+    }
+
+    /// The token under which the engine asks for one of its own changes.
+    #[must_use]
+    pub const fn lease(&self) -> Option<u64> {
+        match self {
+            Self::Report { lease, .. } | Self::ApplyCallback { lease, .. } => *lease,
+            _ => None,
         }
     }
 
@@ -235,6 +259,7 @@ impl Command {
             | Self::ResolveOrder { .. }
             | Self::Report { .. }
             | Self::StoreCallback(_)
+            | Self::Beat { .. }
             | Self::ApplyCallback { .. } => Lane::Ending,
             Self::Expire { .. } | Self::Erase { .. } => Lane::Background,
             Self::PutSku { .. }
@@ -378,6 +403,7 @@ impl Commit {
             | Command::RefundOrder { .. }
             | Command::ResolveOrder { .. }
             | Command::Report { .. }
+            | Command::Beat { .. }
             | Command::ApplyCallback { .. } => 2,
         };
         512 + lines * 384
@@ -418,6 +444,13 @@ pub enum Effect {
     Erased(usize),
     /// Nothing that anybody is told: a try was counted.
     Tried,
+    /// The node lives, under this token; and who else does.
+    Lease {
+        /// Its token.
+        token: u64,
+        /// All leases.
+        leases: Leases,
+    },
 }
 
 /// What came of a commit, told only once its batch is durable.

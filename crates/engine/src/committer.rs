@@ -413,6 +413,10 @@ impl Committer {
         for (mut waiting, verdict) in part.into_iter().zip(verdicts) {
             match verdict {
                 Verdict::Told(outcome) => answers.push((waiting.answer, Ok(outcome))),
+                // Whoever has the newer lease goes on.
+                Verdict::Failed(Fault::Fenced) => {
+                    answers.push((waiting.answer, Err(Fault::Fenced)));
+                }
                 Verdict::Failed(fault) => {
                     tracing::error!(%fault, "the store contradicts itself");
                     answers.push((waiting.answer, Err(fault)));

@@ -14,6 +14,7 @@ use async_trait::async_trait;
 use evenkeel_rules::hold::{Hold, Wanted};
 use evenkeel_rules::idempotency::Fingerprint;
 use evenkeel_rules::ids::{CustomerId, HoldId, LocationId, OrderId, SkuId, TokenId};
+use evenkeel_rules::lease::Leases;
 use evenkeel_rules::order::{Order, Tries};
 use evenkeel_rules::sku::Sku;
 use evenkeel_rules::stock::Balances;
@@ -90,6 +91,8 @@ pub struct Head {
     pub format: u32,
     /// Final refusals written so far; their rows are numbered 1 to this.
     pub refusals: u64,
+    /// Who may act for which shard.
+    pub leases: Leases,
     /// The last batches' ids, newest last, at most [`BATCHES_KEPT`].
     pub batches: VecDeque<BatchId>,
 }

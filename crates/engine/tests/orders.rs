@@ -4,14 +4,15 @@ use evenkeel_engine::callback::Sender;
 use evenkeel_engine::clock::{SystemClock, SystemIds};
 use evenkeel_engine::commit::{Command, Effect, Key, Received};
 use evenkeel_engine::gateway::memory::InstantGateway;
-use evenkeel_engine::port::OrderRow;
+use evenkeel_engine::port::{Fault, OrderRow};
+use evenkeel_engine::store::memory::MemoryStore;
 use evenkeel_engine::store::sqlite::SqliteStore;
 use evenkeel_engine::store::sqlite::names::NamesOptions;
-use evenkeel_engine::{Done, Engine, Options, Ports, Request};
+use evenkeel_engine::{Done, Engine, Options, Ports, Refusal, Request};
 use evenkeel_rules::hold::Wanted;
 use evenkeel_rules::ids::{CustomerId, LocationId, OrderId, SkuId, TokenId};
 use evenkeel_rules::money::{Currency, Money};
-use evenkeel_rules::order::{Ask, News, Status, Units};
+use evenkeel_rules::order::{Ask, News, Status, Task, Told, Units};
 use evenkeel_rules::quantity::Quantity;
 use evenkeel_rules::shipment;
 use evenkeel_rules::sku::Terms;
@@ -198,4 +199,68 @@ async fn a_cancel_before_shipping_gives_units_and_money_back_and_replays_as_it_w
     assert!(replay.replayed);
     assert_eq!(order_of(&replay).body, order_of(&asked).body);
     engine.stop().await;
+}
+
+/// Two nodes on one store, with names of their own.
+async fn two_nodes(gateway: &Arc<InstantGateway>) -> [Engine; 2] {
+    let store = MemoryStore::new("main", [7; 16]);
+    let start = async |name: &str| {
+        let ports = Ports {
+            store: Arc::new(store.clone()),
+            gate: None,
+            gateway: Some(Arc::clone(gateway) as _),
+            clock: Arc::new(SystemClock::new()),
+            ids: Arc::new(SystemIds),
+        };
+        let options = Options {
+            node: Some(name.to_owned()),
+            ..Options::default()
+        };
+        Engine::start(ports, options).await.expect("it starts")
+    };
+    [start("a").await, start("b").await]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_nodes_share_the_orders_and_each_is_charged_and_delivered_once() {
+    let gateway = Arc::new(InstantGateway::new());
+    let [one, other] = two_nodes(&gateway).await;
+    list(&one).await;
+    for id in ["o-1", "o-2"] {
+        one.execute(take(id)).await.expect("taken");
+    }
+    for id in ["o-1", "o-2"] {
+        until(&other, id, |row| row.body.status == Status::Confirmed).await;
+    }
+    let counts = gateway.counts();
+    assert_eq!((counts.charges, counts.repeats), (2, 0));
+    one.stop().await;
+    other.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_reported_under_another_token_than_the_owners_is_fenced() {
+    let gateway = Arc::new(InstantGateway::new());
+    let [one, other] = two_nodes(&gateway).await;
+    list(&one).await;
+    one.execute(take("o-1")).await.expect("taken");
+    let row = until(&one, "o-1", |row| row.body.status == Status::Confirmed).await;
+    for lease in [0, 77] {
+        let report = Command::Report {
+            id: row.body.id.clone(),
+            task: Task::AskDelivery,
+            told: Told::Refused,
+            seen: row.version,
+            random: 0,
+            lease: Some(lease),
+        };
+        let refused = one.execute(request(report, "report")).await;
+        assert_eq!(
+            refused,
+            Err(Refusal::Failed(Fault::Fenced)),
+            "token {lease}"
+        );
+    }
+    one.stop().await;
+    other.stop().await;
 }

@@ -10,7 +10,7 @@ use evenkeel_engine::Refusal;
 use evenkeel_engine::commit::{Command, Key, Rejection};
 use evenkeel_engine::port::Fault;
 use evenkeel_engine::token::Position;
-use evenkeel_rules::{hold, idempotency, stock};
+use evenkeel_rules::{hold, idempotency, order, stock};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -65,6 +65,28 @@ fn route(command: &Command) -> (&'static str, String, String) {
         Command::Release { id } => post(format!("/v1/holds/{id}/release"), id.as_str()),
         Command::Extend { id, .. } => post(format!("/v1/holds/{id}/extend"), id.as_str()),
         Command::Expire { id } => unreachable!("only the sweep ends {id}"),
+        Command::TakeOrder { ask, .. } => post("/v1/orders".to_owned(), ask.id.as_str()),
+        Command::CancelOrder { id, .. } => post(format!("/v1/orders/{id}/cancel"), id.as_str()),
+        Command::RefundOrder { id, .. } => post(format!("/v1/orders/{id}/refunds"), id.as_str()),
+        Command::ReturnOrder { id, .. } => post(format!("/v1/orders/{id}/returns"), id.as_str()),
+        Command::ResolveOrder { id, go_on, .. } => {
+            let verb = if *go_on { "approve" } else { "reject" };
+            post(format!("/v1/reviews/{id}/{verb}"), id.as_str())
+        }
+        Command::StoreCallback(received) => {
+            let (kind, provider) = (received.sender.name(), &received.provider);
+            post(
+                format!("/v1/callbacks/{kind}/{provider}"),
+                received.order.as_str(),
+            )
+        }
+        Command::Erase { customer, .. } => {
+            let id = customer.to_string();
+            ("DELETE", format!("/v1/private/{id}"), id)
+        }
+        Command::Report { .. } | Command::ApplyCallback { .. } => {
+            unreachable!("only the runner asks for {}", command.name())
+        }
         Command::CreateToken { id, .. } => post("/v1/tokens".to_owned(), id.as_str()),
         Command::RevokeToken { id } => ("DELETE", format!("/v1/tokens/{id}"), id.to_string()),
     }
@@ -79,6 +101,15 @@ fn refused(refusal: &Refusal) -> (u16, &'static str) {
             Rejection::Hold(hold::Rejection::Released { .. }) => (409, "hold.released"),
             Rejection::Hold(hold::Rejection::Expired { .. }) => (409, "hold.expired"),
             Rejection::Hold(hold::Rejection::AlreadyExists) => (409, "already_exists"),
+            Rejection::Hold(hold::Rejection::Confirming) => (409, "hold.confirming"),
+            Rejection::Order(order::Rejection::NotFound) => (404, "not_found"),
+            Rejection::Order(order::Rejection::AlreadyExists) => (409, "already_exists"),
+            Rejection::Order(order::Rejection::RefundExists) => (409, "already_exists"),
+            Rejection::Order(order::Rejection::PriceChanged { .. }) => (409, "price_changed"),
+            Rejection::Order(order::Rejection::IllegalTransition { .. }) => {
+                (409, "order.illegal_transition")
+            }
+            Rejection::Order(order::Rejection::ExceedsRefundable) => (409, "exceeds_refundable"),
             Rejection::Key(idempotency::Rejection::InFlight) => (409, "in_flight"),
             Rejection::Key(idempotency::Rejection::KeyReused) => (422, "key_reused"),
             _ => (422, "schema"),
@@ -100,14 +131,16 @@ fn token(position: u64) -> String {
 }
 
 fn lines(command: &Command) -> Value {
-    let Command::Place(place) = command else {
-        return Value::Null;
+    let lines = match command {
+        Command::Place(place) => &place.lines,
+        Command::TakeOrder { ask, .. } => &ask.lines,
+        _ => return Value::Null,
     };
     let line = |line: &hold::Wanted| {
         let (sku, location) = (line.sku.as_str(), line.location.as_str());
         json!({"sku": sku, "quantity": line.quantity.get(), "location": location})
     };
-    place.lines.iter().map(line).collect()
+    lines.iter().map(line).collect()
 }
 
 /// The line of one attempt.

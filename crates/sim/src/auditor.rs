@@ -11,12 +11,18 @@ mod answers;
 mod end;
 mod holds;
 mod law;
+mod law_orders;
 mod model;
+mod orders;
+mod said;
 mod story;
 mod tables;
+mod truth;
 
 pub use answers::{Answer, AttemptId};
 pub use law::demands;
+pub use law_orders::PAIRS;
+pub use truth::Fact;
 
 use answers::Answers;
 use evenkeel_engine::store::memory::Tables;
@@ -101,6 +107,21 @@ impl Auditor {
     /// Notes that a fault fired.
     pub fn fault(&mut self, name: &str) {
         self.trace("fault", name.as_bytes(), name.as_bytes());
+    }
+
+    /// Takes in what a provider did.
+    pub fn provider(&mut self, fact: &Fact) {
+        let said = format!("{fact:?}");
+        self.trace("provider", said.as_bytes(), said.as_bytes());
+        let mut found = Found::new();
+        self.model.truth.take(fact, &mut found);
+        self.note(found);
+    }
+
+    /// What is not over yet of orders and callbacks, with the reason.
+    #[must_use]
+    pub fn unfinished(&self) -> Option<String> {
+        self.model.unfinished()
     }
 
     /// Takes in one log row that became durable.

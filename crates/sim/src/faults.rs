@@ -74,6 +74,60 @@ fault_kinds! {
     RequestDuplicated = "request_duplicated",
     /// A caller goes away while its request is worked on.
     CallerGone = "caller_gone",
+    /// A provider does not answer for a while.
+    ProviderDown = "provider_down",
+    /// A call never reaches its provider.
+    CallLost = "call_lost",
+    /// A call reaches its provider after its caller gave up.
+    CallLate = "call_late",
+    /// A provider's answer is lost after the effect.
+    AnswerLost = "answer_lost",
+    /// A node stands still between reading what an order needs and the call.
+    PausedBeforeCall = "paused_before_call",
+    /// A node stands still between a provider's answer and noting it.
+    PausedAfterCall = "paused_after_call",
+    /// A node dies before a call.
+    KillBeforeCall = "kill_before_call",
+    /// A node dies after a call, before its outcome is noted.
+    KillAfterCall = "kill_after_call",
+    /// The payment provider refuses a charge.
+    ChargeRefused = "charge_refused",
+    /// A charge is pending, and its money moves later.
+    ChargePending = "charge_pending",
+    /// A charge ends without money, at once or later.
+    ChargeFails = "charge_fails",
+    /// A charge that ended without money is paid after all.
+    ChargeRevives = "charge_revives",
+    /// The payment provider gives money back by itself.
+    ChargedBack = "charged_back",
+    /// The payment provider takes one minor unit less or more than was asked.
+    WrongAmount = "wrong_amount",
+    /// The payment provider refuses to give money back.
+    RefundRefused = "refund_refused",
+    /// A refund is pending, and its money moves later.
+    RefundPending = "refund_pending",
+    /// A refund is pending, and then fails.
+    RefundFails = "refund_fails",
+    /// The delivery provider refuses to take an order on.
+    DeliveryRefused = "delivery_refused",
+    /// The delivery provider gives a parcel up.
+    DeliveryFails = "delivery_fails",
+    /// The delivery provider calls a parcel off too late that has not left.
+    RecallRefused = "recall_refused",
+    /// A callback is never sent.
+    CallbackLost = "callback_lost",
+    /// A callback comes late, behind others.
+    CallbackLate = "callback_late",
+    /// A callback comes twice.
+    CallbackDoubled = "callback_doubled",
+    /// Two callbacks with one id say two things.
+    CallbackAltered = "callback_altered",
+    /// A callback names another amount than the provider's answer.
+    CallbackContradicts = "callback_contradicts",
+    /// A callback names a transaction that the provider never named.
+    CallbackUnnamed = "callback_unnamed",
+    /// A callback names an order that nobody placed.
+    CallbackStray = "callback_stray",
 }
 
 impl FaultKind {
@@ -106,6 +160,20 @@ impl FaultKind {
             Self::ReplyLost => 30,
             Self::RequestDuplicated => 70,
             Self::ResolveUnavailable => 300,
+            Self::ProviderDown
+            | Self::KillBeforeCall
+            | Self::KillAfterCall
+            | Self::CallbackStray => 4,
+            Self::PausedBeforeCall | Self::PausedAfterCall | Self::CallbackUnnamed => 10,
+            Self::DeliveryRefused | Self::DeliveryFails | Self::ChargeRefused => 20,
+            Self::CallbackAltered | Self::CallbackContradicts => 20,
+            Self::CallLost | Self::CallLate | Self::AnswerLost | Self::ChargeFails => 30,
+            Self::WrongAmount | Self::RefundRefused | Self::RefundFails => 40,
+            Self::RecallRefused | Self::CallbackLate | Self::CallbackDoubled => 60,
+            Self::RefundPending | Self::CallbackLost => 80,
+            Self::ChargePending => 100,
+            Self::ChargedBack => 15,
+            Self::ChargeRevives => 300,
         }
     }
 }

@@ -7,6 +7,7 @@
 use crate::clock::{self, Freezer, SimClock, SimIds};
 use crate::faults::FaultKind;
 use crate::planted::{DeafGate, Planted};
+use crate::provider::SimGateway;
 use crate::store::NodeStore;
 use crate::world::World;
 use evenkeel_engine::gate::memory::MemoryGate;
@@ -192,7 +193,10 @@ impl Node {
             let ports = Ports {
                 store: Arc::new(store),
                 gate: Some(Arc::clone(&gate)),
-                gateway: None,
+                gateway: Some(Arc::new(SimGateway {
+                    world: Arc::clone(world),
+                    node: Arc::clone(self),
+                })),
                 clock: Arc::clone(&self.clock) as _,
                 ids: Arc::clone(&self.ids) as _,
             };

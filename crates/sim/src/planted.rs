@@ -7,7 +7,9 @@
 
 use crate::world::World;
 use evenkeel_engine::commit::Name;
-use evenkeel_engine::port::{At, Fault, HoldRow, Map, Place, Store, Touch, View, Writes};
+use evenkeel_engine::port::{
+    At, DueRow, Fault, HoldRow, Map, Place, RowWrite, Store, Touch, View, Writes,
+};
 use evenkeel_engine::store::memory::Tables;
 use evenkeel_rules::hold::State;
 use evenkeel_rules::ids::HoldId;
@@ -20,7 +22,9 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 mod gate;
+mod gateway;
 pub(crate) use gate::DeafGate;
+pub(crate) use gateway::{is_late, replied};
 
 macro_rules! planted {
     ($(#[doc = $doc:literal] $bug:ident = $name:literal, $invariant:literal;)*) => {
@@ -90,6 +94,24 @@ planted! {
     FalseNo = "false-no", "I5";
     /// Unknown outcomes are guessed to be good.
     GuessedYes = "guessed-yes", "I5";
+    /// No order is ever found to be due.
+    ForgottenOrders = "forgotten-orders", "I18";
+    /// What was not answered is believed not to be done: only recorded charges are compensated.
+    RecordedStepsOnly = "recorded-steps-only", "I10";
+    /// A charge is carried out long after its order has ended, and nobody who asks is told.
+    ChargeAfterCompensation = "charge-after-compensation", "I10";
+    /// The payment provider's refunds know no keys: a repeat gives the money back again.
+    RefundTwice = "refund-twice", "I6";
+    /// A charge whose outcome is not known is taken for refused.
+    TimeOutIsNo = "time-out-is-no", "I10";
+    /// A charge that is pending is taken for money that is there.
+    ConfirmWithoutCapture = "confirm-without-capture", "I11";
+    /// Callbacks are answered and never stored.
+    CallbackBeforeStored = "callback-before-stored", "I5";
+    /// Whoever asks after the charge of an ended order is told that it was never seen.
+    ForgottenWatch = "forgotten-watch", "I10";
+    /// A parcel that could no longer be called off is taken for called off.
+    RecallTooLate = "recall-too-late", "I11";
 }
 
 /// A planted bug as it is listed.
@@ -155,6 +177,8 @@ pub(crate) struct Memory {
     seen: BTreeMap<&'static str, Map<Place, Option<Balances>>>,
     /// Ended holds that were handed to a sweep as due.
     undead: BTreeSet<HoldId>,
+    /// What providers said.
+    heard: gateway::Heard,
 }
 
 /// The parts in which a batch becomes durable.
@@ -245,6 +269,33 @@ fn force(tables: &mut Tables, part: Part, writes: &Writes) {
     tables
         .timers
         .extend(timers.map(|timer| (timer.due, timer.created)));
+    for RowWrite { row, .. } in &writes.orders {
+        tables.order_ids.insert(row.body.id.clone(), row.created);
+        let was = tables.orders.insert(row.created, row.clone());
+        let ended = was
+            .and_then(|was| was.due)
+            .filter(|due| row.due != Some(*due));
+        tables
+            .dues
+            .retain(|timer| Some(timer.0) != ended || timer.1 != row.created);
+    }
+    for RowWrite { row, .. } in &writes.callbacks {
+        let was = tables.callbacks.insert(row.created, row.clone());
+        let ended = was
+            .and_then(|was| was.due)
+            .filter(|due| row.due != Some(*due));
+        tables
+            .dues
+            .retain(|timer| Some(timer.0) != ended || timer.1 != row.created);
+    }
+    let dues = writes.dues.iter();
+    tables
+        .dues
+        .extend(dues.map(|timer| (timer.due, timer.created)));
+    let texts = writes.private.iter();
+    tables
+        .private
+        .extend(texts.map(|row| (row.id, row.clone())));
 }
 
 /// What a node is shown under the lock.
@@ -327,6 +378,19 @@ pub(crate) async fn due(
     Ok(due)
 }
 
+/// Which orders and callbacks the runner is told to be due.
+pub(crate) async fn due_rows(
+    world: &World,
+    until: LogTime,
+    limit: usize,
+) -> Result<At<Vec<DueRow>>, Fault> {
+    let mut due = world.store.due_rows(until, limit).await?;
+    if world.planted == Some(Planted::ForgottenOrders) {
+        due.rows.retain(|row| matches!(row, DueRow::Callback(_)));
+    }
+    Ok(due)
+}
+
 /// Whether a name may be known.
 pub(crate) fn may_know(world: &World, name: &Name) -> bool {
     world.planted != Some(Planted::AvailabilityBeforeDuplicates) && world.store.may_know(name)
@@ -338,6 +402,13 @@ pub(crate) fn resolved(world: &World, known: Result<bool, Fault>) -> Result<bool
         Some(Planted::GuessedYes) => Ok(true),
         _ => known,
     }
+}
+
+/// Whether a batch is told to be durable and is thrown away.
+pub(crate) fn drops(world: &World, writes: &Writes) -> bool {
+    let stored = writes.callbacks.iter().filter(|write| write.was.is_none());
+    let only = stored.count() == writes.log.len() && !writes.log.is_empty();
+    only && world.planted == Some(Planted::CallbackBeforeStored) && world.any(4) == 0
 }
 
 /// What is said of a batch that is durable.

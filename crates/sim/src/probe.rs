@@ -6,6 +6,7 @@
 
 use crate::client::{Client, Patience};
 use crate::clock;
+use crate::closing;
 use crate::verified;
 use crate::workload::{Shop, Who, quantity, request, terms};
 use crate::world::World;
@@ -17,6 +18,7 @@ use evenkeel_rules::ids::{CustomerId, LocationId, SkuId};
 use evenkeel_rules::time::Millis;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinHandle;
 
 /// How long after its deadline a hold may still be live, once nothing is broken.
 const GRACE_MICROS: i64 = 5_000_000;
@@ -28,9 +30,13 @@ const IDLE_EVERY: Duration = Duration::from_secs(10);
 const PROBE_MAX: u32 = 10_000;
 
 /// Brings a seed whose faults have healed to its quiet end.
-pub(crate) async fn finish(client: &mut Client, shop: &Shop) {
+///
+/// The operator is needed until all nodes are well.
+pub(crate) async fn finish(client: &mut Client, shop: &Shop, operator: JoinHandle<()>) {
     quiet(client).await;
+    operator.abort();
     no_revoked_token(client).await;
+    closing::close(client).await;
     probe(client, shop).await;
     verified::is_green(client).await;
 }
@@ -149,6 +155,7 @@ pub(crate) async fn idle(client: &Client) {
         node.stop().await;
         node.set_options(|options| {
             (options.sweep_every, options.tail_every) = (IDLE_EVERY, IDLE_EVERY);
+            options.saga_every = IDLE_EVERY;
         });
         node.start(world).await;
     }

@@ -13,7 +13,8 @@ use crate::faults::{FaultKind, FaultSet};
 use crate::node::Node;
 use crate::planted::Planted;
 use crate::probe;
-use crate::workload::{Shop, administer, buy, keep_stock, open_shop};
+use crate::provider;
+use crate::workload::{Shop, administer, buy, keep_desk, keep_stock, open_shop};
 use crate::world::World;
 use evenkeel_engine::Threads;
 use evenkeel_rules::time::Millis;
@@ -84,6 +85,10 @@ fn engine_options(rng: &mut fastrand::Rng) -> evenkeel_engine::Options {
         queue_max: if rng.u8(0..5) > 0 { 1_024 } else { 3 },
         wait: ms(rng, 800, 3_000),
         max_life: Millis(20_000),
+        saga: true,
+        saga_every: ms(rng, 20, 300),
+        call_timeout: ms(rng, 100, 2_000),
+        delivery_timeout: ms(rng, 100, 2_000),
     }
 }
 
@@ -105,6 +110,7 @@ async fn simulate(seed: u64, options: &Options) -> SeedReport {
         rng: rng.fork(),
         probes: false,
     };
+    let providers = clock::spawn(provider::run(Arc::clone(&world), nodes.clone()));
     let shop = Shop::new(&mut rng);
     open_shop(&mut client(&mut rng), &shop).await;
 
@@ -113,6 +119,7 @@ async fn simulate(seed: u64, options: &Options) -> SeedReport {
     let operator = clock::spawn(chaos::operate(Arc::clone(&world), nodes.clone()));
     let mut work = vec![
         clock::spawn(keep_stock(client(&mut rng), shop.clone(), rng.u32(10..25))),
+        clock::spawn(keep_desk(client(&mut rng), rng.u32(20..50))),
         clock::spawn(administer(client(&mut rng), rng.u32(1..7))),
     ];
     for number in 0..rng.usize(3..8) {
@@ -140,9 +147,9 @@ async fn simulate(seed: u64, options: &Options) -> SeedReport {
         world.audit(|auditor| auditor.report("panic", "a task panicked".to_owned()));
     }
     let mut last = client(&mut rng);
-    probe::finish(&mut last, &shop).await;
-    operator.abort();
+    probe::finish(&mut last, &shop, operator).await;
     probe::idle(&last).await;
+    providers.abort();
     world.audit(|auditor| world.store.edit(|tables| auditor.end(tables)));
     report(seed, &world)
 }

@@ -14,10 +14,10 @@ use crate::world::World;
 use async_trait::async_trait;
 use evenkeel_engine::commit::Name;
 use evenkeel_engine::port::{
-    At, BatchId, Fault, Head, HoldRow, KeyRow, Listed, Locked, LogRow, Place, RefusalRow, Store,
-    TokenRow, Touch, View, Writes,
+    At, BatchId, CallbackRow, DueRow, Fault, Head, HoldRow, KeyRow, Listed, Locked, LogRow,
+    OrderRow, Place, PrivateId, PrivateRow, RefusalRow, Store, TokenRow, Touch, View, Writes,
 };
-use evenkeel_rules::ids::{HoldId, SkuId};
+use evenkeel_rules::ids::{CustomerId, HoldId, OrderId, SkuId};
 use evenkeel_rules::stock::Balances;
 use evenkeel_rules::time::LogTime;
 use std::sync::Arc;
@@ -127,6 +127,9 @@ impl Locked for NodeLock {
         if world.planted == Some(Planted::EarlyAnswer) {
             let ms = world.dice(|dice| dice.range(10, 150));
             self.leave(writes, Duration::from_millis(ms));
+            return Ok(());
+        }
+        if planted::drops(&world, writes) {
             return Ok(());
         }
         for part in planted::parts(world.planted) {
@@ -262,6 +265,51 @@ impl Store for NodeStore {
     async fn due(&self, until: LogTime, limit: usize) -> Result<At<Vec<HoldRow>>, Fault> {
         self.read().await?;
         planted::due(&self.world, until, limit).await
+    }
+
+    async fn order(&self, id: &OrderId) -> Result<At<Option<OrderRow>>, Fault> {
+        self.read().await?;
+        self.world.store.order(id).await
+    }
+
+    async fn orders(&self, before: u64, limit: usize) -> Result<At<Vec<OrderRow>>, Fault> {
+        self.read().await?;
+        self.world.store.orders(before, limit).await
+    }
+
+    async fn callback(&self, created: u64) -> Result<At<Option<CallbackRow>>, Fault> {
+        self.read().await?;
+        self.world.store.callback(created).await
+    }
+
+    async fn callbacks(&self, before: u64, limit: usize) -> Result<At<Vec<CallbackRow>>, Fault> {
+        self.read().await?;
+        self.world.store.callbacks(before, limit).await
+    }
+
+    async fn flagged(&self, before: u64, limit: usize) -> Result<At<Vec<DueRow>>, Fault> {
+        self.read().await?;
+        self.world.store.flagged(before, limit).await
+    }
+
+    async fn due_rows(&self, until: LogTime, limit: usize) -> Result<At<Vec<DueRow>>, Fault> {
+        self.read().await?;
+        planted::due_rows(&self.world, until, limit).await
+    }
+
+    async fn private(&self, id: PrivateId) -> Result<At<Option<PrivateRow>>, Fault> {
+        self.read().await?;
+        self.world.store.private(id).await
+    }
+
+    async fn private_of(
+        &self,
+        customer: &CustomerId,
+        from: PrivateId,
+        limit: usize,
+    ) -> Result<At<Vec<PrivateRow>>, Fault> {
+        self.read().await?;
+        self.world.store.private_of(customer, from, limit).await
     }
 
     async fn names(&self, names: &[Name]) -> Result<At<Vec<Option<KeyRow>>>, Fault> {

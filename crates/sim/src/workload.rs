@@ -16,8 +16,10 @@ use evenkeel_rules::sku::{Terms, Window};
 use evenkeel_rules::time::{LogTime, Millis};
 
 mod buyer;
+mod desk;
 mod staff;
 pub(crate) use buyer::buy;
+pub(crate) use desk::{decide_all, keep_desk};
 pub(crate) use staff::{administer, keep_stock, open_shop};
 
 /// What there is to buy.

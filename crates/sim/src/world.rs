@@ -10,6 +10,7 @@ use crate::clock;
 use crate::faults::{Dice, FaultKind, FaultSet};
 use crate::head::HeadLock;
 use crate::planted::{Memory, Part, Planted};
+use crate::provider::Providers;
 use evenkeel_engine::commit::Name;
 use evenkeel_engine::port::{Fault, Writes};
 use evenkeel_engine::store::memory::MemoryStore;
@@ -39,6 +40,8 @@ pub(crate) struct World {
     pub(crate) revoked: Mutex<Vec<String>>,
     /// The answers that clients got, as lines of an acks file.
     pub(crate) acks: Mutex<acks::Book>,
+    /// Who takes the money and brings the goods.
+    pub(crate) providers: Providers,
     auditor: Mutex<Auditor>,
     dice: Mutex<Dice>,
     server: Mutex<Server>,
@@ -57,6 +60,7 @@ impl World {
             memory: Mutex::default(),
             revoked: Mutex::default(),
             acks: Mutex::default(),
+            providers: Providers::default(),
             auditor: Mutex::new(Auditor::new(origin)),
             dice: Mutex::new(Dice::new(seed, faults)),
             server: Mutex::default(),
@@ -102,6 +106,12 @@ impl World {
     /// Asks the dice.
     pub(crate) fn dice<T>(&self, with: impl FnOnce(&mut Dice) -> T) -> T {
         with(&mut self.dice.lock())
+    }
+
+    /// A number below another.
+    pub(crate) fn any(&self, below: usize) -> usize {
+        let last = below.saturating_sub(1) as u64;
+        usize::try_from(self.dice(|dice| dice.range(0, last))).unwrap_or(0)
     }
 
     /// Whether a fault fires at this opportunity; it is counted if it does.

@@ -178,6 +178,7 @@ impl Judge<'_> {
         if row.body.state != State::Stored {
             return Ok(self.nothing_told());
         }
+        self.fence(commit, created)?;
         let Some(order) = self.order(&row.body.order)?.cloned() else {
             return self.wait(commit, row, SetAside::UnknownOrder);
         };

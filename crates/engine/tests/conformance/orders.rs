@@ -244,6 +244,7 @@ pub(crate) async fn a_customers_texts_are_erased_and_nothing_else_changes<F: Fix
     let erase = Command::Erase {
         customer: who.clone(),
         texts,
+        reason: "she asked".to_owned(),
     };
     let done = shop.ok(keyed("k-1", erase.clone())).await;
     assert_eq!(done.effect, Effect::Erased(2));
@@ -427,6 +428,7 @@ async fn asked(store: &dyn Store, step: Step, (number, now): (usize, LogTime)) -
             Some(Command::Erase {
                 customer: who,
                 texts,
+                reason: "she asked".to_owned(),
             })
         }
     }

@@ -8,6 +8,8 @@ mod clean;
 mod file;
 mod laws;
 mod log;
+mod orders;
 mod rows;
 mod shop;
 mod site;
+mod trade;

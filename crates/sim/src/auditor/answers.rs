@@ -8,8 +8,9 @@
 use super::Found;
 use super::holds::HoldModel;
 use super::model::{Event, Model, Row, number, text};
+use super::said;
 use evenkeel_engine::chain::hex;
-use evenkeel_engine::commit::{Command, Effect, Rejection};
+use evenkeel_engine::commit::{Command, Effect, Key, Rejection};
 use evenkeel_engine::port::Fault;
 use evenkeel_engine::store::memory::Tables;
 use evenkeel_engine::{Done, Refusal, Request};
@@ -58,7 +59,7 @@ fn value(of: &impl serde::Serialize) -> Value {
 }
 
 /// Whether an effect is what the event says.
-fn tells(effect: &Effect, event: &Event, position: u64) -> bool {
+fn tells(effect: &Effect, model: &Model, (event, position): (&Event, u64)) -> bool {
     match effect {
         Effect::Hold(row) => {
             (row.version, row.last) == (event.version, position) && value(&row.hold) == event.data
@@ -77,6 +78,9 @@ fn tells(effect: &Effect, event: &Event, position: u64) -> bool {
             text(&event.data, "sku") == sku.as_str() && event.data["stock"] == Value::from(said)
         }
         Effect::Token(row) => row.version == event.version && value(&row.token) == event.data,
+        Effect::Order(_) | Effect::Callback { .. } | Effect::Erased(_) | Effect::Tried => {
+            said::tells(effect, model, (event, position))
+        }
     }
 }
 
@@ -98,14 +102,9 @@ fn fulfils(command: &Command, row: &Row) -> bool {
         }
         Command::ChangeStock { sku, .. } => event.stream == format!("stock:{sku}"),
         Command::Place(place) => {
-            let mut units = BTreeMap::new();
-            for line in &place.lines {
-                let at = (line.sku.to_string(), line.location.to_string());
-                *units.entry(at).or_default() += line.quantity.signed();
-            }
             let life = i64::try_from(place.ttl.0 * 1_000).unwrap_or(i64::MAX);
             of_hold("stock.held", &place.id)
-                && HoldModel::units(data) == units
+                && HoldModel::units(data) == said::units(&place.lines)
                 && text(data, "customer") == place.customer.as_str()
                 && number(data, "deadline") == row.at + life
         }
@@ -117,6 +116,7 @@ fn fulfils(command: &Command, row: &Row) -> bool {
             kind == "token.created" && text(data, "id") == id.as_str()
         }
         Command::RevokeToken { id } => kind == "token.revoked" && text(data, "id") == id.as_str(),
+        _ => said::fulfils(command, row),
     }
 }
 
@@ -128,8 +128,14 @@ impl Answers {
 
     pub(super) fn begin(&mut self, request: &Request, mono: Duration) -> AttemptId {
         let id = self.attempts.len();
-        let key = request.key.as_ref();
-        let key = key.map(|key| (hex(&key.name), hex(&key.fingerprint)));
+        // A callback's key is the provider's own id for it.
+        let key = match &request.command {
+            Command::StoreCallback(received) => Some(Key::of_callback(received)),
+            _ => request.key,
+        };
+        let key = key
+            .as_ref()
+            .map(|key| (hex(&key.name), hex(&key.fingerprint)));
         if let Some((name, _)) = &key {
             self.keys.entry(name.clone()).or_default().attempts.push(id);
         }
@@ -236,7 +242,10 @@ impl Answers {
             return;
         };
         let event = row.events.last();
-        let told = event.is_some_and(|event| tells(&done.effect, event, position));
+        let told = event.is_some_and(|event| tells(&done.effect, model, (event, position)));
+        if let Command::StoreCallback(received) = &attempt.command {
+            return said::check_callback(received, done, model, found);
+        }
         let Some((key, fingerprint)) = &attempt.key else {
             if !told && !stands(attempt, done, model) {
                 found.push(("I5", format!("told at {position} what is not there")));
@@ -319,7 +328,7 @@ impl Answers {
         let Err(Refusal::Rejected {
             rejection,
             position,
-            ..
+            replayed,
         }) = answer
         else {
             return;
@@ -354,11 +363,9 @@ impl Answers {
         if sold_out {
             check_short(attempt, (rejection, *position), model, found);
         }
-        if is_missing(rejection, attempt, *position, model) == Some(false) {
-            found.push((
-                "I5",
-                format!("told {rejection} at {position}, and it is there"),
-            ));
+        // A refusal that is told again was true where it was given first.
+        if !replayed && is_missing(rejection, attempt, *position, model) == Some(false) {
+            found.push(("I5", format!("told {rejection} at {position}, untruly")));
         }
     }
 
@@ -408,6 +415,7 @@ fn stands(attempt: &Attempt, done: &Done, model: &Model) -> bool {
             let stream = stream.filter(|stream| stream.version >= row.version);
             !created && row.sku.terms == *terms && stream.is_some()
         }
+        (command, Effect::Order(row)) => said::stands(command, row, model, done.position),
         (Command::RevokeToken { id }, Effect::Token(row)) => {
             let stream = model.streams.get(&format!("token:{id}"));
             stream.is_some_and(|stream| value(&row.token) == stream.data)
@@ -425,12 +433,8 @@ fn check_short(
 ) {
     let mut wanted: BTreeMap<(String, String), i64> = BTreeMap::new();
     match &attempt.command {
-        Command::Place(place) => {
-            for line in &place.lines {
-                let at = (line.sku.to_string(), line.location.to_string());
-                *wanted.entry(at).or_default() += line.quantity.signed();
-            }
-        }
+        Command::Place(place) => wanted = said::units(&place.lines),
+        Command::TakeOrder { ask, .. } => wanted = said::units(&ask.lines),
         Command::ChangeStock {
             sku,
             location,
@@ -490,6 +494,12 @@ fn is_missing(
                 .is_some_and(|owner| owner != customer);
             Some(another || missing(&format!("hold:{id}")))
         }
+        (Rejection::Order(rejection), command) => said::is_true(
+            rejection,
+            (command, attempt.owner.as_deref()),
+            position,
+            model,
+        ),
         _ => None,
     }
 }

@@ -1,12 +1,13 @@
 //! What the auditor compares once, when nothing runs any more: everything.
 
 use super::Found;
-use super::model::{Model, Place};
+use super::model::{Model, Place, number, text};
+use super::orders::{Amounts, due, list};
 use super::tables::{compare_balances, compare_stream, compare_touched};
 use evenkeel_engine::chain::hex;
 use evenkeel_engine::store::memory::Tables;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Compares the whole store with the folds, and the folds with the whole store.
 pub(super) fn compare_all(model: &mut Model, tables: &Tables, found: &mut Found) {
@@ -28,15 +29,82 @@ pub(super) fn compare_all(model: &mut Model, tables: &Tables, found: &mut Found)
             .filter(|name| name.starts_with(&prefix))
             .count()
     };
-    let folded = (of("hold"), of("sku"), of("token"));
-    let stored = (tables.holds.len(), tables.skus.len(), tables.tokens.len());
+    let folded = ["hold", "sku", "token", "order", "callback"].map(of);
+    let stored = [
+        tables.holds.len(),
+        tables.skus.len(),
+        tables.tokens.len(),
+        tables.orders.len(),
+        tables.callbacks.len(),
+    ];
     if folded != stored {
-        let what = format!("{stored:?} holds, SKUs and tokens stand, {folded:?} are folded");
+        let what = format!("rows that stand: {stored:?}, folded: {folded:?}");
         found.push(("I15", what));
     }
     compare_log(model, tables, found);
     compare_names(model, tables, found);
     compare_timers(model, tables, found);
+    compare_money(model, found);
+    compare_units(model, found);
+}
+
+/// Every order is over, and its money is what it owes and what the provider has, to the cent.
+fn compare_money(model: &Model, found: &mut Found) {
+    if let Some(what) = model.unfinished() {
+        found.push(("I13", what));
+    }
+    for (id, order) in &model.orders {
+        let amounts = Amounts::of(&order.data);
+        let (taken, back) = model.truth.net(id);
+        let (ours, theirs) = (amounts.captured - amounts.refunded, taken - back);
+        let owed = due(&order.data);
+        if ours != theirs || ours != owed {
+            let what = format!(
+                "order {id} has {ours} by the log and {theirs} by the provider, and owes {owed}"
+            );
+            found.push(("I10", what));
+        }
+    }
+    for id in model.truth.orders() {
+        if !model.orders.contains_key(id) {
+            found.push((
+                "I10",
+                format!("the provider served {id}, which is no order"),
+            ));
+        }
+    }
+}
+
+/// Units that left are with customers, and parcels that arrived were paid for.
+fn compare_units(model: &Model, found: &mut Found) {
+    let mut left: BTreeMap<Place, i64> = BTreeMap::new();
+    for (id, order) in &model.orders {
+        let data = &order.data;
+        let units = text(data, "units");
+        for line in list(data, "lines").iter().filter(|_| units == "left") {
+            let place = (
+                text(line, "sku").to_owned(),
+                text(line, "location").to_owned(),
+            );
+            let returned = line["returned"].as_i64().unwrap_or(0);
+            *left.entry(place).or_default() += number(line, "quantity") - returned;
+        }
+        let there = model.truth.parcel(id);
+        let brought = ["IN_TRANSIT", "DELIVERED"].contains(&there.unwrap_or(""));
+        if brought != (units == "left") || ["held", "sold"].contains(&units) {
+            let status = text(data, "status");
+            let what = format!("{id} is {status}, its units {units}, its parcel {there:?}");
+            found.push(("I11", what));
+        }
+    }
+    for (place, stands) in &model.balances {
+        let shipped = left.get(place).copied().unwrap_or(0);
+        if stands[4] != shipped || stands[2] != 0 {
+            let (sku, location) = place;
+            let what = format!("{sku} at {location} is {stands:?}, with customers are {shipped}");
+            found.push(("I11", what));
+        }
+    }
 }
 
 /// The log is what became durable, row by row.
@@ -81,9 +149,10 @@ fn compare_names(model: &Model, tables: &Tables, found: &mut Found) {
         found.push(("I6", what));
     }
     let ids = tables.names.len() - stands.len();
-    if ids != model.holds.len() {
-        let holds = model.holds.len();
-        found.push(("I6", format!("{ids} ids are known for {holds} holds")));
+    let made = model.holds.len() + model.orders.len();
+    if ids != made {
+        let what = format!("{ids} ids are known for {made} holds and orders");
+        found.push(("I6", what));
     }
 }
 
@@ -94,7 +163,7 @@ fn compare_timers(model: &Model, tables: &Tables, found: &mut Found) {
         let live = model
             .holds
             .get(row.hold.id.as_str())
-            .is_some_and(super::holds::HoldModel::is_live);
+            .is_some_and(super::holds::HoldModel::is_timed);
         if live && !tables.timers.contains(&timer) {
             found.push(("I18", format!("{} has no timer", row.hold.id)));
         }

@@ -45,6 +45,11 @@ impl HoldModel {
         self.ended.is_none()
     }
 
+    /// Whether the sweep has to end it one day.
+    pub(super) fn is_timed(&self) -> bool {
+        self.is_live() && self.state() == "held"
+    }
+
     pub(super) fn deadline(&self) -> i64 {
         number(&self.data, "deadline")
     }
@@ -74,9 +79,13 @@ impl HoldModel {
     ) -> Self {
         let data = event.data.clone();
         let id = text(&data, "id");
-        if text(&data, "state") != "held" || number(&data, "placed_at") != at {
+        let state = text(&data, "state");
+        let ordered = state == "confirming" && !data["order"].is_null();
+        if state != "held" && !ordered || number(&data, "placed_at") != at {
             found.push(("I15", format!("{id} is placed as {data}")));
         }
+        // Units that are taken again for an order were judged by the terms when it was taken.
+        let again = ordered && id.starts_with("late:");
         let mut wanted: BTreeMap<String, i64> = BTreeMap::new();
         for ((sku, _), units) in Self::units(&data) {
             *wanted.entry(sku).or_default() += units;
@@ -89,7 +98,7 @@ impl HoldModel {
             let most = terms["max_per_order"].as_i64().unwrap_or(i64::MAX);
             let opens = terms["sale"]["opens_at"].as_i64().unwrap_or(i64::MIN);
             let closes = terms["sale"]["closes_at"].as_i64().unwrap_or(i64::MAX);
-            if units > most || at < opens || closes <= at {
+            if !again && (units > most || at < opens || closes <= at) {
                 found.push(("I7", format!("{id} is held against the terms of {sku}")));
             }
         }
@@ -117,23 +126,32 @@ impl HoldModel {
                 self.ended = Some(position);
                 *state
             }
+            None if event.kind == "stock.confirming" => "confirming",
             None => "held",
         };
         let deadline = self.deadline();
         let expires = state == "expired";
-        if expires && at < deadline {
+        // The deadline counts no more once an order began on the hold.
+        let ordered = self.state() == "confirming";
+        if expires && (at < deadline || ordered) {
             found.push(("I4", format!("{id} expired before its deadline")));
         }
-        if !expires && (deadline <= at || self.told_expired) {
+        if ordered && ["held", "confirming"].contains(&state) {
+            found.push(("I3", format!("{} of {id}, which an order has", event.kind)));
+        }
+        if !expires && !ordered && (deadline <= at || self.told_expired) {
             let what = format!("{} of {id} at {at}, deadline {deadline}", event.kind);
             found.push(("I4", what));
         }
         let next = &event.data;
         let moved = number(next, "deadline");
-        let kept = if state == "held" {
-            moved >= deadline
-        } else {
-            moved == deadline && number(next, "ended_at") == at
+        let kept = match state {
+            "held" => moved >= deadline,
+            "confirming" => moved == deadline && !next["order"].is_null(),
+            _ => {
+                let same = next["order"] == self.data["order"];
+                moved == deadline && number(next, "ended_at") == at && same
+            }
         };
         let split = |line: &Value| {
             let (sold, back) = (number(line, "confirmed"), number(line, "released"));
@@ -150,9 +168,9 @@ impl HoldModel {
 }
 
 /// Units by what is done with them and for whom.
-type Moved = BTreeMap<(String, String, Place), i64>;
+pub(super) type Moved = BTreeMap<(String, String, Place), i64>;
 
-fn expect(moved: &mut Moved, (operation, id): (&str, &str), line: &Value, units: i64) {
+pub(super) fn expect(moved: &mut Moved, (operation, id): (&str, &str), line: &Value, units: i64) {
     if units > 0 {
         let place = (
             text(line, "sku").to_owned(),
@@ -164,8 +182,8 @@ fn expect(moved: &mut Moved, (operation, id): (&str, &str), line: &Value, units:
 }
 
 /// The moves of a row are those that its events speak of.
-pub(super) fn check_moves(events: &[Event], body: &Value, found: &mut Found) {
-    let mut expected = Moved::new();
+pub(super) fn check_moves((events, body): (&[Event], &Value), expected: Moved, found: &mut Found) {
+    let mut expected = expected;
     let mut by_hand = 0;
     for event in events {
         let data = &event.data;
@@ -194,7 +212,11 @@ pub(super) fn check_moves(events: &[Event], body: &Value, found: &mut Found) {
             others += 1;
         } else {
             let units = number(entry, "quantity");
-            expect(&mut moved, (operation, text(entry, "ref")), entry, units);
+            // Returned units go on sale again or are written off.
+            let back = ["restock", "scrap_returned"].contains(&operation);
+            let operation = if back { "back" } else { operation };
+            let reference = text(entry, "ref");
+            expect(&mut moved, (operation, reference), entry, units);
         }
     }
     if moved != expected || others != by_hand {

@@ -5,7 +5,9 @@
 //! `rules` must not be repeated by whoever checks it.
 
 use super::Found;
-use super::holds::{self, HoldModel};
+use super::holds::{self, HoldModel, Moved};
+use super::orders::{self, OrderModel, Scene};
+use super::truth::Truth;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,6 +53,10 @@ pub(super) struct Model {
     pub(super) rows: Vec<Row>,
     pub(super) streams: BTreeMap<String, Stream>,
     pub(super) holds: BTreeMap<String, HoldModel>,
+    pub(super) orders: BTreeMap<String, OrderModel>,
+    pub(super) truth: Truth,
+    /// Callbacks that were stored as genuine, by sender, provider and id.
+    callbacks: BTreeSet<String>,
     pub(super) balances: BTreeMap<Place, [i64; 7]>,
     /// Units available per place, after each position that changed them.
     pub(super) history: BTreeMap<Place, Vec<(u64, i64)>>,
@@ -71,6 +77,11 @@ fn accounts(operation: &str) -> Option<(usize, usize)> {
         "release" | "expire" => (2, 1),
         "confirm" => (2, 3),
         "scrap_available" => (1, 6),
+        "unsell" => (3, 1),
+        "ship" => (3, 4),
+        "return" => (4, 5),
+        "restock" => (5, 1),
+        "scrap_returned" => (5, 6),
         _ => return None,
     })
 }
@@ -101,13 +112,25 @@ fn may_follow(before: Option<&str>, next: &str) -> bool {
             "stock.adjusted",
             "stock.held",
             "token.created",
+            "order.created",
+            "order.rejected",
+            "callback.stored",
+            "private.erased",
         ]
         .contains(&next),
         Some("sku.created" | "sku.updated") => next == "sku.updated",
         Some("stock.received" | "stock.adjusted") => {
             next == "stock.received" || next == "stock.adjusted"
         }
-        Some("stock.held" | "stock.extended") => next == "stock.extended" || ends.contains(&next),
+        Some("stock.held" | "stock.extended") => {
+            ["stock.extended", "stock.confirming"].contains(&next) || ends.contains(&next)
+        }
+        Some("stock.confirming") => ["stock.confirmed", "stock.released"].contains(&next),
+        Some("callback.stored") => ["callback.applied", "callback.quarantined"].contains(&next),
+        // What may follow what in an order is a matter of its states.
+        Some(before) if aggregate(before) == "order" => {
+            before != "order.rejected" && !["order.created", "order.rejected"].contains(&next)
+        }
         Some("token.created") => next == "token.revoked",
         Some(_) => false,
     }
@@ -119,7 +142,12 @@ fn aggregate(kind: &str) -> &'static str {
         "sku.created" | "sku.updated" => "sku",
         "stock.received" | "stock.adjusted" => "stock",
         "token.created" | "token.revoked" => "token",
-        _ => "hold",
+        _ => match kind.split_once('.').map(|(word, _)| word) {
+            Some("order" | "payment" | "delivery" | "saga") => "order",
+            Some("callback") => "callback",
+            Some("private") => "private",
+            _ => "hold",
+        },
     }
 }
 
@@ -133,6 +161,30 @@ pub(super) fn number(value: &Value, name: &str) -> i64 {
 
 fn count(value: &Value, name: &str) -> u64 {
     value[name].as_u64().unwrap_or(0)
+}
+
+/// A stream's data after an event. An order's are folded elsewhere; a callback's turn carries only
+/// its state and why.
+fn folded(before: Option<&Value>, event: &Event) -> Value {
+    match (before, aggregate(&event.kind)) {
+        (_, "order") => Value::Null,
+        (Some(before), "callback") => {
+            let mut data = before.clone();
+            for name in ["state", "why"] {
+                match (event.data.get(name), data.as_object_mut()) {
+                    (Some(value), Some(members)) => {
+                        members.insert(name.to_owned(), value.clone());
+                    }
+                    (None, Some(members)) => {
+                        members.remove(name);
+                    }
+                    (_, None) => {}
+                }
+            }
+            data
+        }
+        _ => event.data.clone(),
+    }
 }
 
 impl Model {
@@ -196,7 +248,7 @@ impl Model {
     }
 
     pub(super) fn live_holds(&self) -> Vec<(String, i64)> {
-        let live = self.holds.iter().filter(|(_, hold)| hold.is_live());
+        let live = self.holds.iter().filter(|(_, hold)| hold.is_timed());
         live.map(|(id, hold)| (id.clone(), hold.deadline()))
             .collect()
     }
@@ -237,9 +289,9 @@ impl Model {
             let what = format!("a key took effect at {first} and again at {position}");
             found.push(("I6", what));
         }
-        let events = self.events(&body, (position, at), found);
+        let (events, moved) = self.events(&body, (position, at), found);
         self.moves(&body, position, found);
-        holds::check_moves(&events, &body, found);
+        holds::check_moves((&events, &body), moved, found);
         self.check_stock_data(&events, found);
         self.rows.push(Row {
             position,
@@ -258,7 +310,8 @@ impl Model {
         body: &Value,
         (position, at): (u64, i64),
         found: &mut Found,
-    ) -> Vec<Event> {
+    ) -> (Vec<Event>, Moved) {
+        let mut moved = Moved::new();
         let list = body["events"].as_array().map_or(&[][..], Vec::as_slice);
         if list.is_empty() {
             found.push(("I7", format!("the row {position} has no event")));
@@ -274,10 +327,106 @@ impl Model {
             if let Some(id) = event.stream.strip_prefix("hold:") {
                 self.hold(id, &event, (position, at), found);
             }
+            if let Some(id) = event.stream.strip_prefix("order:") {
+                self.order((id, &event), at, &mut moved, found);
+            }
+            if event.kind == "callback.stored" {
+                self.stored(&event, found);
+            }
             self.event(&event, (position, count(value, "previous")), found);
             events.push(event);
         }
-        events
+        self.stand(&events, position, found);
+        (events, moved)
+    }
+
+    fn order(
+        &mut self,
+        (id, event): (&str, &Event),
+        at: i64,
+        moved: &mut Moved,
+        found: &mut Found,
+    ) {
+        let streams = &self.streams;
+        let terms = |sku: &str| {
+            let stream = streams.get(&format!("sku:{sku}"));
+            stream.map(|stream| stream.data.clone())
+        };
+        let mut scene = Scene {
+            at,
+            terms: &terms,
+            truth: &self.truth,
+            transitions: &mut self.transitions,
+            moved,
+            found,
+        };
+        match self.orders.get_mut(id) {
+            Some(order) => order.change(event, &mut scene),
+            None => {
+                let order = OrderModel::create(event, &mut scene);
+                self.orders.insert(id.to_owned(), order);
+            }
+        }
+    }
+
+    /// An event id is stored once as genuine; what comes again under it is set aside at once.
+    fn stored(&mut self, event: &Event, found: &mut Found) {
+        let data = &event.data;
+        let names = ["sender", "provider", "event"].map(|name| text(data, name));
+        let first = self.callbacks.insert(names.join("\n"));
+        let genuine = text(data, "why") != "other_body";
+        if first != genuine {
+            let what = format!("the callback {names:?} was stored again as {data}");
+            found.push(("I6", what));
+        }
+    }
+
+    /// After a row each of its orders agrees with its hold.
+    fn stand(&mut self, events: &[Event], position: u64, found: &mut Found) {
+        let mut seen = BTreeSet::new();
+        for event in events.iter().rev() {
+            let Some(id) = event.stream.strip_prefix("order:") else {
+                continue;
+            };
+            let Some(order) = self.orders.get_mut(id).filter(|_| seen.insert(id)) else {
+                continue;
+            };
+            order.note(position, event.version);
+            let data = &order.data;
+            let hold = orders::list(data, "holds").last().and_then(Value::as_str);
+            let hold = hold.and_then(|id| self.holds.get(id));
+            let state = hold.map_or("", HoldModel::state);
+            let agrees = match text(data, "units") {
+                "held" => state == "confirming",
+                "sold" | "left" => state == "confirmed",
+                _ => true,
+            };
+            let mine = hold.is_none_or(|hold| text(&hold.data, "order") == id);
+            if !agrees || !mine {
+                let units = text(data, "units");
+                let what = format!("units of {id} are {units}, its hold is {state:?}");
+                found.push(("I11", what));
+            }
+        }
+    }
+
+    /// What is not over yet of orders and callbacks.
+    pub(super) fn unfinished(&self) -> Option<String> {
+        let orders = self.orders.iter();
+        let mut open = orders.filter_map(|(id, order)| {
+            let why = orders::unfinished(&order.data)?;
+            Some(format!("order {id}: {why}"))
+        });
+        let waits = || {
+            let mut all = self.streams.iter();
+            let waits = |(_, stream): &(&String, &Stream)| {
+                let set_aside = text(&stream.data, "state") == "quarantined";
+                stream.kind == "callback.stored" && !set_aside
+            };
+            let found = all.find(waits);
+            found.map(|(name, _)| format!("{name} waits to be taken in"))
+        };
+        open.next().or_else(waits)
     }
 
     fn event(&mut self, event: &Event, (position, previous): (u64, u64), found: &mut Found) {
@@ -301,14 +450,16 @@ impl Model {
             found.push(("I7", what));
         }
         let created = before.map_or(position, |before| before.created);
-        self.transitions.insert((kind, event.kind.clone()));
+        if aggregate(&event.kind) != "order" {
+            self.transitions.insert((kind, event.kind.clone()));
+        }
         self.touched.0.insert(stream.clone());
         let after = Stream {
             version: event.version,
             last: position,
             created,
             kind: event.kind.clone(),
-            data: event.data.clone(),
+            data: folded(before.map(|before| &before.data), event),
         };
         self.streams.insert(stream.clone(), after);
     }

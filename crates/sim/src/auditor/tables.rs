@@ -2,8 +2,9 @@
 
 use super::Found;
 use super::model::{Model, Place, Stream};
+use super::orders;
 use evenkeel_engine::store::memory::Tables;
-use evenkeel_rules::ids::{HoldId, LocationId, SkuId, TokenId};
+use evenkeel_rules::ids::{HoldId, LocationId, OrderId, SkuId, TokenId};
 use serde_json::Value;
 
 fn value(row: &impl serde::Serialize) -> Value {
@@ -43,6 +44,10 @@ pub(super) fn compare_stream(model: &Model, tables: &Tables, stream: &str, found
         "sku" => sku_is(tables, id, fold),
         "stock" => stock_is(tables, id, fold),
         "token" => token_is(tables, id, fold),
+        "order" => order_is(model, tables, (id, fold), found),
+        "callback" => callback_is(tables, id, fold),
+        // An erasure leaves no row.
+        "private" => true,
         _ => false,
     };
     if !same {
@@ -81,6 +86,39 @@ fn token_is(tables: &Tables, id: &str, fold: &Stream) -> bool {
     tables.tokens.get(&id).is_some_and(|row| {
         let numbers = (row.created, row.last, row.version);
         numbers == (fold.created, fold.last, fold.version) && value(&row.token) == fold.data
+    })
+}
+
+fn order_is(
+    model: &Model,
+    tables: &Tables,
+    (id, fold): (&str, &Stream),
+    found: &mut Found,
+) -> bool {
+    let of = OrderId::new(id).expect("the engine wrote a well-formed id");
+    let created = tables.order_ids.get(&of);
+    let row = created.and_then(|created| tables.orders.get(created));
+    let (Some(row), Some(order)) = (row, model.orders.get(id)) else {
+        return false;
+    };
+    let timed = row
+        .due
+        .is_some_and(|due| tables.dues.contains(&(due, row.created)));
+    if orders::needs_calls(&order.data) && !timed {
+        found.push(("I18", format!("order {id} needs a call and has no timer")));
+    }
+    let numbers = (row.created, row.last, row.version);
+    numbers == (fold.created, fold.last, fold.version) && value(&row.body) == order.data
+}
+
+fn callback_is(tables: &Tables, id: &str, fold: &Stream) -> bool {
+    let row = id
+        .parse()
+        .ok()
+        .and_then(|id: u64| tables.callbacks.get(&id));
+    row.is_some_and(|row| {
+        let numbers = (row.created, row.last, row.version);
+        numbers == (fold.created, fold.last, fold.version) && value(&row.body) == fold.data
     })
 }
 

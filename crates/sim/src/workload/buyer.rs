@@ -4,8 +4,11 @@ use super::{Asked, Shop, Who, lines, place, quantity, request};
 use crate::client::{Client, Patience};
 use evenkeel_engine::commit::{Command, Effect};
 use evenkeel_rules::hold::{State, Wanted};
-use evenkeel_rules::ids::{CustomerId, HoldId};
+use evenkeel_rules::ids::{CustomerId, HoldId, OrderId};
 use evenkeel_rules::time::LogTime;
+
+mod orders;
+pub(super) use orders::{PRICE, euros};
 
 /// What a buyer remembers.
 struct Buyer {
@@ -19,6 +22,8 @@ struct Buyer {
     past: Vec<Asked>,
     /// Holds that it may have, with the lines that it asked for.
     mine: Vec<(HoldId, Vec<Wanted>)>,
+    /// Orders that it may have.
+    orders: Vec<OrderId>,
 }
 
 /// A buyer asks for so many things.
@@ -33,6 +38,7 @@ pub(crate) async fn buy(client: Client, shop: Shop, number: usize, commands: u32
         asked: 0,
         past: Vec::new(),
         mine: Vec::new(),
+        orders: Vec::new(),
     };
     for _ in 0..commands {
         let think = [3, 60, 400][buyer.client.rng.usize(0..3)];
@@ -48,7 +54,7 @@ impl Buyer {
     }
 
     async fn step(&mut self) {
-        let dice = self.client.rng.u32(0..100);
+        let dice = self.client.rng.u32(0..180);
         match dice {
             0..40 => self.place().await,
             40..44 => self.rush(),
@@ -59,7 +65,14 @@ impl Buyer {
             87..93 => self.ask_again().await,
             93..96 => self.reuse_key().await,
             96..98 => self.take_id().await,
-            _ => self.ask_for_nothing().await,
+            98..100 => self.ask_for_nothing().await,
+            100..142 => self.order().await,
+            142..152 => self.order_held().await,
+            152..156 => self.order_again().await,
+            156..166 => self.call_off().await,
+            166..170 => self.call_off_before().await,
+            170..176 => self.ask_back().await,
+            _ => self.send_back().await,
         }
     }
 
@@ -74,7 +87,7 @@ impl Buyer {
         match answer {
             Some(Ok(done)) => match done.effect {
                 Effect::Hold(row) => Some(row.hold.state),
-                Effect::Sku { .. } | Effect::Stock { .. } | Effect::Token(_) => None,
+                _ => None,
             },
             Some(Err(_)) | None => None,
         }

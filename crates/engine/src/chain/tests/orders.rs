@@ -91,23 +91,24 @@ impl Scribe {
         self.write(ask(report)).await;
     }
 
-    async fn callback(&mut self, event: &str, transaction: &str) {
+    async fn callback(&mut self, about: u32, event: &str, patience: Millis) {
         let currency = Currency::new("EUR").expect("a code");
         let amount = 3_998;
         let received = Received {
             sender: Sender::Payment,
             provider: "sandbox".to_owned(),
             event: event.to_owned(),
-            order: id(1),
+            order: id(about),
             news: News::Money {
                 word: Word::Completed,
-                transaction: transaction.to_owned(),
+                transaction: "t-1".to_owned(),
                 amount: Money { amount, currency },
             },
             raw: format!("{{\"event\":\"{event}\"}}"),
         };
         let stored = ask(Command::StoreCallback(Box::new(received)));
         let created = self.write(stored).await;
+        self.clock = self.clock.plus(patience);
         self.write(ask(Command::ApplyCallback { created })).await;
     }
 
@@ -131,8 +132,7 @@ impl Scribe {
         let task = Task::AskDelivery;
         self.report(1, task, parcel(Parcel::InTransit)).await;
         self.report(1, task, parcel(Parcel::Delivered)).await;
-        self.callback("e-1", "t-1").await;
-        self.callback("e-2", "t-stranger").await;
+        self.callback(1, "e-1", Millis(0)).await;
         let quantity = units(1);
         let lines = vec![ReturnLine {
             sku: sku("lamp"),
@@ -165,6 +165,8 @@ impl Scribe {
         for number in [3, 4] {
             self.write(ask(take(number, None))).await;
         }
+        // The provider never names the transaction that it sent news of.
+        self.callback(4, "e-2", Millis(121_000)).await;
         self.report(3, Task::Charge, money(Settled::Pending, 3_998))
             .await;
         self.clock = self.clock.plus(Millis(900_000));
@@ -219,7 +221,11 @@ pub(super) async fn history() -> Scribe {
     scribe.never_paid().await;
     scribe.never_delivered().await;
     let (customer, texts) = (customer(), vec![(3, 0)]);
-    let erase = Command::Erase { customer, texts };
+    let erase = Command::Erase {
+        customer,
+        texts,
+        reason: "she asked".to_owned(),
+    };
     scribe.write(keyed("k-erase", erase)).await;
     scribe
 }

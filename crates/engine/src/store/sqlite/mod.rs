@@ -20,6 +20,7 @@ mod private;
 mod rows;
 mod schema;
 mod snapshot;
+mod squeeze;
 mod timers;
 mod wal;
 mod write;

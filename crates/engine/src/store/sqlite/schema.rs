@@ -51,6 +51,7 @@ CREATE TABLE timer_news(first INTEGER PRIMARY KEY, entries BLOB NOT NULL) STRICT
 /// Orders, callbacks, private texts, and the timers of the first two. The newest row of news is
 /// the mark of its timers now (see `timers`); batches were numbered by position before.
 const ORDERS: &str = "
+ALTER TABLE head ADD COLUMN leases TEXT NOT NULL DEFAULT '';
 CREATE TABLE order_row(created INTEGER PRIMARY KEY, last INTEGER NOT NULL,
   version INTEGER NOT NULL, calls INTEGER NOT NULL, sent INTEGER NOT NULL,
   sent_at INTEGER NOT NULL, again INTEGER NOT NULL, called INTEGER NOT NULL,
