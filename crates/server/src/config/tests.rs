@@ -312,7 +312,7 @@ fn a_wrong_secret_is_told_without_it() {
         (
             "[product]\nwebhook_secret = \"x\"\n",
             "evenkeel.toml:2: unknown key product.webhook_secret; did you mean \
-             payment.webhook_secret?",
+             delivery.webhook_secret?",
         ),
     ] {
         assert_eq!(mistake(text), *told, "for the file\n{text}");
