@@ -21,96 +21,130 @@ const TEXT_MAX: usize = 48_000;
 const COPY_MIN: usize = 4;
 /// What fits into half a byte; the rest follows.
 const NIBBLE_MAX: usize = 15;
-const SLOT_BITS: u32 = 12;
+const SLOTS: usize = 1 << 12;
+
+/// Bytes behind a text, so that eight can be read at each of its places.
+const MARGIN: [u8; 8] = [0; 8];
 
 /// Where four bytes, and where eight, stood last; 0 for nowhere.
 struct Places {
-    four: Vec<u16>,
-    eight: Vec<u16>,
+    four: Box<[u16; SLOTS]>,
+    eight: Box<[u16; SLOTS]>,
 }
 
 static KNOWN: LazyLock<Places> = LazyLock::new(|| {
     let mut places = Places::empty();
+    let bytes = [DICTIONARY, &MARGIN].concat();
     for at in 1..DICTIONARY.len() {
-        places.note(DICTIONARY, at);
+        places.note(word(&bytes, at), at);
     }
     places
 });
 
-fn slot(bytes: &[u8], at: usize, count: usize) -> Option<usize> {
-    let bytes = bytes.get(at..at + count)?;
-    let mut number = [0; 8];
-    number[..count].copy_from_slice(bytes);
-    let hash = u64::from_le_bytes(number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    usize::try_from(hash >> (64 - SLOT_BITS)).ok()
+fn word(bytes: &[u8], at: usize) -> u64 {
+    let eight = bytes[at..].first_chunk();
+    u64::from_le_bytes(*eight.expect("the margin is behind every place"))
+}
+
+/// The slots of the first four bytes, and of all eight.
+fn slots(word: u64) -> (usize, usize) {
+    const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+    let hash = |word: u64| (word.wrapping_mul(FACTOR) >> 52) as usize;
+    (hash(word << 32), hash(word))
+}
+
+/// How many bytes are the same at two places, up to an end.
+fn same(bytes: &[u8], (one, other): (usize, usize), end: usize) -> usize {
+    let mut count = 0;
+    while other + count < end {
+        let differ = word(bytes, one + count) ^ word(bytes, other + count);
+        if differ != 0 {
+            count += differ.trailing_zeros() as usize / 8;
+            break;
+        }
+        count += 8;
+    }
+    count.min(end - other)
 }
 
 impl Places {
     fn empty() -> Self {
-        let none = || vec![0; 1 << SLOT_BITS];
         Self {
-            four: none(),
-            eight: none(),
+            four: Box::new([0; SLOTS]),
+            eight: Box::new([0; SLOTS]),
         }
     }
 
-    fn note(&mut self, bytes: &[u8], at: usize) {
-        let place = u16::try_from(at).expect("texts are bounded so that places fit");
-        if let Some(slot) = slot(bytes, at, 4) {
-            self.four[slot] = place;
-        }
-        if let Some(slot) = slot(bytes, at, 8) {
-            self.eight[slot] = place;
-        }
-    }
-
-    /// The longest copy of what begins at a place: its length, and how far back it is.
-    fn copy(&self, bytes: &[u8], at: usize) -> (usize, usize) {
-        let four = slot(bytes, at, 4).map(|slot| self.four[slot]);
-        let eight = slot(bytes, at, 8).map(|slot| self.eight[slot]);
-        let places = four.into_iter().chain(eight).map(usize::from);
-        let known = places.filter(|place| *place > 0);
-        let copies = known.map(|place| {
-            let same = bytes[place..].iter().zip(&bytes[at..]);
-            (same.take_while(|(a, b)| a == b).count(), at - place)
-        });
-        copies.max_by_key(|copy| copy.0).unwrap_or((0, 0))
+    fn note(&mut self, word: u64, at: usize) {
+        let (four, eight) = slots(word);
+        // Texts are bounded so that every place fits.
+        (self.four[four], self.eight[eight]) = (at as u16, at as u16);
     }
 }
 
-/// A text as it is kept.
+/// The longest copy of what begins at a place: its length, and how far back it is.
+fn copy(bytes: &[u8], at: usize, fresh: &Places) -> (usize, usize) {
+    let end = bytes.len() - MARGIN.len();
+    let (four, eight) = slots(word(bytes, at));
+    let longest = |places: [u16; 2]| {
+        let places = places.map(usize::from).into_iter();
+        let copies = places
+            .filter(|place| *place > 0)
+            .map(|place| (same(bytes, (place, at), end), at - place));
+        copies.max().unwrap_or((0, 0))
+    };
+    let long = longest([KNOWN.eight[eight], fresh.eight[eight]]);
+    if long.0 >= 8 {
+        return long;
+    }
+    longest([KNOWN.four[four], fresh.four[four]])
+}
+
+/// A text as it is kept where its size counts: one of a KiB costs the writer 3 us.
 pub(super) fn squeeze(text: &[u8]) -> Cow<'_, [u8]> {
-    let is_json = text.first() == Some(&b'{');
     let squeezed = (text.len() <= TEXT_MAX).then(|| copies(text));
     match squeezed.filter(|squeezed| squeezed.len() < text.len()) {
         Some(squeezed) => squeezed.into(),
-        None if is_json => text.into(),
-        None => [&[PLAIN], text].concat().into(),
+        None => plain(text),
+    }
+}
+
+/// A text as it is kept where the writer's time counts.
+pub(super) fn plain(text: &[u8]) -> Cow<'_, [u8]> {
+    if text.first() == Some(&b'{') {
+        text.into()
+    } else {
+        [&[PLAIN], text].concat().into()
     }
 }
 
 fn copies(text: &[u8]) -> Vec<u8> {
-    let all = [DICTIONARY, text].concat();
+    let all = [DICTIONARY, text, &MARGIN].concat();
+    let end = DICTIONARY.len() + text.len();
     let mut fresh = Places::empty();
-    let mut out = vec![SQUEEZED];
+    let mut out = Vec::with_capacity(text.len() / 2 + 16);
+    out.push(SQUEEZED);
     write_number(&mut out, text.len() as u64);
     let (mut at, mut written) = (DICTIONARY.len(), DICTIONARY.len());
-    while at < all.len() {
-        let (length, back) = KNOWN.copy(&all, at).max(fresh.copy(&all, at));
-        let next = at + length.max(1);
+    while at < end {
+        let (length, back) = copy(&all, at, &fresh);
+        let next = if length >= COPY_MIN {
+            at + length
+        } else {
+            at + 1
+        };
         if length >= COPY_MIN {
             write_literals(&mut out, &all[written..at], Some(length));
             write_number(&mut out, back as u64);
             written = next;
         }
-        let end = if length >= COPY_MIN { next } else { at + 1 };
-        for place in at..end {
-            fresh.note(&all, place);
+        for place in at..next {
+            fresh.note(word(&all, place), place);
         }
-        at = end;
+        at = next;
     }
-    if written < all.len() {
-        write_literals(&mut out, &all[written..], None);
+    if written < end {
+        write_literals(&mut out, &all[written..end], None);
     }
     out
 }
@@ -129,8 +163,10 @@ fn write_literals(out: &mut Vec<u8>, literals: &[u8], copied: Option<usize>) {
     out.extend_from_slice(literals);
 }
 
-/// The text of what was kept.
-pub(super) fn open(kept: &[u8]) -> Cow<'_, [u8]> {
+/// The text of what a column of texts or bodies keeps, for whoever reads the file itself. What
+/// cannot be opened is given back as it stands.
+#[must_use]
+pub fn open(kept: &[u8]) -> Cow<'_, [u8]> {
     match kept.split_first() {
         Some((&PLAIN, text)) => text.into(),
         Some((&SQUEEZED, rest)) => expand(rest).map_or_else(|| kept.into(), Cow::from),
