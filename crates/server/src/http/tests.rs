@@ -2,6 +2,7 @@
 
 mod callbacks;
 mod documents;
+mod events;
 mod framing;
 mod harness;
 mod holds;

@@ -6,10 +6,10 @@ use evenkeel_rules::token::Role;
 use serde_json::{Value, json};
 
 const PAYMENT: &str = "/v1/callbacks/payment/sandbox";
-const DELIVERY: &str = "/v1/callbacks/delivery/sandbox";
+pub(super) const DELIVERY: &str = "/v1/callbacks/delivery/sandbox";
 
 /// A delivery of an event: where to, its id, its body, how many seconds ago it was signed.
-async fn call(server: &Server, (path, id): (&str, &str), body: &str, ago: i64) -> Reply {
+pub(super) async fn call(server: &Server, (path, id): (&str, &str), body: &str, ago: i64) -> Reply {
     call_as(server, (path, id), (body, body), (SECRET, ago)).await
 }
 
@@ -39,7 +39,7 @@ fn payment(order: &str, transaction: &str, amount: i64) -> String {
     .to_string()
 }
 
-fn delivery(kind: &str, order: &str, delivery: &str) -> String {
+pub(super) fn delivery(kind: &str, order: &str, delivery: &str) -> String {
     json!({"type": kind, "order": order, "delivery": delivery,
         "occurred_at": "2026-11-21T12:00:00Z"})
     .to_string()
