@@ -79,7 +79,7 @@ pub(crate) fn money_news(id: &str, word: Word, amount: i64) -> News {
     }
 }
 
-fn refund_of(id: &str, name: &str, amount: Option<i64>) -> Command {
+pub(crate) fn refund_of(id: &str, name: &str, amount: Option<i64>) -> Command {
     Command::RefundOrder {
         id: order(id),
         refund: RefundId::new(name).expect("a well-formed id"),
@@ -331,7 +331,9 @@ impl<'a> Trade<'a> {
             let receipt = charged(id, Settled::Completed, PRICE);
             self.told(id, Task::Charge, receipt).await;
             self.told(id, Task::Deliver, Told::Refused).await;
-            self.shop.run(&format!("res-{id}"), resolve(id, go_on)).await;
+            self.shop
+                .run(&format!("res-{id}"), resolve(id, go_on))
+                .await;
         }
         self.refunded("o-23", 0, PRICE).await;
     }
