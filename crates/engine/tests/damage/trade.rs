@@ -79,7 +79,7 @@ pub(crate) fn money_news(id: &str, word: Word, amount: i64) -> News {
     }
 }
 
-fn refund_of(id: &str, name: &str, amount: Option<i64>) -> Command {
+pub(crate) fn refund_of(id: &str, name: &str, amount: Option<i64>) -> Command {
     Command::RefundOrder {
         id: order(id),
         refund: RefundId::new(name).expect("a well-formed id"),
