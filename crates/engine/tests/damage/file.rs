@@ -103,7 +103,7 @@ fn edit_life<T: serde::Serialize + serde::de::DeserializeOwned>(
             created,
             last: number(0)?,
             version: number(1)?,
-            body: serde_json::from_slice(&body).expect("a body"),
+            body: serde_json::from_slice(&text_of(&body)).expect("a body"),
             tries: Tries::default(),
             due: due.map(LogTime::from_micros),
             flagged: row.get(3)?,
