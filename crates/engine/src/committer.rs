@@ -471,8 +471,12 @@ fn fresh_rows(writes: &mut Writes) -> Vec<Fresh> {
     texts.extend(private.into_iter().map(|row| (row.id.0, row.text)));
     let mut fresh = Vec::new();
     for write in std::mem::take(&mut writes.orders) {
-        let due = write.row.body.due(write.row.tries, 0);
-        if due.is_some_and(|due| due.at <= at) {
+        // One that was only tried waits for its next due time, the delay of which was drawn.
+        let due = match write.row.tries.calls {
+            0 => write.row.body.due(write.row.tries, 0).map(|due| due.at),
+            _ => write.row.due,
+        };
+        if due.is_some_and(|due| due <= at) {
             let private = texts.remove(&write.row.created);
             let row = DueRow::Order(write.row);
             fresh.push(Fresh { row, private, at });

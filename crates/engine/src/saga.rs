@@ -176,7 +176,9 @@ impl Runner {
             DueRow::Order(row) => {
                 let is_due = row.due.is_some_and(|due| due <= now);
                 let due = row.body.due(row.tries, 0)?;
-                if due.at > now && !is_due {
+                // A try's delay was drawn when its due time was written.
+                let waits = due.at > now || row.tries.calls > 0;
+                if waits && !is_due {
                     return None;
                 }
                 let timeout = timeout(&self.shared.options, due.task);

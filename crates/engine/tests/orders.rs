@@ -1,10 +1,12 @@
 //! The thinnest whole path of an order: a request in, the charge, the units, the parcel, and back.
 
+use async_trait::async_trait;
 use evenkeel_engine::callback::Sender;
 use evenkeel_engine::clock::{SystemClock, SystemIds};
 use evenkeel_engine::commit::{Command, Effect, Key, Received};
 use evenkeel_engine::gateway::memory::InstantGateway;
-use evenkeel_engine::port::{Fault, OrderRow};
+use evenkeel_engine::gateway::{Call, Gateway, Reply};
+use evenkeel_engine::port::{Clock, Fault, Ids, OrderRow};
 use evenkeel_engine::store::memory::MemoryStore;
 use evenkeel_engine::store::sqlite::SqliteStore;
 use evenkeel_engine::store::sqlite::names::NamesOptions;
@@ -20,6 +22,7 @@ use evenkeel_rules::stock::{Account, Change};
 use evenkeel_rules::time::Millis;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 async fn open(dir: &Path, gateway: &Arc<InstantGateway>) -> Engine {
     let store = SqliteStore::open(dir, &SystemIds, NamesOptions::default());
@@ -263,4 +266,44 @@ async fn what_is_reported_under_another_token_than_the_owners_is_fenced() {
     }
     one.stop().await;
     other.stop().await;
+}
+
+/// Whoever asks it hears nothing.
+struct Silent;
+
+#[async_trait]
+impl Gateway for Silent {
+    async fn call(&self, _call: &Call, _timeout: Duration) -> Reply {
+        Reply::Unknown
+    }
+}
+
+/// The longest delays that can be drawn.
+struct Longest;
+
+impl Ids for Longest {
+    fn random(&self) -> [u8; 16] {
+        [u8::MAX; 16]
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_came_to_nothing_waits_for_its_delay_before_it_is_made_again() {
+    let clock = Arc::new(SystemClock::new());
+    let ports = Ports {
+        store: Arc::new(MemoryStore::new("main", [7; 16])),
+        gate: None,
+        gateway: Some(Arc::new(Silent)),
+        clock: Arc::clone(&clock) as _,
+        ids: Arc::new(Longest),
+    };
+    let engine = Engine::start(ports, Options::default()).await;
+    let engine = engine.expect("the store answers");
+    list(&engine).await;
+    let begun = clock.mono();
+    engine.execute(take("o-1")).await.expect("taken");
+    until(&engine, "o-1", |row| row.tries.calls >= 3).await;
+    let waited = clock.mono() - begun;
+    assert!(waited >= Duration::from_millis(200 + 400), "{waited:?}");
+    engine.stop().await;
 }

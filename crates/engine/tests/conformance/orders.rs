@@ -47,6 +47,7 @@ fn report(row: &OrderRow, task: Task, told: Told) -> Command {
         told,
         seen: row.version,
         random: 7,
+        lease: None,
     }
 }
 
@@ -183,10 +184,21 @@ pub(crate) async fn a_callback_is_kept_once_and_taken_in_once<F: Fixture>() {
     assert_eq!(due(&*shop.store, START, 9).await, [format!("#{created}")]);
     let again = shop.ok(ask(said())).await;
     assert_eq!((again.replayed, again.position), (true, kept.position));
-    let row = order_of(shop.ok(ask(Command::ApplyCallback { created })).await);
+    let row = order_of(
+        shop.ok(ask(Command::ApplyCallback {
+            created,
+            lease: None,
+        }))
+        .await,
+    );
     assert_eq!(row.body.status, Status::Confirmed);
     let head = shop.head().await;
-    let twice = shop.ok(ask(Command::ApplyCallback { created })).await;
+    let twice = shop
+        .ok(ask(Command::ApplyCallback {
+            created,
+            lease: None,
+        }))
+        .await;
     assert_eq!((twice.effect, shop.head().await), (Effect::Tried, head));
 
     // Another body under the same id is kept beside it, for a person.
@@ -417,6 +429,7 @@ async fn asked(store: &dyn Store, step: Step, (number, now): (usize, LogTime)) -
             due.iter().find_map(|row| match row {
                 evenkeel_engine::port::DueRow::Callback(row) => Some(Command::ApplyCallback {
                     created: row.created,
+                    lease: None,
                 }),
                 evenkeel_engine::port::DueRow::Order(_) => None,
             })

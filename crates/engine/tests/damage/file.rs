@@ -8,7 +8,7 @@ use evenkeel_engine::port::{
     CallbackRow, Fault, HoldRow, LogRow, OrderRow, Row, SkuRow, Store, TokenRow,
 };
 use evenkeel_engine::store::sqlite::names::{Entry, Mark, Names, NamesOptions};
-use evenkeel_engine::store::sqlite::{FILE, SqliteStore};
+use evenkeel_engine::store::sqlite::{FILE, SqliteStore, text_of};
 use evenkeel_rules::ids::SkuId;
 use evenkeel_rules::order::Tries;
 use evenkeel_rules::stock::Balances;
@@ -103,7 +103,7 @@ fn edit_life<T: serde::Serialize + serde::de::DeserializeOwned>(
             created,
             last: number(0)?,
             version: number(1)?,
-            body: serde_json::from_slice(&body).expect("a body"),
+            body: serde_json::from_slice(&text_of(&body)).expect("a body"),
             tries: Tries::default(),
             due: due.map(LogTime::from_micros),
             flagged: row.get(3)?,
@@ -134,7 +134,7 @@ impl Site for File {
             Ok(LogRow {
                 position: position.cast_unsigned(),
                 hash: row.get(1)?,
-                text: row.get(2)?,
+                text: text_of(&row.get::<_, Vec<u8>>(2)?).into_owned(),
             })
         });
         rows.expect("rows")
@@ -195,7 +195,7 @@ impl Site for File {
                 created,
                 last: last.cast_unsigned(),
                 version: version.cast_unsigned(),
-                hold: serde_json::from_slice(&body).expect("a hold"),
+                hold: serde_json::from_slice(&text_of(&body)).expect("a hold"),
             })
         });
         row.expect("the hold is there")
@@ -215,7 +215,7 @@ impl Site for File {
                 stock_last: number(3)?,
                 stock_version: number(4)?,
                 locations: serde_json::from_str(&locations).expect("a list"),
-                sku: serde_json::from_slice(&body).expect("an entry"),
+                sku: serde_json::from_slice(&text_of(&body)).expect("an entry"),
             })
         });
         let mut row = row.expect("the SKU is there");
@@ -249,7 +249,7 @@ impl Site for File {
                 last: number(1)?,
                 version: number(2)?,
                 secret: row.get(3)?,
-                token: serde_json::from_slice(&body).expect("a token"),
+                token: serde_json::from_slice(&text_of(&body)).expect("a token"),
             })
         });
         let mut row = row.expect("a token is there");

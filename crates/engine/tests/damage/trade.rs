@@ -79,7 +79,7 @@ pub(crate) fn money_news(id: &str, word: Word, amount: i64) -> News {
     }
 }
 
-fn refund_of(id: &str, name: &str, amount: Option<i64>) -> Command {
+pub(crate) fn refund_of(id: &str, name: &str, amount: Option<i64>) -> Command {
     Command::RefundOrder {
         id: order(id),
         refund: RefundId::new(name).expect("a well-formed id"),
@@ -142,6 +142,7 @@ impl<'a> Trade<'a> {
             told,
             seen,
             random: 0,
+            lease: None,
         };
         self.shop.run("", report).await;
     }
@@ -169,7 +170,10 @@ impl<'a> Trade<'a> {
     }
 
     pub(crate) async fn apply(&mut self, created: u64) {
-        let apply = Command::ApplyCallback { created };
+        let apply = Command::ApplyCallback {
+            created,
+            lease: None,
+        };
         self.shop.run("", apply).await;
     }
 
@@ -331,7 +335,9 @@ impl<'a> Trade<'a> {
             let receipt = charged(id, Settled::Completed, PRICE);
             self.told(id, Task::Charge, receipt).await;
             self.told(id, Task::Deliver, Told::Refused).await;
-            self.shop.run(&format!("res-{id}"), resolve(id, go_on)).await;
+            self.shop
+                .run(&format!("res-{id}"), resolve(id, go_on))
+                .await;
         }
         self.refunded("o-23", 0, PRICE).await;
     }

@@ -96,7 +96,13 @@ impl std::fmt::Display for Amount {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let sign = if self.amount < 0 { "-" } else { "" };
         let cents = self.amount.unsigned_abs();
-        write!(out, "{sign}{}.{:02} {}", cents / 100, cents % 100, self.currency)
+        write!(
+            out,
+            "{sign}{}.{:02} {}",
+            cents / 100,
+            cents % 100,
+            self.currency
+        )
     }
 }
 

@@ -184,12 +184,7 @@ pub(super) struct Servers {
 
 impl Servers {
     /// Strikes; what was ended serves again when this returns.
-    async fn strike(
-        self,
-        blow: Blow,
-        ground: &Ground,
-        hits: &mut Hits,
-    ) -> anyhow::Result<Self> {
+    async fn strike(self, blow: Blow, ground: &Ground, hits: &mut Hits) -> anyhow::Result<Self> {
         let Self {
             mut engine,
             mut bank,

@@ -73,7 +73,11 @@ impl Stage {
         }
         let (acks, log) = AcksFile::create(ground.acks())
             .with_context(|| format!("cannot write {}", ground.acks().display()))?;
-        let parts = cast(args.buyers, (args.window(), args.faults), &mut outside::chance());
+        let parts = cast(
+            args.buyers,
+            (args.window(), args.faults),
+            &mut outside::chance(),
+        );
         let stage = Self {
             look: Look::new(&admin, SKU),
             orders: Orders(admin),

@@ -179,10 +179,7 @@ mod tests {
         let (tab, shown, mut ledger) = honest();
         ledger.kept.insert("cancelled".into(), 1);
         let notes = tab.judge(&shown, &ledger, false);
-        assert_eq!(
-            notes,
-            ["order cancelled: we have 0 cents, the bank says 1"]
-        );
+        assert_eq!(notes, ["order cancelled: we have 0 cents, the bank says 1"]);
 
         let (tab, mut shown, mut ledger) = honest();
         shown[0].payment.refunded.amount -= 1;

@@ -87,6 +87,7 @@ impl Scribe {
             told,
             seen: row.expect("it exists").version,
             random: 1,
+            lease: None,
         };
         self.write(ask(report)).await;
     }
@@ -109,7 +110,11 @@ impl Scribe {
         let stored = ask(Command::StoreCallback(Box::new(received)));
         let created = self.write(stored).await;
         self.clock = self.clock.plus(patience);
-        self.write(ask(Command::ApplyCallback { created })).await;
+        self.write(ask(Command::ApplyCallback {
+            created,
+            lease: None,
+        }))
+        .await;
     }
 
     /// An order that is paid, and whose parcel was asked for.

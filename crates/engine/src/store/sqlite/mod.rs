@@ -41,6 +41,7 @@ use names::{NameFilter, Names, NamesOptions};
 use parking_lot::Mutex;
 use rusqlite::{Connection, params};
 pub use schema::FILE;
+pub use squeeze::open as text_of;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

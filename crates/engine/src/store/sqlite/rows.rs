@@ -250,7 +250,7 @@ pub(super) fn log(
         Ok(crate::port::LogRow {
             position: number(row, 0)?,
             hash: row.get(1).map_err(fault)?,
-            text: row.get(2).map_err(fault)?,
+            text: squeeze::open(&row.get::<_, Vec<u8>>(2).map_err(fault)?).into_owned(),
         })
     })
 }

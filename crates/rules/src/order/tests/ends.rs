@@ -513,6 +513,17 @@ fn a_provider_that_is_down_does_not_hold_up_the_other() {
 }
 
 #[test]
+fn a_parcel_that_is_not_taken_on_yet_completes_the_saga_and_is_asked_after() {
+    let mut world = paid();
+    world.call(Fault::Slow);
+    assert_eq!(world.story.last(), Some(&Kind::SagaCompleted));
+    assert_eq!(world.parcel(), Some(Parcel::Requested));
+    assert_eq!(world.next(), Some(Task::AskDelivery));
+    world.heal();
+    assert_eq!(world.ended(), (Status::Delivered, Units::Left, 0));
+}
+
+#[test]
 fn what_was_never_seen_is_sent_again_before_anything_else_is_tried() {
     let mut world = World::new(TOTAL, 0);
     world.call(Fault::Odd(7));

@@ -111,7 +111,10 @@ impl Report {
         };
         page.line("kill -9", kills);
         let down = format!("delivery down {delivery_outages} times");
-        page.line("bank", format!("restarted {sandbox_restarts} times, {down}"));
+        page.line(
+            "bank",
+            format!("restarted {sandbox_restarts} times, {down}"),
+        );
     }
 }
 
