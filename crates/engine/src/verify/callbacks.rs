@@ -100,7 +100,9 @@ impl Fold {
     /// I6 and I7: a callback is born here, under the provider's id for it.
     fn stored(&self, (entry, event): (&Entry, &EntryEvent), callback: &Callback, book: &mut Book) {
         let again = callback.why == Some(SetAside::OtherBody);
-        let set_aside = callback.state == State::Quarantined && again;
+        // One that contradicts what is known already is set aside as it comes.
+        let contradicts = callback.why == Some(SetAside::Contradicts);
+        let set_aside = callback.state == State::Quarantined && (again || contradicts);
         let fresh = callback.state == State::Stored && callback.why.is_none();
         let here = event.id() == self.position.to_string() && callback.stored_at == entry.at;
         if !here || !(fresh || set_aside) {
@@ -121,7 +123,7 @@ impl Fold {
             .map(|(name, fingerprint)| (name, hex(&fingerprint)));
         let stands = match &known {
             Some((key, fingerprint)) => *key == name && callback.sha256.starts_with(fingerprint),
-            None => set_aside,
+            None => again,
         };
         if !stands {
             let draft = Draft {
