@@ -57,7 +57,7 @@ impl Busy {
             .await;
         shop.run("", release(&id)).await;
         let mut trade = Trade { shop };
-        let id = format!("busy-o-{at}");
+        let id = format!("busy-o-{turn}");
         trade.sold(&id, 1).await;
         trade.shop.run("", cancel(&id)).await;
         trade
@@ -153,8 +153,8 @@ impl Store for Busy {
         self.store.due_rows(until, limit).await
     }
 
+    /// Nobody writes here: every write makes texts, each of which is read.
     async fn private(&self, id: PrivateId) -> Result<At<Option<PrivateRow>>, Fault> {
-        self.write().await;
         self.store.private(id).await
     }
 
