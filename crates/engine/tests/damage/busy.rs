@@ -57,7 +57,7 @@ impl Busy {
             .await;
         shop.run("", release(&id)).await;
         let mut trade = Trade { shop };
-        let id = format!("busy-o-{turn}");
+        let id = format!("busy-o-{at}");
         trade.sold(&id, 1).await;
         trade.shop.run("", cancel(&id)).await;
         trade
