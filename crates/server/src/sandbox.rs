@@ -7,8 +7,8 @@
 //!
 //! Kept: an effect is done once for its key, whatever becomes of the answer; the ledger and the
 //! answers come from the same entries. Its state is in memory; with a `journal` it is there again
-//! after a restart, without one it ends with it. Everything that grows is bounded. It never asks who
-//! calls and calls whatever URL it is given: it belongs on loopback, or on a network of tests.
+//! after a restart, without one it ends with it. Everything that grows is bounded. It never asks
+//! who calls and calls whatever URL it is given: it belongs on loopback, or on a network of tests.
 
 mod address;
 mod book;

@@ -12,6 +12,8 @@ mod end;
 mod holds;
 mod law;
 mod law_orders;
+mod lives;
+mod missing;
 mod model;
 mod orders;
 mod said;

@@ -10,11 +10,11 @@ use crate::workload::decide_all;
 use std::time::Duration;
 
 /// How rarely the loops look meanwhile.
-const RARELY: Duration = Duration::from_secs(300);
+const RARELY: Duration = Duration::from_secs(600);
 /// How often somebody looks whether all is over.
-const LOOK_EVERY: Duration = Duration::from_secs(240);
+const LOOK_EVERY: Duration = Duration::from_secs(480);
 /// Most looks: four days.
-const LOOKS_MAX: u32 = 4 * 360;
+const LOOKS_MAX: u32 = 4 * 180;
 
 /// Brings every order to its end.
 pub(crate) async fn close(client: &mut Client) {

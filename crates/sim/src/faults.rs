@@ -160,19 +160,19 @@ impl FaultKind {
             Self::ReplyLost => 30,
             Self::RequestDuplicated => 70,
             Self::ResolveUnavailable => 300,
-            Self::ProviderDown
-            | Self::KillBeforeCall
-            | Self::KillAfterCall
-            | Self::CallbackStray => 4,
+            Self::ProviderDown | Self::KillBeforeCall | Self::KillAfterCall => 6,
             Self::PausedBeforeCall | Self::PausedAfterCall | Self::CallbackUnnamed => 10,
-            Self::DeliveryRefused | Self::DeliveryFails | Self::ChargeRefused => 20,
-            Self::CallbackAltered | Self::CallbackContradicts => 20,
+            Self::ChargedBack | Self::CallbackStray => 15,
+            Self::DeliveryRefused
+            | Self::DeliveryFails
+            | Self::ChargeRefused
+            | Self::CallbackAltered
+            | Self::CallbackContradicts => 20,
             Self::CallLost | Self::CallLate | Self::AnswerLost | Self::ChargeFails => 30,
             Self::WrongAmount | Self::RefundRefused | Self::RefundFails => 40,
             Self::RecallRefused | Self::CallbackLate | Self::CallbackDoubled => 60,
             Self::RefundPending | Self::CallbackLost => 80,
             Self::ChargePending => 100,
-            Self::ChargedBack => 15,
             Self::ChargeRevives => 300,
         }
     }

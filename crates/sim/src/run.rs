@@ -124,7 +124,7 @@ async fn simulate(seed: u64, options: &Options) -> SeedReport {
         clock::spawn(administer(client(&mut rng), rng.u32(1..7))),
     ];
     for number in 0..rng.usize(3..8) {
-        let buyer = buy(client(&mut rng), shop.clone(), number, rng.u32(30..55));
+        let buyer = buy(client(&mut rng), shop.clone(), number, rng.u32(26..46));
         work.push(clock::spawn(buyer));
     }
     let mut patience = Duration::from_secs(60);

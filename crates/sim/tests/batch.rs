@@ -36,7 +36,7 @@ fn two_hundred_seeds_are_green_and_reach_everything() {
     assert_eq!(report.missing, Vec::<String>::new());
     assert!(report.ok);
     assert_eq!(report.transitions.reached, report.transitions.legal);
-    assert_eq!(report.transitions.legal, 20);
+    assert_eq!(report.transitions.legal, 67);
     assert_eq!(report.faults.len(), FaultKind::ALL.len());
     assert!(report.faults.values().all(|count| *count > 0));
     assert_eq!((report.seeds, done.into_inner()), (200, 200));
@@ -84,11 +84,15 @@ fn each_fault_fires_alone_and_leaves_every_invariant_held() {
         // Looking up an unknown outcome can only fail where an outcome is unknown.
         let with = match kind {
             FaultKind::ResolveUnavailable => "commit_unknown,resolve_unavailable",
+            // Only a charge that has failed can be paid after all.
+            FaultKind::ChargeRevives => "charge_fails,charge_revives",
             _ => name,
         };
-        // A jump stops a node for ten seconds at least, so that few are thrown.
+        // A jump stops a node for ten seconds at least, so that few are thrown; not every seed
+        // calls parcels off.
         let seeds = match kind {
             FaultKind::ClockJump => 60,
+            FaultKind::RecallRefused | FaultKind::CallbackStray => 40,
             _ => 15,
         };
         let report = batch(seeds, FaultSet::parse(with).expect("its own name is known"));
@@ -109,6 +113,9 @@ fn a_batch_that_counts_fails_for_what_it_did_not_reach() {
     let unknown = FaultSet::parse("resolve_unavailable").expect("it is known");
     let report = batch(100, unknown);
     assert_eq!(report.failures, []);
-    assert_eq!(report.missing, ["resolve_unavailable"]);
+    assert_eq!(
+        report.missing.first().map(String::as_str),
+        Some("resolve_unavailable")
+    );
     assert!(!report.ok);
 }

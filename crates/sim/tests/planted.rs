@@ -53,6 +53,15 @@ planted! {
     a_lock_that_does_not_lock_is_caught NoLock,
     a_definite_no_after_a_commit_is_caught FalseNo,
     a_guessed_outcome_is_caught GuessedYes,
+    a_runner_that_finds_no_order_is_caught ForgottenOrders,
+    compensating_recorded_steps_only_is_caught RecordedStepsOnly,
+    a_charge_after_compensation_is_caught ChargeAfterCompensation,
+    a_refund_given_twice_is_caught RefundTwice,
+    a_time_out_taken_for_a_no_is_caught TimeOutIsNo,
+    confirming_without_capture_is_caught ConfirmWithoutCapture,
+    a_callback_answered_before_it_is_stored_is_caught CallbackBeforeStored,
+    a_watch_that_is_forgotten_is_caught ForgottenWatch,
+    a_recall_that_came_too_late_is_caught RecallTooLate,
 }
 
 #[test]

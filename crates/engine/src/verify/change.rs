@@ -106,8 +106,8 @@ fn priced(order: &Order) -> bool {
             .checked_mul(line.price)
     };
     let lines = order.lines.iter().map(line);
-    let all = lines.chain(order.adjustments.iter().map(|it| Some(it.amount)));
-    let sum = all.fold(Some(0_i64), |sum, part| sum?.checked_add(part?));
+    let mut all = lines.chain(order.adjustments.iter().map(|it| Some(it.amount)));
+    let sum = all.try_fold(0_i64, |sum, part| sum.checked_add(part?));
     sum == Some(order.total.amount) && order.total.amount >= 0
 }
 

@@ -3,7 +3,7 @@
 use super::site::{History, Site};
 use async_trait::async_trait;
 use evenkeel_engine::clock::SystemIds;
-use evenkeel_engine::commit::Name;
+use evenkeel_engine::commit::{Name, hold_name, order_name};
 use evenkeel_engine::port::{
     CallbackRow, Fault, HoldRow, LogRow, OrderRow, Row, SkuRow, Store, TokenRow,
 };
@@ -400,8 +400,12 @@ impl File {
                 all.push((name, Entry { at, fingerprint }));
             }
             for event in &entry.events {
-                if event.version == 1 && event.stream.starts_with("hold:") {
-                    let name = evenkeel_engine::commit::hold_name(&super::shop::hold(event.id()));
+                let name = match event.stream.split_once(':') {
+                    Some(("hold", id)) => hold_name(&super::shop::hold(id)),
+                    Some(("order", id)) => order_name(&super::trade::order(id)),
+                    _ => continue,
+                };
+                if event.version == 1 {
                     let fingerprint = [0; 16];
                     all.push((name, Entry { at, fingerprint }));
                 }

@@ -363,7 +363,10 @@ async fn a_member_that_no_event_has_is_named() {
         forged(
             site,
             &PAID,
-            ("\"data\":{", "\"data\":{\"note\":\"ring twice\","),
+            (
+                "\"payment.completed\",\"data\":{",
+                "\"payment.completed\",\"data\":{\"note\":\"ring twice\",",
+            ),
         );
         vec![
             named(Invariant::I7, Kind::IllegalTransition, "order o-31"),

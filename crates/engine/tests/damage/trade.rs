@@ -355,7 +355,7 @@ impl<'a> Trade<'a> {
         self.heard("e-99", "o-99", nobody).await;
     }
 
-    /// What orders and callbacks wait for now or later.
+    /// What orders and callbacks wait for, whenever it is.
     pub(crate) async fn due(&self) -> Vec<DueRow> {
         let ever = LogTime::from_micros(i64::MAX);
         let due = self.shop.store.due_rows(ever, 1_000).await;

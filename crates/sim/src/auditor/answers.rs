@@ -7,6 +7,7 @@
 
 use super::Found;
 use super::holds::HoldModel;
+use super::missing::is_missing;
 use super::model::{Event, Model, Row, number, text};
 use super::said;
 use evenkeel_engine::chain::hex;
@@ -30,9 +31,9 @@ pub struct AttemptId(usize);
 const AS_OF_MAX: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
-struct Attempt {
-    command: Command,
-    owner: Option<String>,
+pub(super) struct Attempt {
+    pub(super) command: Command,
+    pub(super) owner: Option<String>,
     /// The key's name and the fingerprint.
     key: Option<(String, String)>,
     began: Duration,
@@ -465,43 +466,5 @@ fn check_short(
             "I22",
             format!("sold out as of {position}, which is long ago"),
         ));
-    }
-}
-
-/// Whether what is called missing is missing; nothing if the refusal calls nothing so.
-fn is_missing(
-    rejection: &Rejection,
-    attempt: &Attempt,
-    position: u64,
-    model: &Model,
-) -> Option<bool> {
-    let since = |stream: &str| model.streams.get(stream).map(|stream| stream.created);
-    let missing = |stream: &str| since(stream).is_none_or(|created| created > position);
-    match (rejection, &attempt.command) {
-        (Rejection::Hold(hold::Rejection::SkuUnknown { sku }), _) => {
-            Some(missing(&format!("sku:{sku}")))
-        }
-        (Rejection::Stock(stock::Rejection::SkuUnknown), Command::ChangeStock { sku, .. }) => {
-            Some(missing(&format!("sku:{sku}")))
-        }
-        (
-            Rejection::Hold(hold::Rejection::NotFound),
-            Command::Confirm { id, .. } | Command::Release { id } | Command::Extend { id, .. },
-        ) => {
-            let hold = model.holds.get(id.as_str());
-            let customer = hold.map_or("", |hold| text(&hold.data, "customer"));
-            let another = attempt
-                .owner
-                .as_deref()
-                .is_some_and(|owner| owner != customer);
-            Some(another || missing(&format!("hold:{id}")))
-        }
-        (Rejection::Order(rejection), command) => said::is_true(
-            rejection,
-            (command, attempt.owner.as_deref()),
-            position,
-            model,
-        ),
-        _ => None,
     }
 }

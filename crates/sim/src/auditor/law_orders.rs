@@ -55,6 +55,8 @@ const RARE: &[Pair] = &[
     ("cancel", "stuck", "running"),
     ("cancel", "stuck", "completed"),
     ("cancel", "stuck", "compensated"),
+    // What it was to take back had gone back already.
+    ("refund", "stuck", "compensated"),
     // A refused cancel may be asked for again.
     ("cancel", "compensated", "running"),
     ("review", "approved", "open"),

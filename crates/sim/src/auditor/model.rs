@@ -6,7 +6,8 @@
 
 use super::Found;
 use super::holds::{self, HoldModel, Moved};
-use super::orders::{self, OrderModel, Scene};
+use super::lives::{aggregate, folded, may_follow};
+use super::orders::OrderModel;
 use super::truth::Truth;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -56,7 +57,7 @@ pub(super) struct Model {
     pub(super) orders: BTreeMap<String, OrderModel>,
     pub(super) truth: Truth,
     /// Callbacks that were stored as genuine, by sender, provider and id.
-    callbacks: BTreeSet<String>,
+    pub(super) callbacks: BTreeSet<String>,
     pub(super) balances: BTreeMap<Place, [i64; 7]>,
     /// Units available per place, after each position that changed them.
     pub(super) history: BTreeMap<Place, Vec<(u64, i64)>>,
@@ -64,7 +65,7 @@ pub(super) struct Model {
     pub(super) keys: BTreeMap<String, u64>,
     /// What the last rows touched and nobody compared yet.
     pub(super) touched: (BTreeSet<String>, BTreeSet<Place>),
-    transitions: BTreeSet<(Option<String>, String)>,
+    pub(super) transitions: BTreeSet<(Option<String>, String)>,
     origin: [u8; 32],
 }
 
@@ -102,55 +103,6 @@ fn spelled(balances: &[i64; 7]) -> String {
     said.join(", ")
 }
 
-/// Whether an event may follow another in a stream.
-fn may_follow(before: Option<&str>, next: &str) -> bool {
-    let ends = ["stock.confirmed", "stock.released", "stock.expired"];
-    match before {
-        None => [
-            "sku.created",
-            "stock.received",
-            "stock.adjusted",
-            "stock.held",
-            "token.created",
-            "order.created",
-            "order.rejected",
-            "callback.stored",
-            "private.erased",
-        ]
-        .contains(&next),
-        Some("sku.created" | "sku.updated") => next == "sku.updated",
-        Some("stock.received" | "stock.adjusted") => {
-            next == "stock.received" || next == "stock.adjusted"
-        }
-        Some("stock.held" | "stock.extended") => {
-            ["stock.extended", "stock.confirming"].contains(&next) || ends.contains(&next)
-        }
-        Some("stock.confirming") => ["stock.confirmed", "stock.released"].contains(&next),
-        Some("callback.stored") => ["callback.applied", "callback.quarantined"].contains(&next),
-        // What may follow what in an order is a matter of its states.
-        Some(before) if aggregate(before) == "order" => {
-            before != "order.rejected" && !["order.created", "order.rejected"].contains(&next)
-        }
-        Some("token.created") => next == "token.revoked",
-        Some(_) => false,
-    }
-}
-
-/// The word before the colon of the stream that an event type belongs to.
-fn aggregate(kind: &str) -> &'static str {
-    match kind {
-        "sku.created" | "sku.updated" => "sku",
-        "stock.received" | "stock.adjusted" => "stock",
-        "token.created" | "token.revoked" => "token",
-        _ => match kind.split_once('.').map(|(word, _)| word) {
-            Some("order" | "payment" | "delivery" | "saga") => "order",
-            Some("callback") => "callback",
-            Some("private") => "private",
-            _ => "hold",
-        },
-    }
-}
-
 pub(super) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value[name].as_str().unwrap_or("")
 }
@@ -161,30 +113,6 @@ pub(super) fn number(value: &Value, name: &str) -> i64 {
 
 fn count(value: &Value, name: &str) -> u64 {
     value[name].as_u64().unwrap_or(0)
-}
-
-/// A stream's data after an event. An order's are folded elsewhere; a callback's turn carries only
-/// its state and why.
-fn folded(before: Option<&Value>, event: &Event) -> Value {
-    match (before, aggregate(&event.kind)) {
-        (_, "order") => Value::Null,
-        (Some(before), "callback") => {
-            let mut data = before.clone();
-            for name in ["state", "why"] {
-                match (event.data.get(name), data.as_object_mut()) {
-                    (Some(value), Some(members)) => {
-                        members.insert(name.to_owned(), value.clone());
-                    }
-                    (None, Some(members)) => {
-                        members.remove(name);
-                    }
-                    (_, None) => {}
-                }
-            }
-            data
-        }
-        _ => event.data.clone(),
-    }
 }
 
 impl Model {
@@ -338,95 +266,6 @@ impl Model {
         }
         self.stand(&events, position, found);
         (events, moved)
-    }
-
-    fn order(
-        &mut self,
-        (id, event): (&str, &Event),
-        at: i64,
-        moved: &mut Moved,
-        found: &mut Found,
-    ) {
-        let streams = &self.streams;
-        let terms = |sku: &str| {
-            let stream = streams.get(&format!("sku:{sku}"));
-            stream.map(|stream| stream.data.clone())
-        };
-        let mut scene = Scene {
-            at,
-            terms: &terms,
-            truth: &self.truth,
-            transitions: &mut self.transitions,
-            moved,
-            found,
-        };
-        match self.orders.get_mut(id) {
-            Some(order) => order.change(event, &mut scene),
-            None => {
-                let order = OrderModel::create(event, &mut scene);
-                self.orders.insert(id.to_owned(), order);
-            }
-        }
-    }
-
-    /// An event id is stored once as genuine; what comes again under it is set aside at once.
-    fn stored(&mut self, event: &Event, found: &mut Found) {
-        let data = &event.data;
-        let names = ["sender", "provider", "event"].map(|name| text(data, name));
-        let first = self.callbacks.insert(names.join("\n"));
-        let genuine = text(data, "why") != "other_body";
-        if first != genuine {
-            let what = format!("the callback {names:?} was stored again as {data}");
-            found.push(("I6", what));
-        }
-    }
-
-    /// After a row each of its orders agrees with its hold.
-    fn stand(&mut self, events: &[Event], position: u64, found: &mut Found) {
-        let mut seen = BTreeSet::new();
-        for event in events.iter().rev() {
-            let Some(id) = event.stream.strip_prefix("order:") else {
-                continue;
-            };
-            let Some(order) = self.orders.get_mut(id).filter(|_| seen.insert(id)) else {
-                continue;
-            };
-            order.note(position, event.version);
-            let data = &order.data;
-            let hold = orders::list(data, "holds").last().and_then(Value::as_str);
-            let hold = hold.and_then(|id| self.holds.get(id));
-            let state = hold.map_or("", HoldModel::state);
-            let agrees = match text(data, "units") {
-                "held" => state == "confirming",
-                "sold" | "left" => state == "confirmed",
-                _ => true,
-            };
-            let mine = hold.is_none_or(|hold| text(&hold.data, "order") == id);
-            if !agrees || !mine {
-                let units = text(data, "units");
-                let what = format!("units of {id} are {units}, its hold is {state:?}");
-                found.push(("I11", what));
-            }
-        }
-    }
-
-    /// What is not over yet of orders and callbacks.
-    pub(super) fn unfinished(&self) -> Option<String> {
-        let orders = self.orders.iter();
-        let mut open = orders.filter_map(|(id, order)| {
-            let why = orders::unfinished(&order.data)?;
-            Some(format!("order {id}: {why}"))
-        });
-        let waits = || {
-            let mut all = self.streams.iter();
-            let waits = |(_, stream): &(&String, &Stream)| {
-                let set_aside = text(&stream.data, "state") == "quarantined";
-                stream.kind == "callback.stored" && !set_aside
-            };
-            let found = all.find(waits);
-            found.map(|(name, _)| format!("{name} waits to be taken in"))
-        };
-        open.next().or_else(waits)
     }
 
     fn event(&mut self, event: &Event, (position, previous): (u64, u64), found: &mut Found) {

@@ -386,3 +386,6 @@ fn units(was: &Value, now: &Value, event: &Event, scene: &mut Scene<'_>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

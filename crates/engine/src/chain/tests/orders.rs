@@ -194,7 +194,7 @@ impl Scribe {
         self.confirmed(5).await;
         self.report(5, Task::Deliver, Told::Refused).await;
         self.confirmed(6).await;
-        self.report(6, Task::Deliver, parcel(Parcel::Initiated))
+        self.report(6, Task::Deliver, parcel(Parcel::Requested))
             .await;
         self.report(6, Task::AskDelivery, parcel(Parcel::Failed))
             .await;
