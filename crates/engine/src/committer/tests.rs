@@ -5,6 +5,7 @@ use crate::port::Rows;
 use crate::store::memory::MemoryStore;
 use crate::testing::{NOW, ask, at, change, commit, hold_id, keyed, place, put, sku, units};
 use evenkeel_rules::stock::Change;
+use tokio::sync::oneshot;
 
 type Answers = mpsc::UnboundedReceiver<Delivery>;
 
