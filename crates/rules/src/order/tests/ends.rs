@@ -428,6 +428,7 @@ fn a_refund_that_the_bank_overtook_is_made_anew_whichever_comes_first() {
             assert_eq!(world.order.refunds[0].status(), RefundStatus::Stuck);
             world.hear(&news);
         }
+        assert!(!world.order.is_flagged(), "nobody is needed");
         world.heal();
         assert_eq!(world.ended(), (Status::Cancelled, Units::Free, TOTAL));
         let parts = world

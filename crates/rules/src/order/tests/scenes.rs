@@ -411,8 +411,14 @@ fn a_stale_answer_about_the_charge_does_not_touch_the_next_step() {
         saga.state == State::Running && saga.unknown,
         "the delivery is unknown"
     );
-    let late = world.answers[1].1.clone();
+    // It is news: an attempt of before ended without money.
+    let late = Told::Money(Receipt {
+        transaction: "t-0".to_owned(),
+        status: Settled::Failed,
+        amount: Some(TOTAL),
+    });
     world.report(Tries::default(), Task::Charge, &late);
+    assert!(world.order.payment.failed);
     assert_eq!(world.order.saga, saga);
 }
 
