@@ -88,6 +88,8 @@ pub struct Cause<'a> {
     pub id: &'a str,
     /// The token that asked, or `engine`.
     pub actor: &'a str,
+    /// The lease under which the engine acted, where nodes share the store.
+    pub lease: Option<u64>,
 }
 
 /// Writes a row's text, part by part.
@@ -111,19 +113,30 @@ impl Text {
         match cause.key {
             Some((name, fingerprint)) => {
                 text.hex(name);
-                text.raw("\"},\"fingerprint\":\"");
+                text.lease(cause.lease);
+                text.raw("},\"fingerprint\":\"");
                 text.hex(fingerprint);
                 text.raw("\"");
             }
             None => {
                 text.raw(cause.id);
-                text.raw("\"},\"fingerprint\":null");
+                text.lease(cause.lease);
+                text.raw("},\"fingerprint\":null");
             }
         }
         text.raw(",\"actor\":\"");
         text.raw(cause.actor);
         text.raw("\",\"events\":[");
         text
+    }
+
+    /// Ends the cause's id, and adds the lease if there is one.
+    fn lease(&mut self, lease: Option<u64>) {
+        self.raw("\"");
+        if let Some(token) = lease {
+            self.raw(",\"lease\":");
+            self.number(token);
+        }
     }
 
     /// Adds an event.
@@ -215,6 +228,9 @@ pub struct EntryCause {
     pub kind: String,
     /// The key's hash in hexadecimal, or what it is about.
     pub id: String,
+    /// The lease under which the engine acted.
+    #[serde(default)]
+    pub lease: Option<u64>,
 }
 
 /// An event, read back.

@@ -8,10 +8,11 @@
 use crate::callback::Sender;
 use crate::port::{CallbackRow, HoldRow, OrderRow, PrivateId, SkuRow, TokenRow, Touch};
 use evenkeel_rules::hold::{self, Place, Wanted};
-use evenkeel_rules::idempotency::{self, Fingerprint};
+use evenkeel_rules::idempotency;
 use evenkeel_rules::ids::{
     CustomerId, HoldId, LocationId, OrderId, Reference, RefundId, SkuId, TokenId,
 };
+use evenkeel_rules::lease::Leases;
 use evenkeel_rules::money::Money;
 use evenkeel_rules::order::{self, Ask, ReturnLine, Task, Told};
 use evenkeel_rules::sku::{self, Terms};
@@ -19,10 +20,9 @@ use evenkeel_rules::stock::{self, Balances};
 use evenkeel_rules::time::{LogTime, Millis};
 use evenkeel_rules::token::{self, Role};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
-/// The first 16 bytes of the SHA-256 of a key in its scope, or of an id.
-pub type Name = [u8; 16];
+mod key;
+pub use key::{Key, Name, hold_name, hold_of, order_name};
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -145,6 +145,8 @@ pub enum Command {
         seen: u64,
         /// Spreads the next try.
         random: u64,
+        /// The token under which the call was made; nothing where nobody shares the store.
+        lease: Option<u64>,
     },
     /// Keep a callback. Its key is the provider's id for it.
     StoreCallback(Box<Received>),
@@ -152,6 +154,17 @@ pub enum Command {
     ApplyCallback {
         /// The position that stored it.
         created: u64,
+        /// The token under which it is taken in; nothing where nobody shares the store.
+        lease: Option<u64>,
+    },
+    /// Join the live nodes, or stay among them.
+    Beat {
+        /// The node's name.
+        node: String,
+        /// Its token; a node that joins has none.
+        token: Option<u64>,
+        /// How long the lease lasts from now on.
+        ttl: Millis,
     },
     /// Erase private texts of a customer.
     Erase {
@@ -219,6 +232,16 @@ impl Command {
             Self::StoreCallback(_) => "callback",
             Self::ApplyCallback { .. } => "inbox",
             Self::Erase { .. } => "erase",
+            Self::Beat { .. } => "beat",
+        }
+    }
+
+    /// The token under which the engine asks for one of its own changes.
+    #[must_use]
+    pub const fn lease(&self) -> Option<u64> {
+        match self {
+            Self::Report { lease, .. } | Self::ApplyCallback { lease, .. } => *lease,
+            _ => None,
         }
     }
 
@@ -235,6 +258,7 @@ impl Command {
             | Self::ResolveOrder { .. }
             | Self::Report { .. }
             | Self::StoreCallback(_)
+            | Self::Beat { .. }
             | Self::ApplyCallback { .. } => Lane::Ending,
             Self::Expire { .. } | Self::Erase { .. } => Lane::Background,
             Self::PutSku { .. }
@@ -245,98 +269,6 @@ impl Command {
             | Self::RevokeToken { .. } => Lane::Place,
         }
     }
-}
-
-/// A caller's name for one intent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Key {
-    /// Hash of the key in its scope: see [`Key::new`].
-    pub name: Name,
-    /// Hash of what is asked.
-    pub fingerprint: Fingerprint,
-}
-
-impl Key {
-    /// Names a key in the scope of a customer, or in the scope of no customer. `intent` is the
-    /// route and the parsed body in a canonical form: member order and spaces do not count.
-    #[must_use]
-    pub fn new(customer: Option<&CustomerId>, key: &str, intent: &[&[u8]]) -> Self {
-        let mut named = Sha256::new_with_prefix(b"key\0");
-        named.update(customer.map_or("", CustomerId::as_str));
-        named.update([0]);
-        named.update(key);
-        let mut asked = Sha256::new();
-        for part in intent {
-            asked.update(part);
-            asked.update([0]);
-        }
-        Self {
-            name: first_half(named),
-            fingerprint: first_half(asked),
-        }
-    }
-
-    /// The hold id that is made from this key when the client chose none.
-    #[must_use]
-    pub fn made_hold_id(&self) -> HoldId {
-        HoldId::new(&self.made()).expect("hex digits are an id")
-    }
-
-    /// The order id that is made from this key when the client chose none.
-    #[must_use]
-    pub fn made_order_id(&self) -> OrderId {
-        OrderId::new(&self.made()).expect("hex digits are an id")
-    }
-
-    /// The refund id that is made from this key when the client chose none.
-    #[must_use]
-    pub fn made_refund_id(&self) -> RefundId {
-        RefundId::new(&self.made()).expect("hex digits are an id")
-    }
-
-    fn made(&self) -> String {
-        crate::chain::hex(&self.name)
-    }
-
-    /// Names a callback by the provider's own id for it; the fingerprint is of its raw body.
-    #[must_use]
-    pub fn of_callback(received: &Received) -> Self {
-        let mut named = Sha256::new_with_prefix(b"callback\0");
-        named.update(received.sender.name());
-        named.update([0]);
-        named.update(&received.provider);
-        named.update([0]);
-        named.update(&received.event);
-        Self {
-            name: first_half(named),
-            fingerprint: first_half(Sha256::new_with_prefix(&received.raw)),
-        }
-    }
-}
-
-/// The name under which a hold's id stands in the name index.
-#[must_use]
-pub fn hold_name(id: &HoldId) -> Name {
-    first_half(Sha256::new_with_prefix(b"hold\0").chain_update(id.as_str()))
-}
-
-/// The name under which an order's id stands in the name index.
-#[must_use]
-pub fn order_name(id: &OrderId) -> Name {
-    first_half(Sha256::new_with_prefix(b"order\0").chain_update(id.as_str()))
-}
-
-/// The id of the hold that an order without one places for itself.
-#[must_use]
-pub fn hold_of(id: &OrderId) -> HoldId {
-    order::hold_of(id, &crate::chain::hex(&order_name(id)))
-}
-
-fn first_half(hash: Sha256) -> [u8; 16] {
-    let whole: [u8; 32] = hash.finalize().into();
-    *whole
-        .first_chunk()
-        .expect("a SHA-256 is longer than 16 bytes")
 }
 
 /// A command on its way to the judge.
@@ -378,6 +310,7 @@ impl Commit {
             | Command::RefundOrder { .. }
             | Command::ResolveOrder { .. }
             | Command::Report { .. }
+            | Command::Beat { .. }
             | Command::ApplyCallback { .. } => 2,
         };
         512 + lines * 384
@@ -418,6 +351,13 @@ pub enum Effect {
     Erased(usize),
     /// Nothing that anybody is told: a try was counted.
     Tried,
+    /// The node lives, under this token; and who else does.
+    Lease {
+        /// Its token.
+        token: u64,
+        /// All leases.
+        leases: Leases,
+    },
 }
 
 /// What came of a commit, told only once its batch is durable.

@@ -11,9 +11,8 @@
 use crate::clock::ClockWatch;
 use crate::commit::{Command, Commit, Name};
 use crate::ledger::Ledger;
-use crate::port::{Clock, DueRow, Fault, Ids, Map, News, Place, StockGate, Store, Touch, Writes};
-use crate::queue::{Queue, Told, Waiting};
-use crate::saga::Fresh;
+use crate::port::{Clock, Fault, Ids, Map, News, Place, StockGate, Store, Touch, Writes};
+use crate::queue::{Queue, Waiting};
 use crate::settle::{Context, Settled, Verdict, settle};
 use crate::token::Tokens;
 use evenkeel_rules::ids::SkuId;
@@ -23,7 +22,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
+
+mod delivery;
+pub use delivery::Delivery;
+use delivery::fresh_rows;
 
 /// How often a commit may be widened before the answer is a definite no.
 const WIDEN_MAX: u32 = 3;
@@ -31,20 +34,6 @@ const WIDEN_MAX: u32 = 3;
 const CONFLICT_MAX: u32 = 5;
 /// Pause between two attempts to learn an unknown outcome.
 const RESOLVE_EVERY: Duration = Duration::from_millis(50);
-
-/// What is done for a batch after it is durable, and not by the committer: the next batch does not
-/// wait for it.
-#[derive(Debug, Default)]
-pub struct Delivery {
-    /// Callers and what they are told.
-    answers: Vec<(oneshot::Sender<Told>, Told)>,
-    /// What the gate is told before them.
-    news: Option<News>,
-    /// Rows that may need a call now.
-    fresh: Vec<Fresh>,
-    /// What the batch was made of; to be freed.
-    spent: (Vec<Commit>, Option<Writes>),
-}
 
 /// Keys of a batch whose outcome is not known yet.
 #[derive(Debug, Default)]
@@ -413,6 +402,10 @@ impl Committer {
         for (mut waiting, verdict) in part.into_iter().zip(verdicts) {
             match verdict {
                 Verdict::Told(outcome) => answers.push((waiting.answer, Ok(outcome))),
+                // Whoever has the newer lease goes on.
+                Verdict::Failed(Fault::Fenced) => {
+                    answers.push((waiting.answer, Err(Fault::Fenced)));
+                }
                 Verdict::Failed(fault) => {
                     tracing::error!(%fault, "the store contradicts itself");
                     answers.push((waiting.answer, Err(fault)));
@@ -459,31 +452,6 @@ impl Committer {
     }
 }
 
-/// Takes out of a durable batch the rows that need something at once.
-fn fresh_rows(writes: &mut Writes) -> Vec<Fresh> {
-    let at = writes.head.time;
-    let private = std::mem::take(&mut writes.private);
-    let mut texts: Map<u64, String> = Map::default();
-    texts.extend(private.into_iter().map(|row| (row.id.0, row.text)));
-    let mut fresh = Vec::new();
-    for write in std::mem::take(&mut writes.orders) {
-        let due = write.row.body.due(write.row.tries, 0);
-        if due.is_some_and(|due| due.at <= at) {
-            let private = texts.remove(&write.row.created);
-            let row = DueRow::Order(write.row);
-            fresh.push(Fresh { row, private, at });
-        }
-    }
-    for write in std::mem::take(&mut writes.callbacks) {
-        if write.row.due.is_some_and(|due| due <= at) {
-            let row = DueRow::Callback(write.row);
-            let private = None;
-            fresh.push(Fresh { row, private, at });
-        }
-    }
-    fresh
-}
-
 #[expect(
     clippy::cast_precision_loss,
     reason = "a batch has at most 1,024 commits"
@@ -495,25 +463,6 @@ fn count(length: usize) -> f64 {
 /// What is told to those whose work was not begun before the disk failed.
 fn broken() -> Fault {
     Fault::Unavailable("the disk failed: the process must start again".to_owned())
-}
-
-impl Delivery {
-    /// Tells the gate, then the callers, then the runner; who has gone away is passed over.
-    pub fn deliver(self, gate: &dyn StockGate, runner: Option<&mpsc::UnboundedSender<Fresh>>) {
-        if let Some(news) = &self.news {
-            gate.absorb(news);
-            gate.seen(news.position, news.mono);
-        }
-        for (caller, told) in self.answers {
-            drop(caller.send(told));
-        }
-        for fresh in self.fresh {
-            if let Some(runner) = runner {
-                drop(runner.send(fresh));
-            }
-        }
-        drop(self.spent);
-    }
 }
 
 impl Touch {

@@ -3,10 +3,12 @@
 //! An [`Engine`] is cheap to clone and safe to share. Writing goes through [`Engine::execute`] and
 //! nowhere else; reading goes to the store and sees every commit that was answered before.
 
+use crate::chain;
 use crate::committer::{Committer, Delivery, Health, Parts, Unresolved};
 use crate::execute::{self, Done, Refusal, Request};
 use crate::gate::memory::MemoryGate;
 use crate::gateway::Gateway;
+use crate::lease::{BEAT_EVERY, Beat, Held, SPARE};
 use crate::port::{Clock, Fault, Head, Ids, StockGate, Store};
 use crate::queue::Queue;
 use crate::saga::{Fresh, Runner};
@@ -49,6 +51,9 @@ pub struct Options {
     pub wait: Duration,
     /// Longest life of a hold, however often it is extended.
     pub max_life: Millis,
+    /// The node's name among those that share the store; a made one if missing. A node that starts
+    /// again under its name takes its lease over at once.
+    pub node: Option<String>,
     /// Whether this node makes the calls that orders need, and takes callbacks in.
     pub saga: bool,
     /// How often due orders and callbacks are looked for.
@@ -70,6 +75,7 @@ impl Default for Options {
             queue_max: 16_384,
             wait: Duration::from_secs(10),
             max_life: Millis(3_600_000),
+            node: None,
             saga: true,
             saga_every: Duration::from_millis(50),
             call_timeout: Duration::from_millis(2_000),
@@ -88,6 +94,7 @@ pub(crate) struct Shared {
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) options: Options,
     gateway: Option<Arc<dyn Gateway>>,
+    pub(crate) held: Held,
     health: Arc<Health>,
     workers: Workers,
     log: String,
@@ -170,6 +177,7 @@ impl Engine {
             store,
             gate,
             gateway,
+            held: Held::default(),
             clock,
             options,
             log: head.log,
@@ -236,6 +244,19 @@ impl Engine {
         let (hears, fresh) = mpsc::unbounded_channel();
         let runner = Runner::new(Arc::clone(shared), Arc::clone(gateway), fresh);
         shared.workers.task(runner.run(shared.workers.stopping()));
+        let longest = shared
+            .options
+            .call_timeout
+            .max(shared.options.delivery_timeout);
+        let named = shared.options.node.clone();
+        let beat = Beat {
+            shared: Arc::clone(shared),
+            node: named.unwrap_or_else(|| chain::hex(&shared.workers.ids().random())),
+            ttl: longest + SPARE,
+        };
+        shared
+            .workers
+            .run(beat, BEAT_EVERY, Arc::new(Notify::new()));
         Some(hears)
     }
 

@@ -141,6 +141,22 @@ pub(crate) async fn execute(shared: &Shared, request: Request) -> Result<Done, R
     answer_of(shared, told).await
 }
 
+/// Asks for one of the engine's own changes; what it left.
+///
+/// # Errors
+/// As [`execute`].
+pub(crate) async fn engine_asks(shared: &Shared, command: Command) -> Result<Effect, Refusal> {
+    let request = Request {
+        command,
+        key: None,
+        actor: TokenId::new("engine").expect("a well-formed id"),
+        owner: None,
+        expected: None,
+        deadline: None,
+    };
+    Ok(execute(shared, request).await?.effect)
+}
+
 /// The monotonic time until which the work must be begun.
 fn begin_before(
     shared: &Shared,
@@ -215,7 +231,7 @@ async fn touch(shared: &Shared, command: &Command) -> Result<Touch, Fault> {
             touch.keys.push(Key::of_callback(received).name);
             touch.orders.push(received.order.clone());
         }
-        Command::ApplyCallback { created } => {
+        Command::ApplyCallback { created, .. } => {
             touch.callbacks.push(*created);
             if let Some(row) = shared.store.callback(*created).await?.rows {
                 let order = row.body.order;
@@ -225,7 +241,7 @@ async fn touch(shared: &Shared, command: &Command) -> Result<Touch, Fault> {
                 touch.orders.push(order);
             }
         }
-        Command::Erase { .. } => {}
+        Command::Erase { .. } | Command::Beat { .. } => {}
     }
     Ok(touch)
 }

@@ -15,6 +15,7 @@ pub mod execute;
 pub mod explain;
 pub mod gate;
 pub mod gateway;
+mod lease;
 pub mod ledger;
 pub mod port;
 pub mod queue;

@@ -11,16 +11,20 @@
 use crate::callback::Callback;
 use crate::commit::{Name, Rejection, Timer};
 use async_trait::async_trait;
-use evenkeel_rules::hold::{Hold, Wanted};
+use evenkeel_rules::hold::Wanted;
 use evenkeel_rules::idempotency::Fingerprint;
 use evenkeel_rules::ids::{CustomerId, HoldId, LocationId, OrderId, SkuId, TokenId};
-use evenkeel_rules::order::{Order, Tries};
-use evenkeel_rules::sku::Sku;
+use evenkeel_rules::lease::Leases;
+use evenkeel_rules::order::Order;
 use evenkeel_rules::stock::Balances;
 use evenkeel_rules::time::LogTime;
-use evenkeel_rules::token::Token;
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
+
+mod rows;
+pub use rows::{
+    CallbackRow, DueRow, HoldRow, OrderRow, PrivateId, PrivateRow, Row, RowWrite, SkuRow, TokenRow,
+};
 
 /// A map whose order depends on nothing random.
 pub type Map<K, V> = HashMap<K, V, foldhash::fast::FixedState>;
@@ -90,6 +94,8 @@ pub struct Head {
     pub format: u32,
     /// Final refusals written so far; their rows are numbered 1 to this.
     pub refusals: u64,
+    /// Who may act for which shard.
+    pub leases: Leases,
     /// The last batches' ids, newest last, at most [`BATCHES_KEPT`].
     pub batches: VecDeque<BatchId>,
 }
@@ -103,113 +109,6 @@ pub struct LogRow {
     pub hash: [u8; 32],
     /// One JSON object.
     pub text: Vec<u8>,
-}
-
-/// A hold's state row.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HoldRow {
-    /// The position that created it: the row's key.
-    pub created: u64,
-    /// The position of its last event.
-    pub last: u64,
-    /// Events in its stream.
-    pub version: u64,
-    /// The fold of its stream.
-    pub hold: Hold,
-}
-
-/// The state row of something that has a life of its own: an order, a callback.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row<T> {
-    /// The position that created it: the row's key.
-    pub created: u64,
-    /// The position of its last event.
-    pub last: u64,
-    /// Events in its stream.
-    pub version: u64,
-    /// The fold of its stream.
-    pub body: T,
-    /// How often its present task was tried: bookkeeping, not part of the fold.
-    pub tries: Tries,
-    /// When it is to be looked at next: bookkeeping.
-    pub due: Option<LogTime>,
-    /// Whether it waits for a person; listed by [`Store::flagged`].
-    pub flagged: bool,
-}
-
-/// An order's state row.
-pub type OrderRow = Row<Order>;
-
-/// A callback's state row.
-pub type CallbackRow = Row<Callback>;
-
-/// A row to write.
-#[derive(Debug, Clone)]
-pub struct RowWrite<T> {
-    /// The row.
-    pub row: Row<T>,
-    /// The version that the row must have now; nothing for a new row.
-    pub was: Option<u64>,
-}
-
-/// What a row that is due is a row of.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DueRow {
-    /// An order.
-    Order(OrderRow),
-    /// A callback.
-    Callback(CallbackRow),
-}
-
-/// Where a private text stands: the position that made it, and its place there.
-pub type PrivateId = (u64, u8);
-
-/// A text that may be erased: an address, a payment token, a callback as it came. The log has at
-/// most its SHA-256.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PrivateRow {
-    /// Where it stands.
-    pub id: PrivateId,
-    /// Whose it is, if anybody's.
-    pub customer: Option<CustomerId>,
-    /// The text; empty once erased.
-    pub text: String,
-    /// When it was erased.
-    pub erased_at: Option<LogTime>,
-}
-
-/// A SKU's state row: two streams, the entry's and the stock's.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SkuRow {
-    /// The position that created it.
-    pub created: u64,
-    /// The position of the entry's last event.
-    pub last: u64,
-    /// Events in the entry's stream.
-    pub version: u64,
-    /// The entry.
-    pub sku: Sku,
-    /// The position of the last receive or adjust; 0 without one.
-    pub stock_last: u64,
-    /// Events in the stock's stream.
-    pub stock_version: u64,
-    /// Where it has or had units, in order of the first.
-    pub locations: Vec<LocationId>,
-}
-
-/// A token's state row.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TokenRow {
-    /// The position that created it.
-    pub created: u64,
-    /// The position of its last event.
-    pub last: u64,
-    /// Events in its stream.
-    pub version: u64,
-    /// The token.
-    pub token: Token,
-    /// SHA-256 of its secret.
-    pub secret: [u8; 32],
 }
 
 /// What a key stands for.

@@ -5,18 +5,20 @@
 //! the outcome is a commit of its own, and the row that it leaves says what is next. So a runner
 //! that dies anywhere loses nothing: whoever looks at the row later asks the provider by key.
 //!
+//! It makes calls only for the shards that its lease gives it, and only while the lease outlives
+//! the call; what it reports is refused if a newer lease exists by then.
+//!
 //! It hears of fresh rows from the committer, and of all others by their due times. It makes at
 //! most [`CALLS_MAX`] calls at once and never two for one order; beyond that rows wait in the
 //! store, not in memory. Retries come out of a budget, so that a provider in trouble is not buried
 //! under them. It never decides what an answer means: that is the judge's, under the lock.
 
 use crate::commit::Command;
-use crate::engine::Shared;
-use crate::execute::{self, Refusal, Request};
+use crate::engine::{Options, Shared};
+use crate::execute::engine_asks;
 use crate::gateway::{Call, DeliveryStatus, Gateway, Reply, Settled};
 use crate::port::{CallbackRow, DueRow, Fault, OrderRow};
 use crate::worker::Pulse;
-use evenkeel_rules::ids::TokenId;
 use evenkeel_rules::order::{self, Order, Task, Told};
 use evenkeel_rules::payment;
 use evenkeel_rules::retry::Budget;
@@ -27,6 +29,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// Most calls and callbacks that are under way at once.
@@ -94,7 +97,7 @@ impl Runner {
         let clock = Arc::clone(&self.shared.clock);
         let every = self.shared.options.saga_every;
         let mut calls: FuturesUnordered<Work> = FuturesUnordered::new();
-        let mut look = clock.sleep(std::time::Duration::ZERO);
+        let mut look = clock.sleep(Duration::ZERO);
         while !*stop.borrow() {
             tokio::select! {
                 biased;
@@ -159,21 +162,27 @@ impl Runner {
     fn begin(&mut self, fresh: Fresh) -> Option<Work> {
         let Fresh { row, private, at } = fresh;
         let now = at.max(self.shared.clock.now());
+        let mono = self.shared.clock.mono();
         let created = created(&row);
         if self.running.contains(&created) {
             return None;
         }
         let work: Work = match row {
             DueRow::Callback(row) => {
+                let right = self.shared.held.right(created, mono, Duration::ZERO);
                 let shared = Arc::clone(&self.shared);
-                Box::pin(take_in(shared, row))
+                Box::pin(take_in(shared, row, right?))
             }
             DueRow::Order(row) => {
                 let is_due = row.due.is_some_and(|due| due <= now);
                 let due = row.body.due(row.tries, 0)?;
-                if due.at > now && !is_due {
+                // A try's delay was drawn when its due time was written.
+                let waits = due.at > now || row.tries.calls > 0;
+                if waits && !is_due {
                     return None;
                 }
+                let timeout = timeout(&self.shared.options, due.task);
+                let token = self.shared.held.right(created, mono, timeout)?;
                 if row.tries.calls == 0 {
                     self.budget.earn();
                 } else if !self.budget.spend(now) {
@@ -181,7 +190,8 @@ impl Runner {
                     return None;
                 }
                 let (shared, gateway) = (Arc::clone(&self.shared), Arc::clone(&self.gateway));
-                Box::pin(make_call(shared, gateway, (row, due.task), private))
+                let lent = Lent { token, timeout };
+                Box::pin(make_call((shared, gateway), (row, due.task), private, lent))
             }
         };
         self.running.insert(created);
@@ -189,33 +199,36 @@ impl Runner {
     }
 }
 
-/// Asks the engine for one of its own changes.
-async fn ask(shared: &Shared, command: Command) -> Result<(), Refusal> {
-    let request = Request {
-        command,
-        key: None,
-        actor: TokenId::new("engine").expect("a well-formed id"),
-        owner: None,
-        expected: None,
-        deadline: None,
-    };
-    execute::execute(shared, request).await.map(drop)
-}
-
-async fn take_in(shared: Arc<Shared>, row: CallbackRow) -> u64 {
+async fn take_in(shared: Arc<Shared>, row: CallbackRow, token: u64) -> u64 {
     let created = row.created;
-    let asked = ask(&shared, Command::ApplyCallback { created }).await;
-    if let Err(refusal) = asked {
+    let lease = Some(token);
+    let command = Command::ApplyCallback { created, lease };
+    if let Err(refusal) = engine_asks(&shared, command).await {
         tracing::warn!(?refusal, created, "a callback was not taken in; it will be");
     }
     created
 }
 
+/// The right to make a call, and how long it may take.
+struct Lent {
+    token: u64,
+    timeout: Duration,
+}
+
+fn timeout(options: &Options, task: Task) -> Duration {
+    match task {
+        Task::Deliver | Task::AskDelivery | Task::Recall => options.delivery_timeout,
+        Task::Charge | Task::AskCharge | Task::Refund(_) | Task::AskRefund(_) => {
+            options.call_timeout
+        }
+    }
+}
+
 async fn make_call(
-    shared: Arc<Shared>,
-    gateway: Arc<dyn Gateway>,
+    (shared, gateway): (Arc<Shared>, Arc<dyn Gateway>),
     (row, task): (OrderRow, Task),
     private: Option<String>,
+    lent: Lent,
 ) -> u64 {
     let created = row.created;
     let call = match call_of(&shared, &row, task, private).await {
@@ -226,13 +239,12 @@ async fn make_call(
             return created;
         }
     };
-    let timeout = match task {
-        Task::Deliver | Task::AskDelivery | Task::Recall => shared.options.delivery_timeout,
-        Task::Charge | Task::AskCharge | Task::Refund(_) | Task::AskRefund(_) => {
-            shared.options.call_timeout
-        }
-    };
-    let reply = gateway.call(&call, timeout).await;
+    // Reading the private text may have taken its time: no call without a lease that outlives it.
+    let mono = shared.clock.mono();
+    if shared.held.right(created, mono, lent.timeout) != Some(lent.token) {
+        return created;
+    }
+    let reply = gateway.call(&call, lent.timeout).await;
     count(&call, &reply);
     let random = shared.workers_ids().random();
     let command = Command::Report {
@@ -241,8 +253,9 @@ async fn make_call(
         told: told(&row.body, reply),
         seen: row.version,
         random: u64::from_le_bytes(*random.first_chunk().expect("eight of sixteen bytes")),
+        lease: Some(lent.token),
     };
-    if let Err(refusal) = ask(&shared, command).await {
+    if let Err(refusal) = engine_asks(&shared, command).await {
         // What the provider did is not lost: it is asked by key when the row is looked at again.
         tracing::warn!(?refusal, order = %row.body.id, "an outcome was not noted; it will be");
     }

@@ -10,7 +10,7 @@
 //! anybody before the store has committed it.
 
 use crate::chain::{Cause, NewEvent, Text, link};
-use crate::commit::{Command, Commit, Outcome, Rejection, hold_name};
+use crate::commit::{Command, Commit, Effect, Outcome, Rejection, hold_name};
 use crate::ledger::Ledger;
 use crate::port::{
     BATCHES_KEPT, BalanceWrite, BatchId, Fault, Head, HoldRow, HoldWrite, KeyRow, LogRow, Map,
@@ -19,6 +19,7 @@ use crate::port::{
 use evenkeel_rules::event::Kind;
 use evenkeel_rules::idempotency::{self, Known};
 use evenkeel_rules::ids::HoldId;
+use evenkeel_rules::lease;
 use evenkeel_rules::stock::{Balances, Move};
 use evenkeel_rules::time::{LogTime, Millis};
 use std::collections::BTreeSet;
@@ -67,6 +68,8 @@ pub struct Settled {
 enum Stop {
     Widen(Box<Touch>),
     Refused(Rejection),
+    /// A newer lease exists: whoever has it goes on.
+    Fenced,
     Corrupt(String),
 }
 
@@ -184,6 +187,7 @@ impl<'a> Judge<'a> {
                 touch.widen(self.needs(commit));
                 Verdict::Widen(touch)
             }
+            Err(Stop::Fenced) => Verdict::Failed(Fault::Fenced),
             Err(Stop::Corrupt(what)) => Verdict::Failed(Fault::Corrupt(what)),
             Err(Stop::Refused(rejection)) => {
                 if rejection.is_final() {
@@ -225,7 +229,8 @@ impl<'a> Judge<'a> {
             | Command::ResolveOrder { id, .. } => self.change_order(commit, id),
             Command::Report { id, .. } => self.report(commit, id),
             Command::StoreCallback(received) => self.store_callback(commit, received),
-            Command::ApplyCallback { created } => self.apply_callback(commit, *created),
+            Command::ApplyCallback { created, .. } => self.apply_callback(commit, *created),
+            Command::Beat { node, token, ttl } => self.beat(node, *token, *ttl),
             Command::Erase {
                 customer,
                 texts,
@@ -294,6 +299,7 @@ impl<'a> Judge<'a> {
             key: key.map(|key| (&key.name, &key.fingerprint)),
             id: about,
             actor: commit.actor.as_str(),
+            lease: commit.command.lease(),
         };
         let mut text = Text::begin(position, self.now, cause);
         for Draft {
@@ -335,6 +341,31 @@ impl<'a> Judge<'a> {
                 .insert(name, Some(KeyRow { mark, fingerprint }));
         }
         Ok(position)
+    }
+
+    /// A node joins or stays: bookkeeping.
+    fn beat(&mut self, node: &str, token: Option<u64>, ttl: Millis) -> Result<Outcome, Stop> {
+        let leases = &self.writes.head.leases;
+        let renewed = leases.renew(node, token, (self.now, ttl));
+        let (leases, token) = renewed.map_err(|_| Stop::Fenced)?;
+        self.writes.head.leases = leases.clone();
+        Ok(Outcome::Unchanged {
+            position: self.head().position,
+            effect: Effect::Lease { token, leases },
+        })
+    }
+
+    /// Refuses what is written for a row under another token than that of its shard's owner.
+    fn fence(&self, commit: &Commit, created: u64) -> Result<(), Stop> {
+        let Some(token) = commit.command.lease() else {
+            return Ok(());
+        };
+        let shard = lease::shard_of(created);
+        if self.head().leases.holds(shard, token) {
+            Ok(())
+        } else {
+            Err(Stop::Fenced)
+        }
     }
 
     /// Makes all moves or none.
@@ -437,7 +468,9 @@ impl<'a> Judge<'a> {
             self.news.available.push((place.clone(), available));
         }
         let kept = &self.writes;
-        let bookkeeping = !kept.orders.is_empty() || !kept.callbacks.is_empty();
+        let bookkeeping = !kept.orders.is_empty()
+            || !kept.callbacks.is_empty()
+            || kept.head.leases != self.view.head.leases;
         if self.writes.log.is_empty() && !refusals && !bookkeeping {
             self.ledger.stamp(self.view.head.stamp());
             return Settled {

@@ -1,17 +1,20 @@
 //! The thinnest whole path of an order: a request in, the charge, the units, the parcel, and back.
 
+use async_trait::async_trait;
 use evenkeel_engine::callback::Sender;
 use evenkeel_engine::clock::{SystemClock, SystemIds};
 use evenkeel_engine::commit::{Command, Effect, Key, Received};
 use evenkeel_engine::gateway::memory::InstantGateway;
-use evenkeel_engine::port::OrderRow;
+use evenkeel_engine::gateway::{Call, Gateway, Reply};
+use evenkeel_engine::port::{Clock, Fault, Ids, OrderRow};
+use evenkeel_engine::store::memory::MemoryStore;
 use evenkeel_engine::store::sqlite::SqliteStore;
 use evenkeel_engine::store::sqlite::names::NamesOptions;
-use evenkeel_engine::{Done, Engine, Options, Ports, Request};
+use evenkeel_engine::{Done, Engine, Options, Ports, Refusal, Request};
 use evenkeel_rules::hold::Wanted;
 use evenkeel_rules::ids::{CustomerId, LocationId, OrderId, SkuId, TokenId};
 use evenkeel_rules::money::{Currency, Money};
-use evenkeel_rules::order::{Ask, News, Status, Units};
+use evenkeel_rules::order::{Ask, News, Status, Task, Told, Units};
 use evenkeel_rules::quantity::Quantity;
 use evenkeel_rules::shipment;
 use evenkeel_rules::sku::Terms;
@@ -19,6 +22,7 @@ use evenkeel_rules::stock::{Account, Change};
 use evenkeel_rules::time::Millis;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 async fn open(dir: &Path, gateway: &Arc<InstantGateway>) -> Engine {
     let store = SqliteStore::open(dir, &SystemIds, NamesOptions::default());
@@ -197,5 +201,109 @@ async fn a_cancel_before_shipping_gives_units_and_money_back_and_replays_as_it_w
     let replay = engine.execute(cancel()).await.expect("replayed");
     assert!(replay.replayed);
     assert_eq!(order_of(&replay).body, order_of(&asked).body);
+    engine.stop().await;
+}
+
+/// Two nodes on one store, with names of their own.
+async fn two_nodes(gateway: &Arc<InstantGateway>) -> [Engine; 2] {
+    let store = MemoryStore::new("main", [7; 16]);
+    let start = async |name: &str| {
+        let ports = Ports {
+            store: Arc::new(store.clone()),
+            gate: None,
+            gateway: Some(Arc::clone(gateway) as _),
+            clock: Arc::new(SystemClock::new()),
+            ids: Arc::new(SystemIds),
+        };
+        let options = Options {
+            node: Some(name.to_owned()),
+            ..Options::default()
+        };
+        Engine::start(ports, options).await.expect("it starts")
+    };
+    [start("a").await, start("b").await]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_nodes_share_the_orders_and_each_is_charged_and_delivered_once() {
+    let gateway = Arc::new(InstantGateway::new());
+    let [one, other] = two_nodes(&gateway).await;
+    list(&one).await;
+    for id in ["o-1", "o-2"] {
+        one.execute(take(id)).await.expect("taken");
+    }
+    for id in ["o-1", "o-2"] {
+        until(&other, id, |row| row.body.status == Status::Confirmed).await;
+    }
+    // A call that began under a lease that was gone when it ended is made again under its key.
+    assert_eq!(gateway.counts().charges, 2);
+    one.stop().await;
+    other.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_reported_under_another_token_than_the_owners_is_fenced() {
+    let gateway = Arc::new(InstantGateway::new());
+    let [one, other] = two_nodes(&gateway).await;
+    list(&one).await;
+    one.execute(take("o-1")).await.expect("taken");
+    let row = until(&one, "o-1", |row| row.body.status == Status::Confirmed).await;
+    for lease in [0, 77] {
+        let report = Command::Report {
+            id: row.body.id.clone(),
+            task: Task::AskDelivery,
+            told: Told::Refused,
+            seen: row.version,
+            random: 0,
+            lease: Some(lease),
+        };
+        let refused = one.execute(request(report, "report")).await;
+        assert_eq!(
+            refused,
+            Err(Refusal::Failed(Fault::Fenced)),
+            "token {lease}"
+        );
+    }
+    one.stop().await;
+    other.stop().await;
+}
+
+/// Whoever asks it hears nothing.
+struct Silent;
+
+#[async_trait]
+impl Gateway for Silent {
+    async fn call(&self, _call: &Call, _timeout: Duration) -> Reply {
+        Reply::Unknown
+    }
+}
+
+/// The longest delays that can be drawn.
+struct Longest;
+
+impl Ids for Longest {
+    fn random(&self) -> [u8; 16] {
+        [u8::MAX; 16]
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_came_to_nothing_waits_for_its_delay_before_it_is_made_again() {
+    let clock = Arc::new(SystemClock::new());
+    let ports = Ports {
+        store: Arc::new(MemoryStore::new("main", [7; 16])),
+        gate: None,
+        gateway: Some(Arc::new(Silent)),
+        clock: Arc::clone(&clock) as _,
+        ids: Arc::new(Longest),
+    };
+    let engine = Engine::start(ports, Options::default()).await;
+    let engine = engine.expect("the store answers");
+    list(&engine).await;
+    let begun = clock.mono();
+    engine.execute(take("o-1")).await.expect("taken");
+    until(&engine, "o-1", |row| row.tries.calls >= 3).await;
+    let waited = clock.mono() - begun;
+    assert!(waited >= Duration::from_millis(200 + 400), "{waited:?}");
     engine.stop().await;
 }

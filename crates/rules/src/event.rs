@@ -73,12 +73,12 @@ kinds! {
     Order OrderRefunded = "order.refunded", "All its money went back.";
     Order OrderUpdated = "order.updated", "Something else about it changed.";
     Order OrderReturned = "order.returned", "Units of it came back.";
-    Order OrderCalledOff = "order.called_off", "Its delivery was called off, and its units are on sale again.";
+    Order OrderCalledOff = "order.called_off", "Its delivery was called off; its units are on sale again.";
     Order CancelRequested = "order.cancel_requested", "Somebody asked for its end.";
     Order CancelRefused = "order.cancel_refused", "Its delivery could no longer be called off.";
     Order OrderReviewed = "order.review_opened", "A person has to look at it.";
     Order OrderResolved = "order.review_closed", "A person decided.";
-    Order PaymentPending = "payment.pending", "The provider named a transaction that has not moved yet.";
+    Order PaymentPending = "payment.pending", "The provider named a transaction that waits.";
     Order PaymentCompleted = "payment.completed", "Money was captured.";
     Order PaymentFailed = "payment.failed", "An attempt ended without money.";
     Order RefundRequested = "payment.refund_requested", "Money is to go back.";

@@ -8,9 +8,8 @@
 //! A hold has one or many lines, all or none. It ends once: the first ending wins, every later one
 //! is told which it was. Its deadline is data, judged on log time: from the deadline on it can no
 //! longer be confirmed, released or extended, whether or not the sweep has been there, and before
-//! it nothing can expire it. While money is being moved for its order it is *confirming*: its
-//! deadline counts no more, and only the order ends it. (Elsewhere a hold is called a
-//! reservation.)
+//! it nothing can expire it. (Elsewhere a hold is called a reservation.) While money is being moved
+//! for its order it is *confirming*: its deadline counts no more, and only the order ends it.
 //!
 //! These functions never see a store: who may ask, which units are available and what the clock
 //! says are arguments.

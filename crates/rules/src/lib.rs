@@ -11,6 +11,7 @@ pub mod event;
 pub mod hold;
 pub mod idempotency;
 pub mod ids;
+pub mod lease;
 pub mod money;
 pub mod order;
 pub mod payment;

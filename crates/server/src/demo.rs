@@ -1,27 +1,34 @@
 //! `evenkeel demo`: a flash sale from nothing to proof, in one command.
 //!
-//! It starts `serve` as a child of its own on an empty directory, puts lamps on sale, and sends
-//! thousands of buyers at it over HTTP, each with a token of its own: some never give up, some
-//! click twice, some walk away from their hold, some give it back. In mid-sale the child is
-//! killed with -9 and started again; buyers keep their keys over it. In the end exactly
-//! min(units, willing) are sold, the book of answers agrees with the server, a probe buyer can
-//! buy what is left, and `verify` answers for each invariant.
+//! It plays the providers itself, starts `serve` as a child of its own on an empty directory, puts
+//! lamps on sale, and sends thousands of buyers at it over HTTP, each with a token of its own: some
+//! never give up, some click twice, some walk away from their hold, some call their order off or
+//! want money back. The bank declines, is late, calls back twice or never; delivery goes down;
+//! the child is killed with -9 and started again, and buyers keep their keys over it. In the end
+//! exactly min(units, willing) are sold, the money agrees with the bank's own ledger to the cent, a probe
+//! buyer can buy what is left, and `verify` answers for each invariant.
 //!
 //! The demo sees the server as any client does: over HTTP, and by what its processes print.
 
 mod after;
+mod bank;
+mod blows;
 mod buyer;
 mod cast;
 mod ground;
+mod orders;
 mod report;
 mod sale;
 mod server;
 mod stage;
+mod tab;
 mod view;
 
+use bank::Bank;
 use clap::{Args, ValueEnum};
 use ground::Ground;
 use report::Report;
+use sale::Servers;
 use server::Server;
 use stage::Stage;
 use std::path::PathBuf;
@@ -33,7 +40,8 @@ use std::time::Duration;
 #[command(after_help = "\
 Example: evenkeel demo --buyers 5000 --units 250 --faults many
 
-Exit codes: 0 sold = min(units, willing) and every invariant holds, 1 otherwise")]
+Exit codes: 0 sold = min(units, willing), the money agrees with the bank's ledger, and every
+            invariant holds; 1 otherwise")]
 pub(crate) struct DemoArgs {
     /// Buyers, each with a token and a customer of its own
     #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -45,7 +53,7 @@ pub(crate) struct DemoArgs {
     /// About how long the sale lasts; buyers arrive during its first half
     #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=600))]
     pub(crate) seconds: u32,
-    /// How often the server is killed with -9 in mid-sale: never, once, three times
+    /// What goes wrong in mid-sale
     #[arg(long, value_enum, default_value_t = Faults::Some)]
     pub(crate) faults: Faults,
     /// Serve on afterwards, until ctrl-c, and keep the data
@@ -59,23 +67,15 @@ pub(crate) struct DemoArgs {
     pub(crate) json: bool,
 }
 
-/// How often the server is killed.
+/// What goes wrong in mid-sale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Faults {
+    /// Nothing: every card is good, nothing is killed
     None,
+    /// The bank misbehaves, delivery goes down, the server is killed once
     Some,
+    /// The server is killed three times, and the bank is restarted
     Many,
-}
-
-impl Faults {
-    /// When, as shares of the time in which buyers arrive.
-    fn kills(self) -> &'static [f64] {
-        match self {
-            Self::None => &[],
-            Self::Some => &[0.4],
-            Self::Many => &[0.2, 0.5, 0.8],
-        }
-    }
 }
 
 impl DemoArgs {
@@ -98,44 +98,51 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
             anyhow::bail!("interrupted");
         }
         done = play(&args) => {
-            let (ground, report) = done?;
-            finish(&args, ground, &report).await
+            let (grounds, report) = done?;
+            finish(&args, grounds, &report).await
         }
     }
 }
 
 /// The sale and everything after it, up to the report.
-async fn play(args: &DemoArgs) -> anyhow::Result<(Ground, Report)> {
+async fn play(args: &DemoArgs) -> anyhow::Result<((Ground, Bank), Report)> {
     let ground = Ground::make(args.acks.as_deref())?;
     let live = view::View::new(args);
-    live.say("starting the server");
-    let server = Server::start(&ground).await?;
+    live.say("starting the servers");
+    let bank = Bank::open(&ground).await?;
+    let engine = Server::start(&ground).await?;
     live.say(&format!("making tokens for {} buyers", args.buyers));
     let (stage, acks) = Stage::set(args, &ground).await?;
-    let (server, sold) = sale::hold(args, &stage, (&ground, server), &live).await?;
+    let servers = Servers { engine, bank };
+    let (Servers { engine, bank }, sold) =
+        sale::hold(args, &stage, (&ground, servers), &live).await?;
     live.say("waiting until all is quiet, and probing what is left");
-    let settled = after::settle(args, &stage, &sold).await?;
+    let settled = after::settle(args, (&stage, &bank), &sold).await?;
     stage.recorder.stop_acks();
     acks.finish().await?;
-    server.stop().await?;
+    engine.stop().await?;
     live.say("verifying");
     let verify = after::verify(&ground).await?;
     live.end();
     let report = Report::new(args, &stage.parts, sold, settled, verify);
-    Ok((ground, report))
+    Ok(((ground, bank), report))
 }
 
-/// Prints the report; with `--keep`, serves on.
-async fn finish(args: &DemoArgs, mut ground: Ground, report: &Report) -> anyhow::Result<ExitCode> {
+/// Prints the report; with `--keep`, serves on, the bank included.
+async fn finish(
+    args: &DemoArgs,
+    (mut ground, _bank): (Ground, Bank),
+    report: &Report,
+) -> anyhow::Result<ExitCode> {
     if args.keep || !report.ok {
         ground.keep();
     }
     report.print(args, &ground)?;
     if args.keep {
         let server = Server::start(&ground).await?;
-        let (url, token) = (ground.url(), ground.token_file());
+        let (url, bank, token) = (ground.url(), ground.bank_url(), ground.token_file());
         eprintln!(
-            "serving on {url} until ctrl-c; admin token in {}",
+            "serving on {url} until ctrl-c, the sandbox on {bank}; admin token in {}",
             token.display()
         );
         tokio::signal::ctrl_c().await?;

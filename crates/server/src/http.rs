@@ -9,6 +9,7 @@
 //! SQL, reads a clock of its own, or tells a client what went on inside.
 
 mod answer;
+mod body;
 mod call;
 mod docs;
 pub(crate) mod fields;

@@ -21,7 +21,10 @@ fn machine<S: Copy>(
     write!(text, "\n## {title}\n\n| from | to |\n|---|---|\n").expect("text grows in memory");
     for from in states {
         let to: Vec<_> = states.iter().filter(|to| may(*from, **to)).collect();
-        let to: Vec<_> = to.into_iter().map(|to| format!("`{}`", name(*to))).collect();
+        let to: Vec<_> = to
+            .into_iter()
+            .map(|to| format!("`{}`", name(*to)))
+            .collect();
         let to = if to.is_empty() {
             "(ended)".to_owned()
         } else {
@@ -62,8 +65,13 @@ fn events(text: &mut String) {
     text.push_str("\n## Events\n\n| type | stream | meaning |\n|---|---|---|\n");
     for kind in Kind::ALL {
         let stream = kind.aggregate().word();
-        writeln!(text, "| `{}` | `{stream}:` | {} |", kind.name(), kind.meaning())
-            .expect("text grows in memory");
+        writeln!(
+            text,
+            "| `{}` | `{stream}:` | {} |",
+            kind.name(),
+            kind.meaning()
+        )
+        .expect("text grows in memory");
     }
 }
 
@@ -80,9 +88,19 @@ fn the_page_of_states_is_what_the_rules_say() {
     let order = |from: Order, to: Order| from.next(to).is_ok();
     machine(&mut text, "Order", &Order::ALL, (Order::name, &order));
     let payment = |from: Payment, to: Payment| from.may_become(to);
-    machine(&mut text, "Payment", &Payment::ALL, (Payment::name, &payment));
+    machine(
+        &mut text,
+        "Payment",
+        &Payment::ALL,
+        (Payment::name, &payment),
+    );
     let shipment = |from: Shipment, to: Shipment| from.next(to).is_ok();
-    machine(&mut text, "Shipment", &Shipment::ALL, (Shipment::name, &shipment));
+    machine(
+        &mut text,
+        "Shipment",
+        &Shipment::ALL,
+        (Shipment::name, &shipment),
+    );
     sagas(&mut text);
     events(&mut text);
     hold_to("states.md", &text);
@@ -91,7 +109,9 @@ fn the_page_of_states_is_what_the_rules_say() {
 #[test]
 fn every_stream_has_an_event_that_begins_it() {
     for aggregate in Aggregate::ALL {
-        let mut all = Kind::ALL.iter().filter(|kind| kind.aggregate() == aggregate);
+        let mut all = Kind::ALL
+            .iter()
+            .filter(|kind| kind.aggregate() == aggregate);
         assert!(all.any(|kind| kind.begins()), "{}", aggregate.word());
     }
 }

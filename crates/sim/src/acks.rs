@@ -84,7 +84,7 @@ fn route(command: &Command) -> (&'static str, String, String) {
             let id = customer.to_string();
             ("DELETE", format!("/v1/private/{id}"), id)
         }
-        Command::Report { .. } | Command::ApplyCallback { .. } => {
+        Command::Report { .. } | Command::ApplyCallback { .. } | Command::Beat { .. } => {
             unreachable!("only the runner asks for {}", command.name())
         }
         Command::CreateToken { id, .. } => post("/v1/tokens".to_owned(), id.as_str()),

@@ -75,7 +75,10 @@ impl Node {
             name,
             clock: Arc::new(SimClock::new(world.start(), Arc::clone(&freezer))),
             ids: Arc::new(SimIds::new(seed)),
-            options: Mutex::new(options),
+            options: Mutex::new(Options {
+                node: Some(name.to_owned()),
+                ..options
+            }),
             freezer,
             process: Mutex::default(),
             died: Notify::new(),

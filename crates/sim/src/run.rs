@@ -85,6 +85,7 @@ fn engine_options(rng: &mut fastrand::Rng) -> evenkeel_engine::Options {
         queue_max: if rng.u8(0..5) > 0 { 1_024 } else { 3 },
         wait: ms(rng, 800, 3_000),
         max_life: Millis(20_000),
+        node: None,
         saga: true,
         saga_every: ms(rng, 20, 300),
         call_timeout: ms(rng, 100, 2_000),

@@ -62,6 +62,7 @@ fn an_event_is_written_and_read_back() {
         key: Some((&name, &fingerprint)),
         id: "unused",
         actor: "t-shop",
+        lease: None,
     };
     let mut text = Text::begin(812, AT, cause);
     for (kind, version, previous) in [(Kind::Expired, 2, 700), (Kind::Confirmed, 4, 811)] {
@@ -102,6 +103,7 @@ fn a_commit_without_key_or_events_is_a_row_too() {
         key: None,
         id: "h-1",
         actor: "engine",
+        lease: None,
     };
     let text = Text::begin(1, LogTime::from_micros(-5), cause).end(&[]);
     let expected = concat!(

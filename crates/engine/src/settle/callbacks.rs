@@ -37,6 +37,12 @@ fn waits(order: Option<&OrderRow>, heard: Option<&Heard>, received: &Received) -
     paid && ended && heard != Some(&Heard::Known)
 }
 
+/// Whether it is about a charge that the provider is not being asked about.
+fn is_unasked(row: &OrderRow, received: &Received) -> bool {
+    let of_charge = matches!(&received.news, News::Money { word, .. } if *word != Word::Refunded);
+    of_charge && row.body.status != Status::Pending && !row.body.watched
+}
+
 impl Judge<'_> {
     /// Keeps a callback under the provider's id for it. The same again is a replay; another body
     /// under the same id is kept too, set aside, and so is what contradicts what is known already.
@@ -72,7 +78,14 @@ impl Judge<'_> {
         let why = if other_body {
             Some(SetAside::OtherBody)
         } else {
-            (heard == Some(Heard::Contradicts)).then_some(SetAside::Contradicts)
+            let alone = order.as_ref().is_some_and(|row| is_unasked(row, received));
+            let contradicts = match heard {
+                Some(Heard::Contradicts) => true,
+                // Nobody is asked about the charge, so nothing that came would explain it.
+                Some(Heard::Early) => alone,
+                Some(Heard::Known | Heard::Changed(_)) | None => false,
+            };
+            contradicts.then_some(SetAside::Contradicts)
         };
         let row = self.new_callback(received, why);
         let id = row.created.to_string();
@@ -165,6 +178,7 @@ impl Judge<'_> {
         if row.body.state != State::Stored {
             return Ok(self.nothing_told());
         }
+        self.fence(commit, created)?;
         let Some(order) = self.order(&row.body.order)?.cloned() else {
             return self.wait(commit, row, SetAside::UnknownOrder);
         };

@@ -51,14 +51,14 @@ impl Judge<'_> {
                 keys: vec![Key::of_callback(received).name],
                 ..Touch::default()
             },
-            Command::ApplyCallback { created } => {
+            Command::ApplyCallback { created, .. } => {
                 let row = self.view.callbacks.get(created).and_then(Option::as_ref);
                 Touch {
                     callbacks: vec![*created],
                     ..row.map_or_else(Touch::default, |row| self.wants_of(&row.body.order))
                 }
             }
-            Command::Erase { .. } => Touch::default(),
+            Command::Erase { .. } | Command::Beat { .. } => Touch::default(),
             Command::CreateToken { id, .. } | Command::RevokeToken { id } => Touch {
                 tokens: vec![id.clone()],
                 ..Touch::default()

@@ -285,6 +285,7 @@ impl Judge<'_> {
         let Some(row) = self.order(id)?.cloned() else {
             return Err(Stop::Corrupt(format!("order {id} is gone")));
         };
+        self.fence(commit, row.created)?;
         let spare = self.spare(&row.body)?;
         // A call that the order no longer needs says facts, and counts for no try.
         let tries = if *seen == row.version {

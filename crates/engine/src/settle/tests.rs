@@ -34,6 +34,7 @@ impl World {
             time: LogTime::default(),
             format: evenkeel_rules::event::FORMAT,
             refusals: 0,
+            leases: evenkeel_rules::lease::Leases::default(),
             batches: VecDeque::new(),
         };
         Self {

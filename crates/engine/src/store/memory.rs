@@ -14,6 +14,7 @@ use crate::port::{
 };
 use async_trait::async_trait;
 use evenkeel_rules::ids::{CustomerId, HoldId, OrderId, SkuId, TokenId};
+use evenkeel_rules::lease::Leases;
 use evenkeel_rules::stock::Balances;
 use evenkeel_rules::time::LogTime;
 use parking_lot::RwLock;
@@ -81,6 +82,7 @@ impl MemoryStore {
             time: LogTime::default(),
             format: evenkeel_rules::event::FORMAT,
             refusals: 0,
+            leases: Leases::default(),
             batches: VecDeque::new(),
         };
         Self::from_tables(Tables {

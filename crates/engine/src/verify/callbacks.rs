@@ -100,12 +100,15 @@ impl Fold {
     /// I6 and I7: a callback is born here, under the provider's id for it.
     fn stored(&self, (entry, event): (&Entry, &EntryEvent), callback: &Callback, book: &mut Book) {
         let again = callback.why == Some(SetAside::OtherBody);
-        // One that contradicts what is known already is set aside as it comes.
-        let contradicts = callback.why == Some(SetAside::Contradicts);
-        let set_aside = callback.state == State::Quarantined && (again || contradicts);
-        let fresh = callback.state == State::Stored && callback.why.is_none();
+        let begins = match callback.why {
+            None => callback.state == State::Stored,
+            Some(SetAside::OtherBody | SetAside::Contradicts) => {
+                callback.state == State::Quarantined
+            }
+            Some(SetAside::UnknownOrder) => false,
+        };
         let here = event.id() == self.position.to_string() && callback.stored_at == entry.at;
-        if !here || !(fresh || set_aside) {
+        if !here || !begins {
             self.illegal(event, "no callback begins like this", book);
         }
         book.checked(Invariant::I6, 1);
@@ -122,7 +125,9 @@ impl Fold {
             .key()
             .map(|(name, fingerprint)| (name, hex(&fingerprint)));
         let stands = match &known {
-            Some((key, fingerprint)) => *key == name && callback.sha256.starts_with(fingerprint),
+            Some((key, fingerprint)) => {
+                !again && *key == name && callback.sha256.starts_with(fingerprint)
+            }
             None => again,
         };
         if !stands {

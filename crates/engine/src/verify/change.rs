@@ -10,8 +10,8 @@ use crate::chain::EntryEvent;
 use crate::commit::{hold_name, order_name};
 use evenkeel_rules::event::Kind;
 use evenkeel_rules::order::{Line, Order, Refund, ReviewState, Status, Units};
-use evenkeel_rules::saga::State;
-use evenkeel_rules::shipment::Shipment;
+use evenkeel_rules::saga::{State, at};
+use evenkeel_rules::shipment::Status as Parcel;
 use evenkeel_rules::stock::{Move, Operation};
 use evenkeel_rules::time::LogTime;
 use serde_json::json;
@@ -106,8 +106,8 @@ fn priced(order: &Order) -> bool {
             .checked_mul(line.price)
     };
     let lines = order.lines.iter().map(line);
-    let all = lines.chain(order.adjustments.iter().map(|it| Some(it.amount)));
-    let sum = all.fold(Some(0_i64), |sum, part| sum?.checked_add(part?));
+    let mut all = lines.chain(order.adjustments.iter().map(|it| Some(it.amount)));
+    let sum = all.try_fold(0_i64, |sum, part| sum.checked_add(part?));
     sum == Some(order.total.amount) && order.total.amount >= 0
 }
 
@@ -120,10 +120,7 @@ fn broken(was: &Order, pair: &Pair<'_>) -> Option<&'static str> {
             paid(was, now),
             "the status of its payment may not become that",
         ),
-        (
-            parcel(was.shipment.as_ref(), now),
-            "its parcel may not get there",
-        ),
+        (parcel(was, now), "its parcel may not get there"),
         (
             refunds(&was.refunds, &now.refunds),
             "a refund may not become that",
@@ -164,14 +161,19 @@ fn paid(was: &Order, now: &Order) -> bool {
     before == after || before.may_become(after)
 }
 
-fn parcel(was: Option<&Shipment>, now: &Order) -> bool {
-    match (was, &now.shipment) {
+/// A parcel goes its way under its name; one that was dropped may be asked for anew.
+fn parcel(was: &Order, now: &Order) -> bool {
+    let asking = was.saga.state == State::Running && was.saga.step == at::DELIVER;
+    match (&was.shipment, &now.shipment) {
         (None, None) => true,
-        (None, Some(now)) => now.status == evenkeel_rules::shipment::Status::Requested,
+        (None, Some(now)) => now.status == Parcel::Requested,
         (Some(_), None) => false,
         (Some(was), Some(now)) => {
-            let named = was.delivery.is_none() || was.delivery == now.delivery;
-            named && (was.status == now.status || was.status.next(now.status).is_ok())
+            let dropped = matches!(was.status, Parcel::Cancelled | Parcel::Failed);
+            let renamed = was.delivery.is_some() && was.delivery != now.delivery;
+            let anew = asking && dropped && renamed && now.delivery.is_some();
+            let from = if anew { Parcel::Requested } else { was.status };
+            (anew || !renamed) && (from == now.status || from.next(now.status).is_ok())
         }
     }
 }

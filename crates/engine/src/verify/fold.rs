@@ -8,7 +8,7 @@ use super::callbacks::CallbackFold;
 use super::holds::Holds;
 use super::names::Of;
 use super::orders::{Orders, RowFold};
-use super::privacy::Secrets;
+use super::privacy::{self, Secrets};
 use super::report::{Book, Draft, Invariant, Kind as Wrong, Subject};
 use crate::body::StockData;
 use crate::chain::{Entry, EntryEvent};
@@ -374,6 +374,7 @@ impl Fold {
 
     fn sku_event(&mut self, event: &EntryEvent, book: &mut Book) -> Result<bool, String> {
         let sku: Sku = event.data()?;
+        privacy::members(event, &sku, self.position, book);
         same_id(event, sku.terms.sku.as_str())?;
         let before = self
             .skus
@@ -387,6 +388,7 @@ impl Fold {
 
     fn token_event(&mut self, event: &EntryEvent, book: &mut Book) -> Result<bool, String> {
         let token: Token = event.data()?;
+        privacy::members(event, &token, self.position, book);
         same_id(event, token.id.as_str())?;
         let before = self.tokens.get(&token.id).map(|fold| fold.stream);
         let stream = self.advance(before, event, book);
@@ -409,6 +411,7 @@ impl Fold {
         book: &mut Book,
     ) -> Result<bool, String> {
         let data: StockData = event.data()?;
+        privacy::members(event, &data, self.position, book);
         same_id(event, data.sku.as_str())?;
         let before = self.skus.get(&data.sku).and_then(|fold| fold.stock);
         let stream = self.advance(before, event, book);

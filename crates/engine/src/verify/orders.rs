@@ -221,7 +221,11 @@ impl Fold {
             }
             return Ok(Some(order));
         }
-        let patch: Patch = event.data()?;
+        let patch: Patch = event.data().inspect_err(|what| {
+            if what.starts_with("unknown field") {
+                privacy::stranger(event, what, self.position, book);
+            }
+        })?;
         privacy::members(event, &patch, self.position, book);
         Ok(was.map(|order| patch.apply(order.clone())))
     }

@@ -1,7 +1,7 @@
 //! I21: nothing in the log that may have to be erased, and the texts beside it are what came.
 //!
-//! Two things are looked at. The data of an order's or a callback's event has no member that its
-//! type does not know, so that nothing can stand in it unseen. And the private text that a row
+//! Two things are looked at. The data of an event has no member that its type does not know, so that
+//! nothing can stand in it unseen. And the private text that a row
 //! made, as long as it is not erased, does not occur in the row: a payment token, an address, a
 //! reason in words, a callback as it came. That of a callback must also have the hash that the log
 //! has of it; an order's has none there, so that an edited one is not found.
@@ -56,7 +56,7 @@ impl Secrets {
     pub(super) fn note(&mut self, entry: &Entry, position: u64, text: &[u8]) {
         let made = matches!(
             entry.cause.kind.as_str(),
-            "take_order" | "cancel_order" | "refund_order" | "resolve_order" | "callback"
+            "take_order" | "cancel_order" | "refund_order" | "resolve_order" | "callback" | "erase"
         );
         if !made {
             return;
@@ -218,17 +218,22 @@ pub(super) fn members<T: Serialize>(event: &EntryEvent, data: &T, position: u64,
     book.checked(Invariant::I21, 1);
     let raw = event.data.get();
     let known = serde_json::to_string(data).expect("what was read is plain JSON");
-    let stranger = (raw != known).then(|| {
+    let member = (raw != known).then(|| {
         let raw = serde_json::from_str(raw).unwrap_or_default();
         let known = serde_json::from_str(&known).unwrap_or_default();
         strange(&raw, &known)
     });
     let mail = event.kind.aggregate() == Aggregate::Order && raw.contains('@') && has_mail(raw);
-    let what = match stranger.flatten() {
+    let what = match member.flatten() {
         Some(member) => format!("its data has the member {member}, which no event has"),
         None if mail => "its data has what looks like an e-mail address".to_owned(),
         None => return,
     };
+    stranger(event, &what, position, book);
+}
+
+/// Reports that an event's data has what no event may have.
+pub(super) fn stranger(event: &EntryEvent, what: &str, position: u64, book: &mut Book) {
     let draft = Draft {
         detail: format!("{} version {}: {what}", event.stream, event.version),
         ..wrong(Wrong::TextLeaked, subject(event), position)

@@ -3,6 +3,7 @@
 use super::fold::{Fold, NameCheck, Step, Stream, same_id, subject, wrong};
 use super::holds::{HoldFold, body_fits, body_hash, core_hash, kind_of, takes};
 use super::names::Of;
+use super::privacy;
 use super::report::{Book, Draft, Invariant, Kind as Wrong};
 use crate::chain::{Entry, EntryEvent};
 use crate::commit::hold_name;
@@ -21,6 +22,7 @@ impl Fold {
         book: &mut Book,
     ) -> Result<bool, String> {
         let hold: Hold = event.data()?;
+        privacy::members(event, &hold, self.position, book);
         same_id(event, hold.id.as_str())?;
         let name = hold_name(&hold.id);
         let index = self.holds.index(&name);

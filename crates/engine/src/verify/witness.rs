@@ -32,8 +32,12 @@ pub(super) async fn vouches(
         return Ok(Some(false));
     }
     let mut vouched = None;
-    for event in &entry.events {
+    for (number, event) in entry.events.iter().enumerate() {
+        let mut later = entry.events[number + 1..].iter();
+        let is_last = later.all(|other| other.stream != event.stream);
         let said = match event.kind.aggregate() {
+            // The state row is what the last of them left.
+            Aggregate::Hold if !is_last => None,
             Aggregate::Hold => of_hold(store, event, position).await?,
             Aggregate::Sku => of_sku(store, event, position).await?,
             Aggregate::Stock => of_stock(store, event, position).await?,

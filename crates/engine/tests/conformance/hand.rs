@@ -60,6 +60,7 @@ fn log(writes: &mut Writes, kind: Kind, id: &str, data: &[u8]) -> u64 {
         key: None,
         id: "x",
         actor: "engine",
+        lease: None,
     };
     let mut text = Text::begin(position, writes.head.time, cause);
     text.event(&NewEvent {

@@ -53,7 +53,7 @@ fn shown(effect: Effect) -> String {
             format!("{} {} {parked} {:?}", row.last, row.version, row.body)
         }
         Effect::Erased(count) => format!("{count} erased"),
-        Effect::Tried => "tried".to_owned(),
+        Effect::Tried | Effect::Lease { .. } => "tried".to_owned(),
     }
 }
 

@@ -10,9 +10,9 @@ use super::{Fixture, audit};
 use evenkeel_engine::callback::Sender;
 use evenkeel_engine::commit::{Command, Effect, Received, Rejection, hold_of};
 use evenkeel_engine::port::{CallbackRow, Clock, OrderRow, Store};
-use evenkeel_engine::{Done, Engine, Options, Ports, Refusal};
+use evenkeel_engine::{Done, Engine, Options, Ports, Refusal, Request};
 use evenkeel_rules::hold::State;
-use evenkeel_rules::ids::{LocationId, RefundId};
+use evenkeel_rules::ids::RefundId;
 use evenkeel_rules::money::{Currency, Money};
 use evenkeel_rules::order::{self, Ask, News, Receipt, ReturnLine, Status, Task, Told, Word};
 use evenkeel_rules::payment::Settled;
@@ -47,6 +47,7 @@ fn report(row: &OrderRow, task: Task, told: Told) -> Command {
         told,
         seen: row.version,
         random: 7,
+        lease: None,
     }
 }
 
@@ -77,11 +78,9 @@ fn shown(row: &OrderRow) -> (u64, u64, &order::Order) {
     (row.last, row.version, &row.body)
 }
 
-pub(crate) async fn an_order_is_taken_charged_confirmed_and_delivered<F: Fixture>() {
-    let fixture = F::empty().await;
-    let shop = Shop::with_lamps(&fixture, 5).await;
-    let request = keyed("k-1", take("o-1", &[("lamp", 2)], None));
-    let taken = shop.ok(request.clone()).await;
+/// Takes the order, and looks at all that its first commit leaves.
+async fn just_taken(shop: &Shop, request: Request) -> OrderRow {
+    let taken = shop.ok(request).await;
     let position = taken.position;
     let row = order_of(taken);
     assert_eq!((row.created, row.version), (position, 1));
@@ -95,74 +94,57 @@ pub(crate) async fn an_order_is_taken_charged_confirmed_and_delivered<F: Fixture
     let logged = audit::texts(&*shop.store).await.concat();
     assert!(!logged.contains("where o-1 goes"), "it is never logged");
     assert_eq!(due(&*shop.store, at(1_000), 9).await, ["o-1"]);
-    // Neither the customer nor the sweep ends a hold on which money is being moved.
+    // The customer cannot give a hold back on which money is being moved.
     let no = shop.no(ask(release(hold.as_str()))).await;
     assert!(matches!(no, Rejection::Hold(_)), "{no:?}");
+    row
+}
+
+/// Reports one answer of a provider; the order after it.
+async fn told(shop: &Shop, row: &OrderRow, task: Task, told: Told) -> OrderRow {
+    order_of(shop.ok(ask(report(row, task, told))).await)
+}
+
+pub(crate) async fn an_order_is_taken_charged_confirmed_and_delivered<F: Fixture>() {
+    let fixture = F::empty().await;
+    let shop = Shop::with_lamps(&fixture, 5).await;
+    let request = keyed("k-1", take("o-1", &[("lamp", 2)], None));
+    let row = just_taken(&shop, request.clone()).await;
+    let position = row.created;
 
     let total = row.body.total.amount;
     let charged = report(&row, Task::Charge, money("t-1", Settled::Completed, total));
     let row = order_of(shop.ok(ask(charged.clone())).await);
     assert_eq!(row.body.status, Status::Confirmed);
+    let hold = hold_of(&order("o-1"));
     assert_eq!(shop.state(hold.as_str()).await, State::Confirmed);
     assert_eq!(shop.balances("lamp").await.raw(), [-5, 3, 0, 2, 0, 0, 0]);
     let same = shop.ok(ask(charged)).await;
     assert_eq!(same.effect, Effect::Tried, "the same news changes nothing");
 
-    let row = order_of(
-        shop.ok(ask(report(
-            &row,
-            Task::Deliver,
-            parcel(&row, Parcel::Initiated),
-        )))
-        .await,
-    );
-    let row = order_of(
-        shop.ok(ask(report(
-            &row,
-            Task::AskDelivery,
-            parcel(&row, Parcel::InTransit),
-        )))
-        .await,
-    );
+    let said = parcel(&row, Parcel::Initiated);
+    let row = told(&shop, &row, Task::Deliver, said).await;
+    let said = parcel(&row, Parcel::InTransit);
+    let row = told(&shop, &row, Task::AskDelivery, said).await;
     assert_eq!(row.body.status, Status::Shipped);
-    let row = order_of(
-        shop.ok(ask(report(
-            &row,
-            Task::AskDelivery,
-            parcel(&row, Parcel::Delivered),
-        )))
-        .await,
-    );
+    let said = parcel(&row, Parcel::Delivered);
+    let row = told(&shop, &row, Task::AskDelivery, said).await;
     assert_eq!((row.body.status, row.due), (Status::Delivered, None));
     assert_eq!(shop.balances("lamp").await.raw(), [-5, 3, 0, 0, 2, 0, 0]);
     assert_eq!(due(&*shop.store, at(99_000_000), 9).await, [""; 0]);
 
     let again = shop.ok(request).await;
     assert!(again.replayed && again.position == position);
-    assert_eq!(
-        order_of(again).body.status,
-        Status::Pending,
-        "as it was then"
-    );
+    let then = order_of(again).body.status;
+    assert_eq!(then, Status::Pending, "as it was then");
     let no = shop.no(ask(take("o-1", &[("lamp", 1)], None))).await;
     assert_eq!(no, order::Rejection::AlreadyExists.into());
-    let lamps = shop
-        .store
-        .sku(&super::world::sku("lamp"))
-        .await
-        .expect("readable")
-        .rows;
-    assert_eq!(lamps.expect("listed").1[0].0, LocationId::main());
     shop.close().await;
 
     let shop = Shop::open_with(fixture.reopen().await, TestClock::new(), options()).await;
-    let kept = shop
-        .store
-        .order(&order("o-1"))
-        .await
-        .expect("readable")
-        .rows;
-    assert_eq!(shown(&kept.expect("it is kept")), shown(&row));
+    let kept = shop.store.order(&order("o-1")).await.expect("readable");
+    let kept = kept.rows.expect("it is kept");
+    assert_eq!(shown(&kept), shown(&row));
     shop.close().await;
 }
 
@@ -183,10 +165,21 @@ pub(crate) async fn a_callback_is_kept_once_and_taken_in_once<F: Fixture>() {
     assert_eq!(due(&*shop.store, START, 9).await, [format!("#{created}")]);
     let again = shop.ok(ask(said())).await;
     assert_eq!((again.replayed, again.position), (true, kept.position));
-    let row = order_of(shop.ok(ask(Command::ApplyCallback { created })).await);
+    let row = order_of(
+        shop.ok(ask(Command::ApplyCallback {
+            created,
+            lease: None,
+        }))
+        .await,
+    );
     assert_eq!(row.body.status, Status::Confirmed);
     let head = shop.head().await;
-    let twice = shop.ok(ask(Command::ApplyCallback { created })).await;
+    let twice = shop
+        .ok(ask(Command::ApplyCallback {
+            created,
+            lease: None,
+        }))
+        .await;
     assert_eq!((twice.effect, shop.head().await), (Effect::Tried, head));
 
     // Another body under the same id is kept beside it, for a person.
@@ -244,6 +237,7 @@ pub(crate) async fn a_customers_texts_are_erased_and_nothing_else_changes<F: Fix
     let erase = Command::Erase {
         customer: who.clone(),
         texts,
+        reason: "she asked".to_owned(),
     };
     let done = shop.ok(keyed("k-1", erase.clone())).await;
     assert_eq!(done.effect, Effect::Erased(2));
@@ -416,6 +410,7 @@ async fn asked(store: &dyn Store, step: Step, (number, now): (usize, LogTime)) -
             due.iter().find_map(|row| match row {
                 evenkeel_engine::port::DueRow::Callback(row) => Some(Command::ApplyCallback {
                     created: row.created,
+                    lease: None,
                 }),
                 evenkeel_engine::port::DueRow::Order(_) => None,
             })
@@ -427,6 +422,7 @@ async fn asked(store: &dyn Store, step: Step, (number, now): (usize, LogTime)) -
             Some(Command::Erase {
                 customer: who,
                 texts,
+                reason: "she asked".to_owned(),
             })
         }
     }

@@ -304,3 +304,121 @@ async fn what_a_damaged_log_did_is_not_held_against_answers() {
     );
     assert_eq!(report.check(Invariant::I5).result, Outcome::NotCheckable);
 }
+
+async fn trade() -> Memory {
+    let site = Memory::new();
+    super::trade::Trade::new(&site.0).open().await;
+    site
+}
+
+/// What is found after some answers about orders.
+async fn found_of_orders(lines: &[String]) -> Vec<Named> {
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    findings(&told(&trade().await, &lines).await)
+}
+
+const ORDERS: &str = "/v1/orders";
+
+#[tokio::test]
+async fn answers_about_orders_that_the_log_kept_are_held() {
+    let of = |id: &str| format!(",\"id\":\"{id}\"");
+    let lines = [
+        ack("take-o-1", ORDERS, "201", &of("o-1")),
+        ack("take-o-2", ORDERS, "201", &of("o-2")),
+        ack("can-6", "/v1/orders/o-6/cancel", "202", &of("o-6")),
+        ack("can-6b", "/v1/orders/o-6/cancel", "200", &of("o-6")),
+        ack("can-11", "/v1/orders/o-11/cancel", "200", &of("o-11")),
+        ack("can-12", "/v1/orders/{id}/cancel", "404", &of("o-12")),
+        ack("ref-4", "/v1/orders/o-4/refunds", "201", &of("rf-1")),
+        ack("ret-4", "/v1/orders/{id}/returns", "201", &of("o-4")),
+        ack("res-21", "/v1/reviews/o-21/approve", "200", &of("o-21")),
+        ack(
+            "late",
+            ORDERS,
+            "409",
+            ",\"id\":\"o-1\",\"code\":\"already_exists\"",
+        ),
+    ];
+    assert_eq!(found_of_orders(&lines).await, []);
+}
+
+#[tokio::test]
+async fn answers_about_orders_that_the_log_does_not_have_are_lost() {
+    let of = |id: &str| format!(",\"id\":\"{id}\"");
+    for (line, subject) in [
+        (ack("gone", ORDERS, "201", &of("o-77")), "order o-77"),
+        (ack("take-o-1", ORDERS, "201", &of("o-2")), "order o-2"),
+        (
+            ack("gone", "/v1/orders/o-1/cancel", "202", &of("o-1")),
+            "order o-1",
+        ),
+        (
+            ack("gone", "/v1/orders/o-4/returns", "201", &of("o-4")),
+            "order o-4",
+        ),
+    ] {
+        assert_eq!(found_of_orders(&[line]).await, lost(subject));
+    }
+    let no = ",\"id\":\"o-1\",\"code\":\"price_changed\"";
+    let line = ack("take-o-1", ORDERS, "409", no);
+    assert_eq!(found_of_orders(&[line]).await, refused("order o-1"));
+}
+
+#[tokio::test]
+async fn a_sold_out_order_is_judged_by_the_units_at_its_position() {
+    for (units, is_true) in [(60, false), (61, true)] {
+        let line = sold_out(2, &format!("[{{\"sku\":\"lamp\",\"quantity\":{units}}}]"));
+        let line = line.replace(HOLDS, ORDERS);
+        let expected = [named(Invariant::I22, Kind::FalseSoldOut, "sku lamp")];
+        let expected = if is_true { &[][..] } else { &expected[..] };
+        assert_eq!(found_of_orders(&[line]).await, expected, "{units}");
+    }
+}
+
+#[tokio::test]
+async fn one_key_text_in_two_scopes_and_for_two_intents_is_two_keys() {
+    use evenkeel_engine::commit::Key;
+    use evenkeel_rules::ids::CustomerId;
+    let site = Memory::new();
+    let mut shop = Shop::new(&site.0);
+    shop.run("", super::shop::put("lamp", "Lamp")).await;
+    shop.run("", receive("lamp", 9)).await;
+    let customer = CustomerId::new("c-1").expect("an id");
+    let mine = Key::new(Some(&customer), "same", &[b"mine"]);
+    let ours = Key::new(None, "same", &[b"ours"]);
+    let of = |id: &str| place(id, &[("lamp", 1)], 600_000);
+    shop.commit(Some(mine), of("h-1")).await;
+    shop.commit(Some(ours), of("h-2")).await;
+    shop.run("", of("h-3")).await;
+    let other = Key::new(Some(&customer), "both", &[b"mine"]);
+    shop.commit(Some(other), super::shop::release("h-3")).await;
+    let again = Key::new(None, "both", &[b"ours"]);
+    shop.commit(Some(again), super::shop::confirm("h-2", None))
+        .await;
+    let line = |key: &str, route: &str, more: &str| {
+        format!(
+            "{{\"key\":\"{key}\",\"customer\":\"c-1\",\"method\":\"POST\",\
+             \"route\":\"{route}\",{more}}}"
+        )
+    };
+    let yes = |id: &str| format!("\"id\":\"{id}\",\"status\":201");
+    let no = |id: &str| format!("\"id\":\"{id}\",\"status\":409,\"code\":\"already_exists\"");
+    let lines = [
+        // Whoever wrote this down knew both buyers' keys by one customer.
+        line("same", HOLDS, &yes("h-2")),
+        line("same", HOLDS, &yes("h-1")),
+        line("both", "/v1/holds/h-2/confirm", &yes("h-2")),
+        line("both", "/v1/holds/h-3/release", &yes("h-3")),
+    ];
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    assert_eq!(findings(&told(&site, &lines).await), []);
+    let lines = [
+        line("same", HOLDS, &yes("h-2")).replace("\"c-1\"", "null"),
+        line("same", HOLDS, &no("h-9")).replace("c-1", "c-7"),
+        line("both", "/v1/holds/h-9/confirm", &no("h-9")),
+    ];
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    assert_eq!(findings(&told(&site, &lines).await), []);
+    let lost_one = line("same", HOLDS, &yes("h-3"));
+    assert_eq!(findings(&told(&site, &[&lost_one]).await), lost("hold h-3"));
+}

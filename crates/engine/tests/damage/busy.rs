@@ -3,6 +3,7 @@
 use super::clean::live;
 use super::shop::{Shop, place, receive, release};
 use super::site::findings;
+use super::trade::{PRICE, Trade, cancel, money_news};
 use async_trait::async_trait;
 use evenkeel_engine::commit::Name;
 use evenkeel_engine::port::{
@@ -12,11 +13,12 @@ use evenkeel_engine::port::{
 use evenkeel_engine::store::memory::MemoryStore;
 use evenkeel_engine::verify::{Inputs, verify};
 use evenkeel_rules::ids::{CustomerId, HoldId, OrderId, SkuId};
+use evenkeel_rules::order::Word;
 use evenkeel_rules::stock::Balances;
 use evenkeel_rules::time::LogTime;
 
 /// A store on which somebody writes between any two reads.
-struct Busy {
+pub(crate) struct Busy {
     store: MemoryStore,
     every: u64,
     reads: std::sync::atomic::AtomicU64,
@@ -24,7 +26,7 @@ struct Busy {
 }
 
 impl Busy {
-    fn new(store: MemoryStore, every: u64) -> Self {
+    pub(crate) fn new(store: MemoryStore, every: u64) -> Self {
         let first = store.tables().head.position;
         let reads = std::sync::atomic::AtomicU64::new(0);
         Self {
@@ -54,6 +56,13 @@ impl Busy {
         shop.run(&format!("busy-{at}"), place(&id, &[("lamp", 1)], 600_000))
             .await;
         shop.run("", release(&id)).await;
+        let mut trade = Trade { shop };
+        let id = format!("busy-o-{at}");
+        trade.sold(&id, 1).await;
+        trade.shop.run("", cancel(&id)).await;
+        trade
+            .heard(&id, &id, money_news(&id, Word::Completed, PRICE))
+            .await;
     }
 }
 
@@ -144,8 +153,8 @@ impl Store for Busy {
         self.store.due_rows(until, limit).await
     }
 
+    /// Nobody writes here: every write makes texts, each of which is read.
     async fn private(&self, id: PrivateId) -> Result<At<Option<PrivateRow>>, Fault> {
-        self.write().await;
         self.store.private(id).await
     }
 

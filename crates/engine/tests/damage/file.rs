@@ -1,15 +1,18 @@
 //! The SQLite site: its file is edited with plain SQL.
 
-use super::shop::Shop;
-use super::site::Site;
+use super::site::{History, Site};
 use async_trait::async_trait;
 use evenkeel_engine::clock::SystemIds;
-use evenkeel_engine::commit::Name;
-use evenkeel_engine::port::{Fault, HoldRow, LogRow, SkuRow, Store, TokenRow};
+use evenkeel_engine::commit::{Name, hold_name, order_name};
+use evenkeel_engine::port::{
+    CallbackRow, Fault, HoldRow, LogRow, OrderRow, Row, SkuRow, Store, TokenRow,
+};
 use evenkeel_engine::store::sqlite::names::{Entry, Mark, Names, NamesOptions};
-use evenkeel_engine::store::sqlite::{FILE, SqliteStore};
+use evenkeel_engine::store::sqlite::{FILE, SqliteStore, text_of};
 use evenkeel_rules::ids::SkuId;
+use evenkeel_rules::order::Tries;
 use evenkeel_rules::stock::Balances;
+use evenkeel_rules::time::LogTime;
 use rusqlite::{Connection, params};
 use std::path::Path;
 use std::sync::Arc;
@@ -29,18 +32,23 @@ pub(crate) struct File {
 impl File {
     /// A file with the usual history.
     pub(crate) async fn new() -> Self {
-        Self::with(NAMES).await
+        Self::of(History::Holds).await
+    }
+
+    /// A file with one of the histories.
+    pub(crate) async fn of(history: History) -> Self {
+        Self::with(NAMES, history).await
     }
 
     /// A file none of whose names is in a run: the index is fed from the log at each opening.
-    pub(crate) async fn fed_from_the_log() -> Self {
-        Self::with(NamesOptions::default()).await
+    pub(crate) async fn fed_from_the_log(history: History) -> Self {
+        Self::with(NamesOptions::default(), history).await
     }
 
-    async fn with(names: NamesOptions) -> Self {
+    async fn with(names: NamesOptions, history: History) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let store = SqliteStore::open(dir.path(), &SystemIds, names).expect("a fresh store");
-        Shop::new(&store).open().await;
+        history.write(&store).await;
         drop(store);
         Self { dir, names }
     }
@@ -81,6 +89,39 @@ fn zigzag(balances: Balances) -> Vec<u8> {
     bytes
 }
 
+/// Changes an order's or a callback's row.
+fn edit_life<T: serde::Serialize + serde::de::DeserializeOwned>(
+    conn: &Connection,
+    (table, created): (&str, u64),
+    edit: &dyn Fn(&mut Row<T>),
+) {
+    let query = format!("SELECT last, version, due, flagged, body FROM {table} WHERE created = ?1");
+    let row = conn.query_row(&query, [sql(created)], |row| {
+        let number = |column| row.get::<_, i64>(column).map(i64::cast_unsigned);
+        let (due, body): (Option<i64>, Vec<u8>) = (row.get(2)?, row.get(4)?);
+        Ok(Row {
+            created,
+            last: number(0)?,
+            version: number(1)?,
+            body: serde_json::from_slice(&text_of(&body)).expect("a body"),
+            tries: Tries::default(),
+            due: due.map(LogTime::from_micros),
+            flagged: row.get(3)?,
+        })
+    });
+    let mut row = row.expect("the row is there");
+    edit(&mut row);
+    let update = format!(
+        "UPDATE {table} SET created = ?2, last = ?3, version = ?4, due = ?5, flagged = ?6,
+         body = ?7 WHERE created = ?1"
+    );
+    let due = row.due.map(LogTime::micros);
+    let body = serde_json::to_vec(&row.body).expect("plain JSON");
+    let (to, last, version) = (sql(row.created), sql(row.last), sql(row.version));
+    let values = params![sql(created), to, last, version, due, row.flagged, body];
+    conn.execute(&update, values).expect("updated");
+}
+
 #[async_trait]
 impl Site for File {
     fn log(&self) -> Vec<LogRow> {
@@ -93,7 +134,7 @@ impl Site for File {
             Ok(LogRow {
                 position: position.cast_unsigned(),
                 hash: row.get(1)?,
-                text: row.get(2)?,
+                text: text_of(&row.get::<_, Vec<u8>>(2)?).into_owned(),
             })
         });
         rows.expect("rows")
@@ -154,7 +195,7 @@ impl Site for File {
                 created,
                 last: last.cast_unsigned(),
                 version: version.cast_unsigned(),
-                hold: serde_json::from_slice(&body).expect("a hold"),
+                hold: serde_json::from_slice(&text_of(&body)).expect("a hold"),
             })
         });
         row.expect("the hold is there")
@@ -174,7 +215,7 @@ impl Site for File {
                 stock_last: number(3)?,
                 stock_version: number(4)?,
                 locations: serde_json::from_str(&locations).expect("a list"),
-                sku: serde_json::from_slice(&body).expect("an entry"),
+                sku: serde_json::from_slice(&text_of(&body)).expect("an entry"),
             })
         });
         let mut row = row.expect("the SKU is there");
@@ -208,7 +249,7 @@ impl Site for File {
                 last: number(1)?,
                 version: number(2)?,
                 secret: row.get(3)?,
-                token: serde_json::from_slice(&body).expect("a token"),
+                token: serde_json::from_slice(&text_of(&body)).expect("a token"),
             })
         });
         let mut row = row.expect("a token is there");
@@ -303,6 +344,42 @@ impl Site for File {
         self.change(&format!("DELETE FROM refusal WHERE number = {number}"));
     }
 
+    fn edit_order(&mut self, created: u64, edit: &dyn Fn(&mut OrderRow)) {
+        edit_life(&self.sql(), ("order_row", created), edit);
+    }
+
+    fn edit_callback(&mut self, created: u64, edit: &dyn Fn(&mut CallbackRow)) {
+        edit_life(&self.sql(), ("callback", created), edit);
+    }
+
+    fn remove_life(&mut self, created: u64) {
+        let gone = ["order_row", "callback"].map(|table| {
+            let delete = format!("DELETE FROM {table} WHERE created = ?1");
+            self.sql().execute(&delete, [sql(created)]).expect("done")
+        });
+        assert_eq!(gone.iter().sum::<usize>(), 1, "a row is there");
+    }
+
+    fn set_private(&mut self, position: u64, text: Option<&str>) {
+        let id = sql(position * 256);
+        let conn = self.sql();
+        let done = match text {
+            Some(text) => {
+                let update = "UPDATE private SET text = ?2 WHERE id = ?1";
+                conn.execute(update, params![id, text])
+            }
+            None => conn.execute("DELETE FROM private WHERE id = ?1", [id]),
+        };
+        assert_eq!(done.expect("done"), 1, "the text is there");
+    }
+
+    fn erase_private(&mut self, position: u64, at: LogTime) {
+        let update = "UPDATE private SET text = '', erased_at = ?2 WHERE id = ?1";
+        let values = params![sql(position * 256), at.micros()];
+        let done = self.sql().execute(update, values);
+        assert_eq!(done.expect("done"), 1, "the text is there");
+    }
+
     fn open(&self) -> Result<Arc<dyn Store>, Fault> {
         Ok(Arc::new(SqliteStore::open_read_only(
             self.path(),
@@ -323,8 +400,12 @@ impl File {
                 all.push((name, Entry { at, fingerprint }));
             }
             for event in &entry.events {
-                if event.version == 1 && event.stream.starts_with("hold:") {
-                    let name = evenkeel_engine::commit::hold_name(&super::shop::hold(event.id()));
+                let name = match event.stream.split_once(':') {
+                    Some(("hold", id)) => hold_name(&super::shop::hold(id)),
+                    Some(("order", id)) => order_name(&super::trade::order(id)),
+                    _ => continue,
+                };
+                if event.version == 1 {
                     let fingerprint = [0; 16];
                     all.push((name, Entry { at, fingerprint }));
                 }

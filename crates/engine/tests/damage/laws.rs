@@ -66,6 +66,7 @@ impl Scribe {
                 key: key.as_ref().map(|name| (name, &[9; 16])),
                 id,
                 actor: "engine",
+                lease: None,
             };
             let mut text = Text::begin(position, time(self.at), cause);
             text.event(&NewEvent {

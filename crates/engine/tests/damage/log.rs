@@ -13,12 +13,12 @@ fn chained(kind: Kind, position: u64) -> Vec<Named> {
     vec![named(Invariant::I16, kind, &format!("log {position}"))]
 }
 
-fn at(position: u64) -> usize {
+pub(crate) fn at(position: u64) -> usize {
     usize::try_from(position).expect("small") - 1
 }
 
 /// Changes a row's text, which keeps its length and stays JSON.
-fn reword(row: &mut LogRow, from: &str, to: &str) {
+pub(crate) fn reword(row: &mut LogRow, from: &str, to: &str) {
     let text = String::from_utf8(row.text.clone()).expect("text");
     assert!(text.contains(from), "{from} is not in {text}");
     row.text = text.replacen(from, to, 1).into_bytes();
@@ -35,7 +35,7 @@ fn rehash(site: &mut dyn Site, log: &mut [LogRow], first_hash: [u8; 32]) {
 }
 
 /// Hashes all rows from `from` on anew, as who wants to hide a change must.
-fn forge(site: &mut dyn Site, mut log: Vec<LogRow>, from: u64) {
+pub(crate) fn forge(site: &mut dyn Site, mut log: Vec<LogRow>, from: u64) {
     let before = log[at(from) - 1].hash;
     rehash(site, &mut log[at(from)..], before);
     site.set_log(log);

@@ -7,7 +7,10 @@ mod clean;
 #[cfg(feature = "sqlite")]
 mod file;
 mod laws;
+mod lives;
 mod log;
+mod orders;
 mod rows;
 mod shop;
 mod site;
+mod trade;

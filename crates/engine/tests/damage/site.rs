@@ -1,13 +1,17 @@
 //! A store that can be damaged behind its back: the same on every adapter.
 
 use super::shop::Shop;
+use super::trade::Trade;
 use async_trait::async_trait;
 use evenkeel_engine::commit::Name;
-use evenkeel_engine::port::{Fault, HoldRow, LogRow, SkuRow, Store, TokenRow};
+use evenkeel_engine::port::{
+    CallbackRow, Fault, HoldRow, LogRow, OrderRow, SkuRow, Store, TokenRow,
+};
 use evenkeel_engine::store::memory::{MemoryStore, Tables};
 use evenkeel_engine::verify::{Inputs, Invariant, Kind, Outcome, Report, verify};
 use evenkeel_rules::ids::{LocationId, SkuId};
 use evenkeel_rules::stock::Balances;
+use evenkeel_rules::time::LogTime;
 use std::sync::Arc;
 
 /// What can be done to a store's rows.
@@ -28,6 +32,14 @@ pub(crate) trait Site: Send {
     fn balance(&self, sku: &SkuId) -> Balances;
     fn remove_name(&mut self, name: Name);
     fn remove_refusal(&mut self, number: u64);
+    fn edit_order(&mut self, created: u64, edit: &dyn Fn(&mut OrderRow));
+    fn edit_callback(&mut self, created: u64, edit: &dyn Fn(&mut CallbackRow));
+    /// Removes an order's or a callback's row.
+    fn remove_life(&mut self, created: u64);
+    /// Changes a private text; nothing removes it.
+    fn set_private(&mut self, position: u64, text: Option<&str>);
+    /// Says of a private text that it was erased.
+    fn erase_private(&mut self, position: u64, at: LogTime);
     /// The store, opened for reading.
     fn open(&self) -> Result<Arc<dyn Store>, Fault>;
 }
@@ -116,6 +128,47 @@ impl Site for Memory {
         self.edit(|tables| tables.refusals.retain(|row| row.number != number));
     }
 
+    fn edit_order(&mut self, created: u64, edit: &dyn Fn(&mut OrderRow)) {
+        self.edit(|tables| edit(tables.orders.get_mut(&created).expect("the order is there")));
+    }
+
+    fn edit_callback(&mut self, created: u64, edit: &dyn Fn(&mut CallbackRow)) {
+        self.edit(|tables| {
+            let row = tables.callbacks.get_mut(&created);
+            edit(row.expect("the callback is there"));
+        });
+    }
+
+    fn remove_life(&mut self, created: u64) {
+        self.edit(|tables| {
+            let order = tables.orders.remove(&created).is_some();
+            let callback = tables.callbacks.remove(&created).is_some();
+            assert!(order || callback, "a row is there");
+        });
+    }
+
+    fn set_private(&mut self, position: u64, text: Option<&str>) {
+        self.edit(|tables| match text {
+            Some(text) => {
+                let row = tables.private.get_mut(&(position, 0));
+                text.clone_into(&mut row.expect("the text is there").text);
+            }
+            None => {
+                let gone = tables.private.remove(&(position, 0));
+                assert!(gone.is_some(), "the text is there");
+            }
+        });
+    }
+
+    fn erase_private(&mut self, position: u64, at: LogTime) {
+        self.edit(|tables| {
+            let row = tables.private.get_mut(&(position, 0));
+            let row = row.expect("the text is there");
+            row.text.clear();
+            row.erased_at = Some(at);
+        });
+    }
+
     fn open(&self) -> Result<Arc<dyn Store>, Fault> {
         Ok(Arc::new(self.0.clone()))
     }
@@ -155,14 +208,41 @@ pub(crate) fn findings(report: &Report) -> Vec<Named> {
     named.collect()
 }
 
-/// Every adapter's site, each with the same history.
+/// What was done in a shop.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum History {
+    /// Holds in every state.
+    Holds,
+    /// Orders in every state.
+    Orders,
+}
+
+impl History {
+    pub(crate) async fn write(self, store: &dyn Store) {
+        match self {
+            Self::Holds => Shop::new(store).open().await,
+            Self::Orders => Trade::new(store).open().await,
+        }
+    }
+}
+
+/// Every adapter's site, each with the same history of holds.
 pub(crate) async fn sites() -> Vec<Box<dyn Site>> {
+    all(History::Holds).await
+}
+
+/// Every adapter's site, each with the same history of orders.
+pub(crate) async fn trades() -> Vec<Box<dyn Site>> {
+    all(History::Orders).await
+}
+
+async fn all(history: History) -> Vec<Box<dyn Site>> {
     let memory = Memory::new();
-    Shop::new(&memory.0).open().await;
+    history.write(&memory.0).await;
     #[cfg(feature = "sqlite")]
     {
-        let file = super::file::File::new().await;
-        let fed = super::file::File::fed_from_the_log().await;
+        let file = super::file::File::of(history).await;
+        let fed = super::file::File::fed_from_the_log(history).await;
         vec![Box::new(memory), Box::new(file), Box::new(fed)]
     }
     #[cfg(not(feature = "sqlite"))]
@@ -173,7 +253,16 @@ pub(crate) async fn sites() -> Vec<Box<dyn Site>> {
 
 /// Plants a damage at every site, and demands that it is named, and nothing else.
 pub(crate) async fn planted(damage: impl Fn(&mut dyn Site) -> Vec<Named>) {
-    for mut site in sites().await {
+    plant(sites().await, damage).await;
+}
+
+/// The same in the history of orders.
+pub(crate) async fn planted_trade(damage: impl Fn(&mut dyn Site) -> Vec<Named>) {
+    plant(trades().await, damage).await;
+}
+
+async fn plant(sites: Vec<Box<dyn Site>>, damage: impl Fn(&mut dyn Site) -> Vec<Named>) {
+    for mut site in sites {
         let whole = look(&*site).await;
         assert!(whole.ok, "{:#?}", findings(&whole));
         let expected = damage(&mut *site);

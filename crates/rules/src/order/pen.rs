@@ -43,12 +43,17 @@ impl Pen {
         self.events.push((kind, patch));
     }
 
+    /// Writes an event if no other carries what changed.
+    pub(super) fn note(&mut self, kind: Kind) {
+        if self.was != self.order {
+            self.write(kind);
+        }
+    }
+
     /// The decision; nothing if nothing was written. What changed after the last event is carried
     /// by one of its own.
     pub(super) fn end(mut self) -> Option<Decision> {
-        if self.was != self.order {
-            self.write(Kind::OrderUpdated);
-        }
+        self.note(Kind::OrderUpdated);
         (!self.events.is_empty()).then_some(Decision {
             order: self.order,
             events: self.events,

@@ -277,6 +277,10 @@ fn found(pen: &mut Pen, delivery: &str, status: Parcel, asking: bool) {
         pen.open_review();
     }
     moved(pen, status);
+    if asking {
+        // Where the parcel is was known already.
+        pen.note(Kind::SagaCompleted);
+    }
 }
 
 /// There will be no parcel by itself.

@@ -71,46 +71,57 @@ const TRACKED: Schedule = Schedule {
 
 impl Order {
     /// What the order needs next. `random` spreads retries: see [`Schedule::delay`].
+    ///
+    /// What it needs of several providers is tried in turn, so that one that is down does not hold
+    /// up the others.
     #[must_use]
     pub fn due(&self, tries: Tries, random: u64) -> Option<Due> {
-        let retry = |task: Task, since: LogTime| {
-            let delay = crate::retry::CALLS.delay(tries.calls, random);
-            let at = if tries.calls == 0 {
-                since
-            } else {
-                tries.last.plus(delay)
-            };
-            Some(Due { task, at })
-        };
-        if self.saga.state == State::Running {
-            return match self.saga.step {
-                at::DELIVER => retry(
-                    self.or_ask(tries, Task::Deliver, Task::AskDelivery),
-                    self.saga.since,
-                ),
-                _ => self.charge_due(tries, random),
-            };
+        if self.saga.state == State::Running && self.saga.step != at::DELIVER {
+            return self.charge_due(tries, random);
         }
-        if let Some(cancel) = &self.cancel
+        let wanted = self.wanted(tries);
+        if wanted.is_empty() {
+            let (watch, track) = (self.watch_due(tries, random), self.track_due(tries, random));
+            return watch.into_iter().chain(track).min_by_key(|due| due.at);
+        }
+        // What was asked and is to be sent again is the same turn.
+        let turn = tries.calls.saturating_sub(u32::from(tries.again));
+        let turn = usize::try_from(turn).unwrap_or(0) % wanted.len();
+        let (task, since) = wanted[turn];
+        let delay = crate::retry::CALLS.delay(tries.calls, random);
+        let at = if tries.calls == 0 {
+            since
+        } else {
+            tries.last.plus(delay)
+        };
+        Some(Due { task, at })
+    }
+
+    /// Behind the charge: each call that is needed now, and since when.
+    fn wanted(&self, tries: Tries) -> Vec<(Task, LogTime)> {
+        let mut wanted = Vec::new();
+        if self.saga.state == State::Running {
+            let task = self.or_ask(tries, Task::Deliver, Task::AskDelivery);
+            wanted.push((task, self.saga.since));
+        } else if let Some(cancel) = &self.cancel
             && cancel.run.state == State::Running
             && cancel.run.step == at::RECALL
             && self.parcel_is_named()
         {
-            return retry(Task::Recall, cancel.run.since);
+            wanted.push((Task::Recall, cancel.run.since));
         }
-        let open = |run: &super::Refund| run.run.state == State::Running;
-        if let Some(number) = self.refunds.iter().position(open) {
-            let refund = &self.refunds[number];
+        for (number, refund) in self.refunds.iter().enumerate() {
             let asks = refund.run.unknown && !tries.again || refund.transaction.is_some();
             let task = if asks {
                 Task::AskRefund(number)
             } else {
                 Task::Refund(number)
             };
-            return retry(task, refund.run.since);
+            if refund.run.state == State::Running {
+                wanted.push((task, refund.run.since));
+            }
         }
-        let (watch, track) = (self.watch_due(tries, random), self.track_due(tries, random));
-        watch.into_iter().chain(track).min_by_key(|due| due.at)
+        wanted
     }
 
     /// The watched charge is asked after at its moments, and behind the last one until the question

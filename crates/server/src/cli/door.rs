@@ -15,6 +15,7 @@ use clap::Args;
 use evenkeel_rules::ids::TokenId;
 use evenkeel_rules::time::LogTime;
 use evenkeel_rules::token::{Role, Token};
+use http_body_util::BodyExt as _;
 use serde_json::Value;
 
 use super::failure::Failure;
@@ -277,9 +278,11 @@ impl<'a> Inside<'a> {
             };
         };
         let response = self.api.answer(request, &self.door).await;
+        let status = response.status().as_u16();
+        let Ok(body) = response.into_body().collect().await;
         Answer {
-            status: response.status().as_u16(),
-            body: response.into_body().to_vec(),
+            status,
+            body: body.to_bytes().to_vec(),
         }
     }
 

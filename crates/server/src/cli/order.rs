@@ -33,7 +33,7 @@ pub(super) enum Command {
         common: Common,
     },
     /// Call an order off; what was paid goes back
-    #[command(after_help = "Example: evenkeel order cancel o-1 --reason \"ordered twice\"")]
+    #[command(after_help = "Example: evenkeel order cancel o-1 --reason twice")]
     Cancel {
         /// The order
         id: String,
@@ -49,7 +49,7 @@ pub(super) enum Command {
     /// Give money back: an amount, or all that is left
     #[command(
         after_help = "Example: evenkeel order refund o-1 --amount 500 --currency EUR \
-                            --reason \"scratched\""
+                            --reason scratched"
     )]
     Refund {
         /// The order
@@ -165,7 +165,7 @@ fn list(answer: &Value) -> String {
         return "There is no such order.".to_owned();
     }
     let columns = [
-        Column::Text("order"),
+        Column::Word("order"),
         Column::Text("customer"),
         Column::Word("status"),
         Column::Word("payment"),

@@ -9,7 +9,7 @@ use super::operate::{Common, Operation, cell, encode};
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Erase addresses, payment tokens and raw callbacks of a customer, for good
-    #[command(after_help = "Example: evenkeel privacy erase c-1 --reason \"asked by letter\"")]
+    #[command(after_help = "Example: evenkeel privacy erase c-1 --reason asked")]
     Erase {
         /// The customer
         customer: String,

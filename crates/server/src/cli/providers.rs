@@ -62,7 +62,13 @@ impl Providers {
         let listener = bound(any, "sandbox").await?;
         let at = url_of(&listener)?;
         let clock = Arc::new(SystemClock::new());
-        let handle = sandbox::start(listener, Options { ring, clock });
+        let options = Options {
+            ring,
+            clock,
+            journal: None,
+        };
+        let handle = sandbox::start(listener, options)
+            .map_err(|error| Failure::Refused(format!("sandbox: {error}")))?;
         let options = HttpOptions {
             payment: endpoint(Some(&format!("{at}/payment")), url, "payment/sandbox"),
             delivery: endpoint(Some(&format!("{at}/delivery")), url, "delivery/sandbox"),

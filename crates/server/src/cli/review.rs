@@ -24,10 +24,10 @@ pub(super) enum Command {
         common: Common,
     },
     /// Let it wait and try on
-    #[command(after_help = "Example: evenkeel review approve o-1 --reason \"provider is back\"")]
+    #[command(after_help = "Example: evenkeel review approve o-1 --reason back")]
     Approve(Act),
     /// End it: units go back on sale, what turns up of its money goes back
-    #[command(after_help = "Example: evenkeel review reject o-1 --reason \"no charge there\"")]
+    #[command(after_help = "Example: evenkeel review reject o-1 --reason uncharged")]
     Reject(Act),
 }
 

@@ -27,10 +27,10 @@ pub(super) enum Command {
         common: Common,
     },
     /// Let a stuck saga try its step again
-    #[command(after_help = "Example: evenkeel saga retry order:o-1 --reason \"address mended\"")]
+    #[command(after_help = "Example: evenkeel saga retry order:o-1 --reason mended")]
     Retry(Act),
     /// Undo what a stuck saga has done
-    #[command(after_help = "Example: evenkeel saga compensate order:o-1 --reason \"gave up\"")]
+    #[command(after_help = "Example: evenkeel saga compensate order:o-1 --reason unsold")]
     Compensate(Act),
 }
 

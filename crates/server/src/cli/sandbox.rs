@@ -4,6 +4,7 @@
 //! configuration that makes an engine use them, secret included: it protects nothing but tests.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
@@ -28,6 +29,9 @@ pub(super) struct Sandbox {
     /// The secret of its callbacks [default: EVENKEEL_PAYMENT__WEBHOOK_SECRET, else a new one]
     #[arg(long, value_name = "whsec_...")]
     secret: Option<String>,
+    /// Keep what was asked in this file, and begin with what is in it
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
 }
 
 pub(super) fn run(command: &Sandbox) -> Result<Verdict, Failure> {
@@ -50,7 +54,13 @@ async fn serve(command: &Sandbox) -> Result<Verdict, Failure> {
         );
     }
     let clock = Arc::new(SystemClock::new());
-    let sandbox = sandbox::start(listener, Options { ring, clock });
+    let options = Options {
+        ring,
+        clock,
+        journal: command.data.clone(),
+    };
+    let sandbox = sandbox::start(listener, options)
+        .map_err(|error| Failure::Usage(format!("--data: {error}")))?;
     let signer = secrets.first().expect("a ring is never empty");
     let configuration = sandbox::configuration(&url, signer);
     output::line(&format!("ready {url}\n{configuration}"))?;

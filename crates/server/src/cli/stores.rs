@@ -102,6 +102,7 @@ fn ports(store: Arc<dyn Store>) -> Ports {
 fn options(config: &Config) -> Options {
     Options {
         max_life: Millis(config.max_life_ms),
+        node: Some(config.listen.to_string()),
         call_timeout: Duration::from_millis(config.payment.timeout_ms),
         delivery_timeout: Duration::from_millis(config.delivery.timeout_ms),
         ..Options::default()

@@ -234,3 +234,87 @@ fn the_reference_page_lists_every_key_with_its_default() {
         "put this table into docs/reference/configuration.md:\n{table}"
     );
 }
+
+const ONE: &str = "whsec_AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcY";
+
+/// How many secrets of payment and delivery there are.
+fn secrets(loaded: &Loaded) -> [Option<String>; 2] {
+    let shown = |path: &str| {
+        let key = KEYS.iter().find(|key| key.path == path);
+        let shown = (key.expect("a key").show)(&loaded.config);
+        shown.map(|value| value.to_string())
+    };
+    ["payment.webhook_secret", "delivery.webhook_secret"].map(shown)
+}
+
+#[test]
+fn a_secret_is_a_text_a_list_or_a_file_and_is_never_shown() {
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let file = directory.path().join("secret");
+    std::fs::write(&file, format!("{ONE}\n\nplain words\n")).expect("written");
+    let written = format!(
+        "[payment]\nwebhook_secret = [\"{ONE}\", \"plain words\"]\nurl = \"http://bank:80/pay/\"\n\
+         [delivery]\nwebhook_secret_file = {:?}\n",
+        file.display().to_string()
+    );
+    let list = format!("[\"{ONE}\", \"plain words\"]");
+    for (text, variables) in [
+        (written.as_str(), vec![]),
+        (
+            "",
+            vec![
+                ("EVENKEEL_PAYMENT__WEBHOOK_SECRET", list.as_str()),
+                ("EVENKEEL_DELIVERY__WEBHOOK_SECRET", list.as_str()),
+            ],
+        ),
+    ] {
+        let loaded = from_text(text, &variables).expect("this is right");
+        let hidden = Some("\"hidden (2)\"".to_owned());
+        assert_eq!(secrets(&loaded), [hidden.clone(), hidden]);
+        let webhooks = loaded.config.webhooks();
+        assert!(webhooks.payment.is_some() && webhooks.delivery.is_some());
+        let text = format!("{loaded:?} {webhooks:?}");
+        assert!(!text.contains("AQID") && !text.contains("plain"), "{text}");
+    }
+    let loaded = from_text(&written, &[]).expect("this file is right");
+    let url = loaded.config.payment.url.as_deref();
+    assert_eq!(url, Some("http://bank:80/pay"), "paths are put behind it");
+    let none = from_text("", &[]).expect("nothing is right");
+    assert_eq!(secrets(&none), [None, None]);
+}
+
+#[test]
+fn a_wrong_secret_is_told_without_it() {
+    for (text, told) in [
+        (
+            "[payment]\nwebhook_secret = \"whsec_%%%\"\n",
+            "evenkeel.toml:2: payment.webhook_secret is none: a webhook secret that begins with \
+             whsec_ goes on in base64",
+        ),
+        (
+            "[payment]\nwebhook_secret = []\n",
+            "evenkeel.toml:2: payment.webhook_secret is none: a webhook secret is not empty",
+        ),
+        (
+            "[delivery]\nwebhook_secret = [\"secret\", 7]\n",
+            "evenkeel.toml:2: delivery.webhook_secret must be a string or a list of strings, not \
+             an array of other things",
+        ),
+        (
+            "[delivery]\nurl = \"ftp://x/\"\n",
+            "evenkeel.toml:2: delivery.url is no URL that can be called: a URL begins with \
+             http:// or https://",
+        ),
+        (
+            "[product]\ntimeout_ms = 99\n",
+            "evenkeel.toml:2: product.timeout_ms is 99 and must be from 100 to 60000",
+        ),
+        (
+            "[product]\nwebhook_secret = \"x\"\n",
+            "evenkeel.toml:2: unknown key product.webhook_secret; did you mean \
+             payment.webhook_secret?",
+        ),
+    ] {
+        assert_eq!(mistake(text), *told, "for the file\n{text}");
+    }
+}

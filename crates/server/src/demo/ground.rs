@@ -1,9 +1,11 @@
-//! Where the demo takes place: a directory of its own, and a port for the server.
+//! Where the demo takes place: a directory of its own, and ports for the engine and its providers.
 //!
 //! The directory goes when the demo does, unless somebody has a use for it.
 
 use crate::client::outside;
+use crate::webhook::new_secret;
 use anyhow::Context as _;
+use evenkeel_engine::clock::SystemIds;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -19,6 +21,8 @@ pub(super) struct Ground {
     root: PathBuf,
     acks: PathBuf,
     address: SocketAddr,
+    bank: SocketAddr,
+    secret: String,
     keeps: bool,
 }
 
@@ -28,7 +32,7 @@ impl Ground {
     /// # Errors
     /// The directory cannot be made, or no port is free.
     pub(super) fn make(acks: Option<&Path>) -> anyhow::Result<Self> {
-        let address = free_address()?;
+        let (address, bank) = free_addresses()?;
         let root = std::env::temp_dir().join(format!("evenkeel-demo-{}", outside::run_name()));
         std::fs::DirBuilder::new()
             .mode(0o700)
@@ -39,6 +43,8 @@ impl Ground {
             root,
             acks,
             address,
+            bank,
+            secret: new_secret(&SystemIds),
             keeps: false,
         })
     }
@@ -77,6 +83,25 @@ impl Ground {
     pub(super) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
+
+    /// Where the stand-in providers listen.
+    pub(super) fn bank(&self) -> SocketAddr {
+        self.bank
+    }
+
+    pub(super) fn bank_url(&self) -> String {
+        format!("http://{}", self.bank)
+    }
+
+    /// What the providers sign with.
+    pub(super) fn secret(&self) -> &str {
+        &self.secret
+    }
+
+    /// What the providers were asked.
+    pub(super) fn journal(&self) -> PathBuf {
+        self.root.join("sandbox.jsonl")
+    }
 }
 
 impl Drop for Ground {
@@ -88,16 +113,20 @@ impl Drop for Ground {
     }
 }
 
-/// An address that nobody listens on at the moment.
-fn free_address() -> anyhow::Result<SocketAddr> {
+/// Two addresses that nobody listens on at the moment.
+fn free_addresses() -> anyhow::Result<(SocketAddr, SocketAddr)> {
     let mut rng = outside::chance();
+    let mut found = Vec::new();
     for _ in 0..PORT_TRIES {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, rng.u16(PORTS)));
-        if TcpListener::bind(address).is_ok() {
-            return Ok(address);
+        if let Ok(listener) = TcpListener::bind(address) {
+            found.push((address, listener));
+        }
+        if let [(one, _), (other, _)] = found.as_slice() {
+            return Ok((*one, *other));
         }
     }
-    anyhow::bail!("no free port between {} and {}", PORTS.start, PORTS.end)
+    anyhow::bail!("no free ports between {} and {}", PORTS.start, PORTS.end)
 }
 
 #[cfg(test)]

@@ -4,21 +4,26 @@ use super::DemoArgs;
 use super::after::Settled;
 use super::cast;
 use super::ground::Ground;
-use super::sale::Sold;
-use crate::load::book::{Ending, Verdict};
+use super::orders::Shown;
+use super::sale::{self, Sold};
+use super::tab;
+use crate::load::book::Verdict;
 use crate::load::probe::Probe;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{IsTerminal as _, Write as _, stdout};
+use std::io::{Write as _, stdout};
 use std::path::PathBuf;
+
+mod page;
 
 /// The report of a demo.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     pub(super) ok: bool,
     buyers: u32,
+    /// Units that buyers want who never give up, or who called off too late and keep theirs.
     willing: u64,
     units: u64,
     sold: u64,
@@ -29,13 +34,16 @@ pub(super) struct Report {
     expired: u64,
     /// Holds that their buyers gave back.
     released: u64,
-    /// Money comes with orders.
+    /// Orders of which money went back.
     refunded: u64,
     oversold: u64,
     lost: u64,
     double: u64,
-    /// Orders by status; holds only until there are orders.
+    /// Orders by status.
     orders: BTreeMap<String, u64>,
+    /// Orders by the card that they were to be paid with.
+    cards: BTreeMap<&'static str, u64>,
+    money: Monies,
     requests: u64,
     requests_per_second: f64,
     p50_ms: f64,
@@ -51,12 +59,51 @@ pub(super) struct Report {
     verify: Value,
 }
 
-/// What was done to the server.
+/// What was done to the servers.
 #[derive(Debug, Serialize)]
 struct Hits {
     process_kills: u32,
+    sandbox_restarts: u32,
+    delivery_outages: u32,
     /// Longest time from a kill until it served again.
     outage_ms: u64,
+}
+
+/// Money of all orders together.
+#[derive(Debug, Serialize)]
+struct Monies {
+    captured: Amount,
+    refunded: Amount,
+    /// What is owed for units that buyers have; captured less refunded must come to it.
+    owed: Amount,
+}
+
+/// An amount of money.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+struct Amount {
+    amount: i64,
+    currency: &'static str,
+}
+
+impl Amount {
+    const fn eur(amount: i64) -> Self {
+        let currency = "EUR";
+        Self { amount, currency }
+    }
+}
+
+impl std::fmt::Display for Amount {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let sign = if self.amount < 0 { "-" } else { "" };
+        let cents = self.amount.unsigned_abs();
+        write!(
+            out,
+            "{sign}{}.{:02} {}",
+            cents / 100,
+            cents % 100,
+            self.currency
+        )
+    }
 }
 
 #[expect(
@@ -76,10 +123,10 @@ impl Report {
         verify: Value,
     ) -> Self {
         let Settled {
-            balances,
             verdict,
             probe,
             expired,
+            orders,
         } = settled;
         let Verdict {
             oversold,
@@ -88,14 +135,11 @@ impl Report {
             mut notes,
         } = verdict;
         let units = u64::from(args.units);
-        let willing = cast::willing(parts);
-        let really = u64::try_from(balances.sold).unwrap_or(0);
-        let expected = units.min(willing);
-        if really != expected {
-            notes.push(format!(
-                "{really} units were sold, not min({units}, {willing})"
-            ));
-        }
+        let willing = cast::willing(parts) + sold.kept;
+        let really = orders.iter().map(Shown::sold).sum();
+        let money = sold.tab.money(&orders);
+        notes.extend(goal_missed(really, (units, willing)));
+        notes.extend(money_missed(money));
         if !probe.is_some_and(|probe| probe.is_green()) {
             notes.push(format!(
                 "the probe buyer could not buy what is left: {probe:?}"
@@ -104,12 +148,6 @@ impl Report {
         let green = oversold == 0 && lost == 0 && double == 0 && notes.is_empty();
         let seconds = (sold.time.as_secs_f64() * 1000.0).round() / 1000.0;
         let requests = sold.tally.requests();
-        let ended = |ending| {
-            sold.book
-                .entries
-                .iter()
-                .filter(move |entry| entry.ending == ending)
-        };
         Self {
             ok: green && verify["ok"] == true,
             buyers: args.buyers,
@@ -119,21 +157,24 @@ impl Report {
             unsold: units.saturating_sub(really),
             refused: sold.refused,
             expired,
-            released: ended(Ending::Released).count() as u64,
-            refunded: 0,
+            released: sold.released,
+            refunded: count(&orders, |order| order.payment.refunded.amount > 0),
             oversold,
             lost,
             double,
-            orders: BTreeMap::new(),
+            orders: by_status(&orders),
+            cards: sold.tab.cards(),
+            money: Monies {
+                captured: Amount::eur(money.captured),
+                refunded: Amount::eur(money.refunded),
+                owed: Amount::eur(money.owed),
+            },
             requests,
             requests_per_second: rate(requests, seconds),
             p50_ms: sold.tally.latency.quantile_ms(0.5),
             p99_ms: sold.tally.latency.quantile_ms(0.99),
             replayed: sold.tally.replays,
-            faults: Hits {
-                process_kills: sold.kills,
-                outage_ms: u64::try_from(sold.outage.as_millis()).unwrap_or(u64::MAX),
-            },
+            faults: Hits::of(sold.hits),
             seconds,
             acks: args.acks.clone(),
             probe,
@@ -155,173 +196,64 @@ impl Report {
         write!(stdout(), "{page}")?;
         Ok(())
     }
+}
 
-    fn page(&self) -> String {
-        let mut page = Page::default();
-        self.counts(&mut page);
-        self.speed(&mut page);
-        for note in &self.notes {
-            page.line("", note);
+impl Hits {
+    fn of(hits: sale::Hits) -> Self {
+        Self {
+            process_kills: hits.kills,
+            sandbox_restarts: hits.restarts,
+            delivery_outages: hits.delivery_outages,
+            outage_ms: u64::try_from(hits.outage.as_millis()).unwrap_or(u64::MAX),
         }
-        let paint = Paint::of_terminal();
-        let checks = self.verify["checks"].as_array().into_iter().flatten();
-        let checks: String = checks.map(|check| paint.check(check)).collect();
-        let Self {
-            sold,
-            units,
-            willing,
-            ..
-        } = self;
-        let end = if self.ok {
-            paint.good("ok")
-        } else {
-            paint.bad("NOT OK")
-        };
-        let goal = units.min(willing);
-        let end = format!("{end}: sold {sold}, min({units} units, {willing} willing) = {goal}");
-        format!("{}\n{checks}\n{end}\n", page.0)
-    }
-
-    fn counts(&self, page: &mut Page) {
-        let Self {
-            buyers,
-            willing,
-            units,
-            sold,
-            unsold,
-            refused,
-            expired,
-            released,
-            ..
-        } = self;
-        page.line(
-            "sale",
-            format!("{buyers} buyers, {willing} of them willing, {units} units"),
-        );
-        page.line(
-            "sold",
-            format!("{sold}, unsold {unsold}, oversold {}", self.oversold),
-        );
-        let ended = format!("{expired} expired, {released} released");
-        page.line("holds", format!("{ended}, {refused} times sold out"));
-        let Self {
-            replayed,
-            lost,
-            double,
-            ..
-        } = self;
-        page.line(
-            "keys",
-            format!("{replayed} replays, {lost} lost, {double} double"),
-        );
-        let left = match &self.probe {
-            Some(Probe { available: 0, .. }) => "nothing was left to buy".to_owned(),
-            Some(Probe { asked, bought, .. }) => format!("{bought} of {asked} left were bought"),
-            None => "the server came to no decision".to_owned(),
-        };
-        page.line("probe", left);
-    }
-
-    fn speed(&self, page: &mut Page) {
-        let Self {
-            requests,
-            seconds,
-            requests_per_second: rate,
-            ..
-        } = self;
-        page.line(
-            "answers",
-            format!("{requests} in {seconds:.1} s: {rate:.0} a second"),
-        );
-        page.line(
-            "latency",
-            format!("p50 {} ms, p99 {} ms", self.p50_ms, self.p99_ms),
-        );
-        let Hits {
-            process_kills,
-            outage_ms,
-        } = &self.faults;
-        let kills = match process_kills {
-            0 => "never".to_owned(),
-            1 => format!("once, back after {outage_ms} ms"),
-            more => format!("{more} times, back after at most {outage_ms} ms"),
-        };
-        page.line("kill -9", kills);
     }
 }
 
-/// Lines of a name and a text.
-#[derive(Debug, Default)]
-struct Page(String);
+fn goal_missed(really: u64, (units, willing): (u64, u64)) -> Option<String> {
+    let missed = really != units.min(willing);
+    missed.then(|| format!("{really} units were sold, not min({units}, {willing})"))
+}
 
-impl Page {
-    fn line(&mut self, name: &str, text: impl std::fmt::Display) {
-        let _ = writeln!(self.0, "{name:<8} {text}");
+fn money_missed(money: tab::Money) -> Option<String> {
+    let (kept, owed) = (money.captured - money.refunded, money.owed);
+    (kept != owed).then(|| format!("{kept} cents were kept, {owed} are owed"))
+}
+
+fn count(orders: &[Shown], fits: impl Fn(&Shown) -> bool) -> u64 {
+    orders.iter().filter(|order| fits(order)).count() as u64
+}
+
+fn by_status(orders: &[Shown]) -> BTreeMap<String, u64> {
+    let mut by_status = BTreeMap::new();
+    for order in orders {
+        *by_status.entry(order.status.clone()).or_default() += 1;
     }
+    by_status
 }
 
-/// Colours, where they are seen.
-#[derive(Debug, Clone, Copy)]
-enum Paint {
-    Colours,
-    Plain,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Paint {
-    fn of_terminal() -> Self {
-        let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        if wanted && stdout().is_terminal() {
-            Self::Colours
-        } else {
-            Self::Plain
+    #[test]
+    fn an_amount_is_shown_in_whole_units_and_cents() {
+        for (amount, text) in [(0, "0.00 EUR"), (1999, "19.99 EUR"), (-5, "-0.05 EUR")] {
+            assert_eq!(Amount::eur(amount).to_string(), text);
         }
     }
 
-    fn good(self, text: &str) -> String {
-        self.with("32", text)
-    }
-
-    fn bad(self, text: &str) -> String {
-        self.with("31;1", text)
-    }
-
-    fn with(self, colour: &str, text: &str) -> String {
-        match self {
-            Self::Colours => format!("\x1b[{colour}m{text}\x1b[0m"),
-            Self::Plain => text.to_owned(),
-        }
-    }
-
-    /// One invariant's line, and its findings behind it.
-    fn check(self, check: &Value) -> String {
-        let text = |name: &str| check[name].as_str().unwrap_or_default();
-        let result = format!("{:<13}", text("result").replace('_', " "));
-        let result = match text("result") {
-            "held" => self.good(&result),
-            "violated" => self.bad(&result),
-            _ => result,
+    #[test]
+    fn a_unit_or_a_cent_that_is_missing_is_said() {
+        assert_eq!(goal_missed(5, (5, 9)), None);
+        let said = goal_missed(6, (5, 9));
+        assert_eq!(said.as_deref(), Some("6 units were sold, not min(5, 9)"));
+        let money = |refunded| tab::Money {
+            captured: 10,
+            refunded,
+            owed: 7,
         };
-        let (id, name, checked) = (text("id"), text("name"), &check["checked"]);
-        let detail = match check["where"].as_str() {
-            Some(elsewhere) => elsewhere.to_owned(),
-            None => format!("{checked} checked"),
-        };
-        let mut lines = cut(&format!("{id:<4} {name:<32} {result} {detail}")) + "\n";
-        for finding in check["findings"].as_array().into_iter().flatten() {
-            let detail = finding["detail"]
-                .as_str()
-                .map_or_else(|| finding.to_string(), Into::into);
-            lines += &(cut(&format!("     {detail}")) + "\n");
-        }
-        lines
+        assert_eq!(money_missed(money(3)), None);
+        let said = money_missed(money(2));
+        assert_eq!(said.as_deref(), Some("8 cents were kept, 7 are owed"));
     }
-}
-
-/// At most a hundred columns, and some for colours.
-fn cut(line: &str) -> String {
-    const WIDTH: usize = 100;
-    if line.chars().count() <= WIDTH + 12 {
-        return line.to_owned();
-    }
-    line.chars().take(WIDTH - 1).chain(['…']).collect()
 }

@@ -1,20 +1,25 @@
-//! The sale itself: buyers come, the server is killed and started again, until it is over.
+//! The sale itself: buyers come, servers are killed and started again, until it is over.
 //!
-//! It is over when every unit is confirmed, or when everybody who never gives up has what it
-//! wanted, whichever is first; both are known from answers alone. A limit ends what would never
+//! It is over when every unit is sold, or when everybody who never gives up has what it wanted,
+//! whichever is first; both are known from answers alone. A limit ends what would never
 //! end, and is then seen in the report, because too few were sold.
 
 use super::DemoArgs;
+use super::bank::Bank;
+use super::blows::{Blow, blows};
 use super::buyer;
 use super::cast::willing;
 use super::ground::Ground;
+use super::orders::Stand;
 use super::server::Server;
-use super::stage::Stage;
+use super::stage::{PRICE, Stage};
+use super::tab::{Bought, Tab};
 use super::view::View;
 use crate::client::outside::{self, Crew};
 use crate::load::book::{Book, Ending, Entry};
 use crate::load::tally::Tally;
 use parking_lot::Mutex;
+use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -28,13 +33,19 @@ const LOOK: Duration = Duration::from_millis(20);
 pub(super) struct Sale {
     pub(super) opened: Instant,
     book: Mutex<Book>,
-    /// Units of confirmed holds.
+    tab: Mutex<Tab>,
+    /// Units of orders that are paid for and not called off.
     pub(super) sold: AtomicU64,
     /// Units in holds that have not ended, as far as answers tell.
     pub(super) held: AtomicI64,
     pub(super) refused: AtomicU64,
+    pub(super) released: AtomicU64,
+    /// Orders whose money was there, also of those that were called off later.
+    pub(super) paid: AtomicU64,
     /// Willing buyers who have what they wanted.
     served: AtomicU64,
+    /// Buyers who called their order off too late.
+    kept: AtomicU64,
     pub(super) kills: AtomicU32,
     over: watch::Sender<bool>,
 }
@@ -44,10 +55,14 @@ impl Sale {
         Self {
             opened: outside::now(),
             book: Mutex::default(),
+            tab: Mutex::default(),
             sold: AtomicU64::new(0),
             held: AtomicI64::new(0),
             refused: AtomicU64::new(0),
+            released: AtomicU64::new(0),
+            paid: AtomicU64::new(0),
             served: AtomicU64::new(0),
+            kept: AtomicU64::new(0),
             kills: AtomicU32::new(0),
             over: watch::Sender::new(false),
         }
@@ -75,10 +90,47 @@ impl Sale {
     pub(super) fn ended(&self, at: usize, ending: Ending) {
         self.held.fetch_sub(1, Ordering::Relaxed);
         self.book.lock().entries[at].ending = ending;
-        if ending == Ending::Confirmed {
-            self.served.fetch_add(1, Ordering::Relaxed);
-            self.sold.fetch_add(1, Ordering::Relaxed);
-        }
+        let sold = u64::from(ending == Ending::Confirmed);
+        self.sold.fetch_add(sold, Ordering::Relaxed);
+        let paid = sold + u64::from(ending == Ending::CalledOff);
+        self.paid.fetch_add(paid, Ordering::Relaxed);
+    }
+
+    /// The hold of an order is known by this id.
+    pub(super) fn named(&self, at: usize, hold: &str) {
+        self.book.lock().entries[at].id = hold.into();
+    }
+
+    /// An order was taken; its place on the tab.
+    pub(super) fn ordered(&self, id: &str, card: &'static str) -> usize {
+        let mut tab = self.tab.lock();
+        tab.0.push(Bought {
+            id: id.into(),
+            card,
+            stand: Stand::Open,
+            back: 0,
+        });
+        tab.0.len() - 1
+    }
+
+    /// An order was decided.
+    pub(super) fn decided(&self, tab: usize, stand: Stand) {
+        self.tab.lock().0[tab].stand = stand;
+    }
+
+    /// The shop gives money back: an amount, or all of it.
+    pub(super) fn given_back(&self, tab: usize, amount: Option<i64>) {
+        self.tab.lock().0[tab].back += amount.unwrap_or(PRICE);
+    }
+
+    /// A willing buyer has what it wanted.
+    pub(super) fn served(&self) {
+        self.served.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A buyer called its order off too late.
+    pub(super) fn kept(&self) {
+        self.kept.fetch_add(1, Ordering::Relaxed);
     }
 
     /// From now on a hold's units may be somebody else's.
@@ -103,24 +155,76 @@ impl Sale {
 #[derive(Debug)]
 pub(super) struct Sold {
     pub(super) book: Book,
+    pub(super) tab: Tab,
     pub(super) tally: Tally,
     pub(super) time: Duration,
     pub(super) refused: u64,
+    /// Holds that their buyers gave back.
+    pub(super) released: u64,
+    /// Buyers who called their order off too late.
+    pub(super) kept: u64,
+    pub(super) hits: Hits,
+}
+
+/// What was done to the servers.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Hits {
     pub(super) kills: u32,
+    pub(super) restarts: u32,
+    pub(super) delivery_outages: u32,
     /// Longest time from a kill until the server served again.
     pub(super) outage: Duration,
 }
 
-/// Holds the sale; gives the running server back.
+/// What a blow hits.
+pub(super) struct Servers {
+    pub(super) engine: Server,
+    pub(super) bank: Bank,
+}
+
+impl Servers {
+    /// Strikes; what was ended serves again when this returns.
+    async fn strike(self, blow: Blow, ground: &Ground, hits: &mut Hits) -> anyhow::Result<Self> {
+        let Self {
+            mut engine,
+            mut bank,
+        } = self;
+        match blow {
+            Blow::Kill => {
+                let killed = outside::now();
+                engine.kill().await?;
+                hits.kills += 1;
+                engine = Server::start(ground).await?;
+                hits.outage = hits.outage.max(killed.elapsed());
+            }
+            Blow::Restless => {
+                let knobs = json!({"duplicate_rate": 0.2, "reorder_rate": 0.2});
+                bank.turn(&knobs).await?;
+            }
+            Blow::DeliveryDown => {
+                bank.turn(&json!({"down": ["delivery"]})).await?;
+                hits.delivery_outages += 1;
+            }
+            Blow::DeliveryUp => bank.turn(&json!({"down": []})).await?,
+            Blow::Restart => {
+                bank.restart().await?;
+                hits.restarts += 1;
+            }
+        }
+        Ok(Self { engine, bank })
+    }
+}
+
+/// Holds the sale; gives the running servers back.
 ///
 /// # Errors
-/// The server ended by itself, or did not come up again.
+/// A server ended by itself, or did not come up again.
 pub(super) async fn hold(
     args: &DemoArgs,
     stage: &Stage,
-    (ground, mut server): (&Ground, Server),
+    (ground, mut servers): (&Ground, Servers),
     live: &View,
-) -> anyhow::Result<(Server, Sold)> {
+) -> anyhow::Result<(Servers, Sold)> {
     let sale = Arc::new(Sale::open());
     let watching = live.watch(&sale, &stage.recorder);
     let mut crew = Crew::new();
@@ -130,27 +234,21 @@ pub(super) async fn hold(
     let goal = u64::from(args.units);
     let willing = willing(&stage.parts);
     let limit = Duration::from_secs(u64::from(args.seconds) * 3).max(Duration::from_secs(60));
-    let mut kills = args
-        .faults
-        .kills()
-        .iter()
-        .map(|share| args.window().mul_f64(*share));
-    let mut next_kill = kills.next();
-    let mut outage = Duration::ZERO;
+    let mut blows = blows(args.faults, args.window()).into_iter();
+    let mut next = blows.next();
+    let mut hits = Hits::default();
     loop {
         let all = sale.sold.load(Ordering::Relaxed) >= goal
             || sale.served.load(Ordering::Relaxed) >= willing;
-        if next_kill.is_some_and(|at| all || sale.opened.elapsed() >= at) {
-            next_kill = kills.next();
-            let killed = outside::now();
-            server.kill().await?;
-            sale.kills.fetch_add(1, Ordering::Relaxed);
-            server = Server::start(ground).await?;
-            outage = outage.max(killed.elapsed());
-        } else if all || sale.opened.elapsed() >= limit {
-            break;
+        match next {
+            Some((at, blow)) if all || sale.opened.elapsed() >= at => {
+                next = blows.next();
+                servers = servers.strike(blow, ground, &mut hits).await?;
+                sale.kills.store(hits.kills, Ordering::Relaxed);
+            }
+            _ if all || sale.opened.elapsed() >= limit => break,
+            _ => outside::pause(LOOK).await,
         }
-        outside::pause(LOOK).await;
     }
     let time = sale.opened.elapsed();
     let tally = stage.recorder.tally();
@@ -159,11 +257,13 @@ pub(super) async fn hold(
     drop(watching);
     let sold = Sold {
         book: std::mem::take(&mut *sale.book.lock()),
+        tab: std::mem::take(&mut *sale.tab.lock()),
         tally,
         time,
         refused: sale.refused.load(Ordering::Relaxed),
-        kills: sale.kills.load(Ordering::Relaxed),
-        outage,
+        released: sale.released.load(Ordering::Relaxed),
+        kept: sale.kept.load(Ordering::Relaxed),
+        hits,
     };
-    Ok((server, sold))
+    Ok((servers, sold))
 }

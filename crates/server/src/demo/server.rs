@@ -55,7 +55,7 @@ impl Server {
             .arg(ground.data())
             .arg("--listen")
             .arg(ground.address().to_string())
-            .env("EVENKEEL_DIE_WITH_PARENT", "1")
+            .envs(settings(ground))
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()
@@ -104,6 +104,20 @@ impl Server {
         anyhow::ensure!(status.success(), "the server did not end well: {status}");
         Ok(())
     }
+}
+
+/// Where the providers are, what they sign with, and how long an order's money may take: longer
+/// than any card that pays in the end, short enough for one that pays too little.
+fn settings(ground: &Ground) -> [(&'static str, String); 6] {
+    let (bank, secret) = (ground.bank_url(), ground.secret());
+    [
+        ("EVENKEEL_DIE_WITH_PARENT", "1".to_owned()),
+        ("EVENKEEL_PAYMENT__URL", format!("{bank}/payment")),
+        ("EVENKEEL_PAYMENT__WEBHOOK_SECRET", secret.to_owned()),
+        ("EVENKEEL_DELIVERY__URL", format!("{bank}/delivery")),
+        ("EVENKEEL_DELIVERY__WEBHOOK_SECRET", secret.to_owned()),
+        ("EVENKEEL_HOLDS__CONFIRMING_MS", "8000".to_owned()),
+    ]
 }
 
 #[derive(Debug, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 use super::DemoArgs;
 use super::cast::{Part, cast};
 use super::ground::Ground;
+use super::orders::Orders;
 use crate::client::outside::{self, Crew};
 use crate::client::{Api, Caller, Limits, Pool, Target};
 use crate::load::acks::AcksFile;
@@ -15,6 +16,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(super) const SKU: &str = "lamp";
+/// Minor units of EUR.
+pub(super) const PRICE: i64 = 1999;
 /// Connections that the buyers share: a machine's usual limit of open files is 1024.
 const CONNECTIONS: usize = 256;
 
@@ -23,6 +26,7 @@ const CONNECTIONS: usize = 256;
 pub(super) struct Stage {
     pub(super) pool: Pool,
     pub(super) look: Look,
+    pub(super) orders: Orders,
     pub(super) shop: Arc<Caller>,
     pub(super) buyers: Arc<[Caller]>,
     pub(super) parts: Arc<[Part]>,
@@ -43,7 +47,7 @@ impl Stage {
         };
         let pool = Pool::new(&Target::new(&ground.url())?, limits, CONNECTIONS);
         let admin = Api::new(&pool, Caller::bearer(token.trim())?);
-        let lamp = json!({"name": "Lamp", "price": {"amount": 1999, "currency": "EUR"}});
+        let lamp = json!({"name": "Lamp", "price": {"amount": PRICE, "currency": "EUR"}});
         admin
             .put(&format!("/v1/skus/{SKU}"), &lamp)
             .await?
@@ -69,9 +73,14 @@ impl Stage {
         }
         let (acks, log) = AcksFile::create(ground.acks())
             .with_context(|| format!("cannot write {}", ground.acks().display()))?;
-        let parts = cast(args.buyers, args.window(), &mut outside::chance());
+        let parts = cast(
+            args.buyers,
+            (args.window(), args.faults),
+            &mut outside::chance(),
+        );
         let stage = Self {
             look: Look::new(&admin, SKU),
+            orders: Orders(admin),
             pool,
             shop: Arc::new(shop),
             buyers: buyers.into(),

@@ -73,12 +73,13 @@ async fn show(bar: ProgressBar, sale: Arc<Sale>, recorder: Arc<Recorder>) {
         let tally = recorder.tally();
         let held = sale.held.load(Ordering::Relaxed);
         let refused = sale.refused.load(Ordering::Relaxed);
+        let paid = sale.paid.load(Ordering::Relaxed);
         let kills = sale.kills.load(Ordering::Relaxed);
         bar.set_position(sale.sold.load(Ordering::Relaxed));
         let (requests, latency) = (tally.requests(), &tally.latency);
         let (p50, p99) = (latency.quantile_ms(0.5), latency.quantile_ms(0.99));
         bar.set_message(format!(
-            "held {held}  refused {refused}  answers {requests}  p50 {p50:.1} ms  \
+            "held {held}  paid {paid}  refused {refused}  answers {requests}  p50 {p50:.1} ms  \
              p99 {p99:.1} ms  kill -9: {kills}"
         ));
         outside::pause(REDRAW).await;

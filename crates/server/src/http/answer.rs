@@ -4,6 +4,7 @@
 //! refusals: the first step that has something against a request answers it. It needs no socket:
 //! the listener hands requests in, and so does a command that opened the stores itself.
 
+use super::body::Body;
 use super::call::Call;
 use super::head;
 use super::problem::{Code, Problem};
@@ -48,12 +49,12 @@ impl Api {
         self: &Arc<Self>,
         request: Request<Payload>,
         door: &Door,
-    ) -> Response<Bytes> {
+    ) -> Response<Body> {
         let (parts, payload) = request.into_parts();
         let result = caught(self.steps(&parts, payload, door)).await;
         let response = match result {
             Ok(answer) => answer.render(),
-            Err(problem) => problem.render(parts.uri.path()),
+            Err(problem) => problem.render(parts.uri.path()).map(Body::from),
         };
         self.meter.count(&parts.method, response.status());
         response
@@ -84,7 +85,7 @@ impl Api {
             Who::Anybody | Who::Roles(_) => None,
         };
         // 5. 406: what the client takes.
-        if route.is_api() && !head::takes_json(headers) {
+        if route.is_api() && !head::takes(headers, route.kinds()) {
             return Err(Problem::new(Code::NotAcceptable));
         }
         // 6. 415: what the body is.

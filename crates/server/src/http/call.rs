@@ -5,6 +5,7 @@
 //! is going to do as an [`Act`], which runs only when the role may do it: so a body that does not
 //! fit is refused before the role is, and the role before anything about the object.
 
+use super::body::{Body, Live};
 use super::fields::{self, Fields};
 use super::json;
 use super::problem::{Code, Problem};
@@ -13,7 +14,7 @@ use super::route::Route;
 use bytes::Bytes;
 use evenkeel_rules::ids::BadId;
 use evenkeel_rules::token::Token;
-use http::header::{CONTENT_TYPE, ETAG};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 use std::pin::Pin;
@@ -80,12 +81,13 @@ impl<'a> Call<'a> {
 #[derive(Debug)]
 pub(crate) struct Answer {
     status: StatusCode,
-    body: Bytes,
+    body: Body,
     kind: HeaderValue,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 const METRICS: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
@@ -94,7 +96,7 @@ impl Answer {
     fn of(kind: HeaderValue, body: impl Into<Bytes>) -> Self {
         Self {
             status: StatusCode::OK,
-            body: body.into(),
+            body: Body::from(body.into()),
             kind,
             headers: Vec::new(),
         }
@@ -126,6 +128,15 @@ impl Answer {
         Self::of(METRICS, body)
     }
 
+    /// 200 with server-sent events.
+    pub(crate) fn events(live: Live) -> Self {
+        Self {
+            body: Body::Live(live),
+            ..Self::of(EVENTS, Bytes::new())
+        }
+        .header(CACHE_CONTROL, HeaderValue::from_static("no-store"))
+    }
+
     /// Another status.
     pub(crate) fn status(mut self, status: StatusCode) -> Self {
         self.status = status;
@@ -145,7 +156,7 @@ impl Answer {
     }
 
     /// The whole answer.
-    pub(crate) fn render(self) -> Response<Bytes> {
+    pub(crate) fn render(self) -> Response<Body> {
         let mut response = Response::new(self.body);
         *response.status_mut() = self.status;
         let headers = response.headers_mut();

@@ -98,8 +98,8 @@ pub(crate) fn is_key(text: &str) -> bool {
     (1..=KEY_MAX).contains(&text.len()) && text.bytes().all(visible)
 }
 
-/// Whether the client takes JSON.
-pub(crate) fn takes_json(headers: &HeaderMap) -> bool {
+/// Whether the client takes a kind of answer: `kinds` are its name and the ranges it is in.
+pub(crate) fn takes(headers: &HeaderMap, kinds: &[&str]) -> bool {
     let mut named = false;
     for value in headers.get_all(ACCEPT) {
         let Ok(value) = value.to_str() else {
@@ -113,10 +113,8 @@ pub(crate) fn takes_json(headers: &HeaderMap) -> bool {
             named = true;
             let mut parts = range.split(';').map(str::trim);
             let kind = parts.next().unwrap_or_default();
-            let json = ["*/*", "application/*", "application/json"]
-                .iter()
-                .any(|known| known.eq_ignore_ascii_case(kind));
-            if json && !parts.any(is_zero_weight) {
+            let fits = kinds.iter().any(|known| known.eq_ignore_ascii_case(kind));
+            if fits && !parts.any(is_zero_weight) {
                 return true;
             }
         }

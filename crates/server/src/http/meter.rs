@@ -36,6 +36,14 @@ pub(crate) fn describe() {
         "evenkeel_commit_unknown_total",
         "Batches of which it was not known at first whether they were committed."
     );
+    metrics::describe_counter!(
+        "evenkeel_provider_calls_total",
+        "Calls to providers, by what was asked and what came of it."
+    );
+    metrics::describe_counter!(
+        "evenkeel_retries_held_back_total",
+        "Retries that waited because the budget of retries was used up."
+    );
     metrics::describe_histogram!("evenkeel_batch_commits", "Commits of one batch.");
     metrics::describe_histogram!(
         "evenkeel_batch_duration_seconds",

@@ -234,6 +234,9 @@ fn problem() -> Value {
             "as_of": { "type": "string" },
             "ended_as": { "type": "string" },
             "ended_at": { "type": "string", "format": "date-time" },
+            "from": { "type": "string" },
+            "to": { "type": "string" },
+            "total": { "$ref": "#/components/schemas/Money" },
         },
         "required":
             ["type", "title", "status", "code", "detail", "instance", "help", "retryable"],

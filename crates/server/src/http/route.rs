@@ -49,6 +49,10 @@ pub(crate) const WATCHING: &[Role] = &[Role::Operator, Role::Admin, Role::Audito
 /// Those who make and revoke tokens.
 pub(crate) const KEEPING_TOKENS: &[Role] = &[Role::Admin];
 
+/// JSON, as `Accept` may name it.
+pub(crate) const JSON: &[&str] = &["*/*", "application/*", "application/json"];
+const EVENTS: &[&str] = &["*/*", "text/*", "text/event-stream"];
+
 /// Reads a request and says what is to be done; see [`Act`].
 pub(crate) type Prepare = for<'a> fn(&'a Api, Call<'a>) -> Result<Act<'a>, Problem>;
 
@@ -83,6 +87,12 @@ impl Route {
     /// Whether it is part of the JSON API: bodies and answers are JSON, writes carry keys.
     pub(crate) fn is_api(&self) -> bool {
         self.pattern.starts_with("/v1/")
+    }
+
+    /// The name of what it answers with, and the ranges that this is in.
+    pub(crate) fn kinds(&self) -> &'static [&'static str] {
+        let json = self.doc.answers.iter().any(|(_, shape)| shape.is_some());
+        if json { JSON } else { EVENTS }
     }
 
     /// Whether a request must name its intent.

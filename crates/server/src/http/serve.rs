@@ -8,13 +8,14 @@
 
 use super::Api;
 use super::answer::{Door, Payload};
+use super::body::Body;
 use super::head::BODY_MAX;
-use super::wire::{Pace, Watch, Wire};
+use super::wire::{Answering, Pace, Watch, Wire};
 use bytes::Bytes;
 use http::header::{CONNECTION, EXPECT, TRANSFER_ENCODING};
 use http::{HeaderValue, Request, Response, Version};
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Body, Incoming};
+use http_body_util::BodyExt;
+use hyper::body::{Body as _, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
@@ -138,23 +139,13 @@ async fn connection(stream: TcpStream, api: Arc<Api>, door: Door, mut stop: Rece
     }
 }
 
-/// Marks a request as being answered for as long as it lives, even when its client goes away.
-struct Answering<'a>(&'a Watch);
-
-impl Drop for Answering<'_> {
-    fn drop(&mut self) {
-        self.0.leave();
-    }
-}
-
 async fn exchange(
     api: &Arc<Api>,
     request: Request<Incoming>,
     door: &Door,
-    watch: &Watch,
-) -> Response<Full<Bytes>> {
-    watch.enter();
-    let _answering = Answering(watch);
+    watch: &Arc<Watch>,
+) -> Response<Body> {
+    let answering = Answering::begin(watch);
     let (parts, body) = request.into_parts();
     let version = parts.version;
     let waits = parts.headers.contains_key(EXPECT);
@@ -171,7 +162,8 @@ async fn exchange(
             .headers_mut()
             .insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    response.map(Full::new)
+    response.body_mut().keep(answering);
+    response
 }
 
 /// Reads a body whole. The timer is set only when the body did not come with its head.

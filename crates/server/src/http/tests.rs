@@ -1,9 +1,13 @@
 //! The API against an engine on the store in memory, over real connections.
 
+mod callbacks;
 mod documents;
+mod events;
 mod framing;
 mod harness;
 mod holds;
 mod lists;
+mod orders;
 mod reference;
+mod reviews;
 mod roles;

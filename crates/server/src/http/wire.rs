@@ -38,6 +38,23 @@ pub(super) struct Watch {
     linger: AtomicBool,
 }
 
+/// Marks a request as being answered for as long as it lives, even when its client goes away.
+pub(super) struct Answering(Arc<Watch>);
+
+impl Answering {
+    /// A request's head is complete.
+    pub(super) fn begin(watch: &Arc<Watch>) -> Self {
+        watch.enter();
+        Self(Arc::clone(watch))
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
+}
+
 /// What the owner finds when it looks at a connection.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Pace {

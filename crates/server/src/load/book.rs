@@ -21,6 +21,8 @@ pub(crate) enum Ending {
     Released,
     /// Left to its deadline.
     Abandoned,
+    /// Sold, and on sale again: the order that it was sold to was called off.
+    CalledOff,
 }
 
 impl Ending {
@@ -28,7 +30,7 @@ impl Ending {
     fn state(self) -> &'static str {
         match self {
             Self::Held => "held",
-            Self::Confirmed => "confirmed",
+            Self::Confirmed | Self::CalledOff => "confirmed",
             Self::Released => "released",
             Self::Abandoned => "expired",
         }
@@ -243,7 +245,7 @@ impl Book {
 
     fn judge_sold(&self, shown: &Balances, verdict: &mut Verdict) {
         let confirmed = self.units(Ending::Confirmed);
-        let sold = unsigned(shown.sold);
+        let sold = unsigned(shown.sold) + unsigned(shown.shipped);
         if sold < confirmed {
             verdict.lost = verdict.lost.max(confirmed - sold);
             verdict.note(format!("{confirmed} units were confirmed, {sold} are sold"));

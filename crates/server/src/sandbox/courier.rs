@@ -58,7 +58,7 @@ pub(super) async fn run(sandbox: Arc<Sandbox>, mut stop: Receiver<bool>) {
 }
 
 fn due(sandbox: &Sandbox) -> Option<Letter> {
-    let now = sandbox.clock.mono();
+    let now = sandbox.mono();
     let mut world = sandbox.world.lock();
     let world = &mut *world;
     world.mail.take(now, &world.knobs)
@@ -67,15 +67,17 @@ fn due(sandbox: &Sandbox) -> Option<Letter> {
 /// How long until the next one is due.
 fn wait(sandbox: &Sandbox) -> Option<Duration> {
     let due = sandbox.world.lock().mail.next_due()?;
-    Some(due.saturating_sub(sandbox.clock.mono()))
+    Some(due.saturating_sub(sandbox.mono()))
 }
 
 fn note(sandbox: &Sandbox, Tried { letter, taken }: Tried) {
-    let now = sandbox.clock.mono();
-    let mail = &mut sandbox.world.lock().mail;
-    mail.sent(&letter, now);
+    let now = sandbox.mono();
+    let mut world = sandbox.world.lock();
+    world.mail.sent(&letter, now);
     if !taken {
-        mail.again(letter, now);
+        world.mail.again(letter, now);
+    } else if let Some(journal) = &mut world.journal {
+        journal.taken(&letter);
     }
 }
 

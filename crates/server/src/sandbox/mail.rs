@@ -8,7 +8,7 @@ use super::address::Address;
 use super::knobs::{Knobs, Service};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -136,6 +136,12 @@ impl Mail {
     pub(super) fn retract(&mut self, subject: &str, now: Duration) {
         self.waiting
             .retain(|_, letter| &*letter.subject != subject || letter.moment <= now);
+    }
+
+    /// Forgets callbacks that somebody stored before a restart, by their events' ids.
+    pub(super) fn forget(&mut self, taken: &BTreeSet<String>) {
+        self.waiting
+            .retain(|_, letter| !taken.contains(&letter.event_id()));
     }
 
     fn put(&mut self, letter: Letter, due: Duration) -> Option<Slot> {

@@ -93,6 +93,7 @@ impl Sandbox {
         let outcome = if parts.method == Method::GET {
             asked(&world, &route, parts, now)
         } else {
+            written(&mut world, parts, (body, now))?;
             done(&mut world, &route, parts, (body, now))
         }?;
         drop(world);
@@ -127,9 +128,38 @@ fn own(
         return Ok(Outcome::json(StatusCode::OK, &ledger));
     }
     if parts.method == Method::PUT {
-        world.knobs = world.knobs.turned(&parsed(parts, body)?)?;
+        let turned = world.knobs.turned(&parsed(parts, body)?)?;
+        written(world, parts, (body, now))?;
+        world.knobs = turned;
     }
     Ok(Outcome::json(StatusCode::OK, &world.knobs.shown()))
+}
+
+/// Does again what the journal says was asked at a moment of the past.
+pub(super) fn again(world: &mut World, (parts, body): (&Parts, &Bytes), at: Now) {
+    let Some(route) = Route::find(parts.uri.path()) else {
+        return;
+    };
+    world.requests += 1;
+    // What was refused then is refused now, and nothing is done again either.
+    let _same_as_then = match route.service() {
+        None => own(world, &route, parts, (body, at)),
+        Some(_) => done(world, &route, parts, (body, at)),
+    };
+}
+
+/// Writes down what is about to be done.
+///
+/// # Errors
+/// `unavailable`, a definite no, when it cannot be written.
+fn written(world: &mut World, parts: &Parts, (body, now): (&Bytes, Now)) -> Result<(), Problem> {
+    let Some(journal) = &mut world.journal else {
+        return Ok(());
+    };
+    journal.asked(parts, body, now.wall).map_err(|error| {
+        tracing::error!(%error, "the journal cannot be written");
+        Problem::new(Code::Unavailable)
+    })
 }
 
 /// What a service that is down says: nothing, or 503.

@@ -5,5 +5,6 @@ mod deliveries;
 mod knobs;
 mod refunds;
 mod refusals;
+mod restarts;
 mod stage;
 mod step_clock;

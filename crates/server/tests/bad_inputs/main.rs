@@ -7,5 +7,7 @@
 mod bodies;
 mod heads;
 mod holds;
+mod orders;
 mod shop;
 mod store;
+mod webhooks;

@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
 
+/// What providers sign under.
+pub(crate) const SECRET: &str = "whsec_AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcY";
 /// No answer takes longer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -36,11 +38,32 @@ impl Drop for Shop {
 impl Shop {
     /// Starts a server with `units` lamps.
     pub(crate) fn open(units: u64) -> Self {
+        Self::configured(units, &[])
+    }
+
+    /// A server whose providers sign under [`SECRET`], and whose payment provider is not there, so
+    /// that every order stays PENDING and nothing but requests moves the head.
+    pub(crate) fn without_bank(units: u64) -> Self {
+        let nobody = [
+            ("EVENKEEL_PAYMENT__URL", "http://127.0.0.1:9"),
+            ("EVENKEEL_PAYMENT__WEBHOOK_SECRET", SECRET),
+            ("EVENKEEL_DELIVERY__WEBHOOK_SECRET", SECRET),
+        ];
+        Self::configured(units, &nobody)
+    }
+
+    /// A server with a sandbox of its own, which signs under [`SECRET`].
+    pub(crate) fn with_sandbox(units: u64) -> Self {
+        Self::configured(units, &[("EVENKEEL_PAYMENT__WEBHOOK_SECRET", SECRET)])
+    }
+
+    fn configured(units: u64, variables: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         let mut child = Command::new(env!("CARGO_BIN_EXE_evenkeel"))
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
             .arg(directory.path().join("data"))
             .current_dir(directory.path())
+            .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -128,6 +151,33 @@ impl Shop {
     pub(crate) fn hold(&self, units: u64) -> String {
         let hold = self.accepts(&Ask::post("/v1/holds", &self.buyer, &lamps(units)));
         hold["id"].as_str().expect("a hold has an id").to_owned()
+    }
+
+    /// Orders lamps for the buyer and waits until the order is in this state.
+    pub(crate) fn order(&self, id: &str, units: u64, status: &str) -> Value {
+        let body = order(id, units).to_string();
+        self.accepts(&Ask::post("/v1/orders", &self.buyer, &body));
+        let show = Ask::get(&format!("/v1/orders/{id}"), &self.shop);
+        let mut shown = Value::Null;
+        for _ in 0..100_000 {
+            shown = self.accepts(&show);
+            if shown["status"] == status {
+                return shown;
+            }
+        }
+        panic!("the order does not become {status}: {shown:#}");
+    }
+
+    /// Waits until so many callbacks have been taken in: four for an order that was delivered.
+    pub(crate) fn has_heard(&self, callbacks: usize) {
+        let log = Ask::get("/v1/log?limit=200", &self.auditor);
+        for _ in 0..100_000 {
+            let text = self.accepts(&log).to_string();
+            if text.matches("\"callback.applied\"").count() >= callbacks {
+                return;
+            }
+        }
+        panic!("the sandbox does not call back");
     }
 
     /// The log's end.
@@ -234,6 +284,15 @@ impl Shop {
 /// A body that asks for lamps.
 pub(crate) fn lamps(units: u64) -> String {
     json!({"lines": [{"sku": "lamp", "quantity": units}]}).to_string()
+}
+
+/// A body that orders lamps.
+pub(crate) fn order(id: &str, units: u64) -> Value {
+    json!({
+        "id": id,
+        "lines": [{"sku": "lamp", "quantity": units}],
+        "payment": {"method": "card", "token": "tok_ok"},
+    })
 }
 
 /// A request.

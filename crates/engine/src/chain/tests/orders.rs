@@ -87,28 +87,34 @@ impl Scribe {
             told,
             seen: row.expect("it exists").version,
             random: 1,
+            lease: None,
         };
         self.write(ask(report)).await;
     }
 
-    async fn callback(&mut self, event: &str, transaction: &str) {
+    async fn callback(&mut self, about: u32, event: &str, patience: Millis) {
         let currency = Currency::new("EUR").expect("a code");
         let amount = 3_998;
         let received = Received {
             sender: Sender::Payment,
             provider: "sandbox".to_owned(),
             event: event.to_owned(),
-            order: id(1),
+            order: id(about),
             news: News::Money {
                 word: Word::Completed,
-                transaction: transaction.to_owned(),
+                transaction: "t-1".to_owned(),
                 amount: Money { amount, currency },
             },
             raw: format!("{{\"event\":\"{event}\"}}"),
         };
         let stored = ask(Command::StoreCallback(Box::new(received)));
         let created = self.write(stored).await;
-        self.write(ask(Command::ApplyCallback { created })).await;
+        self.clock = self.clock.plus(patience);
+        self.write(ask(Command::ApplyCallback {
+            created,
+            lease: None,
+        }))
+        .await;
     }
 
     /// An order that is paid, and whose parcel was asked for.
@@ -131,8 +137,7 @@ impl Scribe {
         let task = Task::AskDelivery;
         self.report(1, task, parcel(Parcel::InTransit)).await;
         self.report(1, task, parcel(Parcel::Delivered)).await;
-        self.callback("e-1", "t-1").await;
-        self.callback("e-2", "t-stranger").await;
+        self.callback(1, "e-1", Millis(0)).await;
         let quantity = units(1);
         let lines = vec![ReturnLine {
             sku: sku("lamp"),
@@ -165,6 +170,8 @@ impl Scribe {
         for number in [3, 4] {
             self.write(ask(take(number, None))).await;
         }
+        // The provider never names the transaction that it sent news of.
+        self.callback(4, "e-2", Millis(121_000)).await;
         self.report(3, Task::Charge, money(Settled::Pending, 3_998))
             .await;
         self.clock = self.clock.plus(Millis(900_000));
@@ -187,7 +194,7 @@ impl Scribe {
         self.confirmed(5).await;
         self.report(5, Task::Deliver, Told::Refused).await;
         self.confirmed(6).await;
-        self.report(6, Task::Deliver, parcel(Parcel::Initiated))
+        self.report(6, Task::Deliver, parcel(Parcel::Requested))
             .await;
         self.report(6, Task::AskDelivery, parcel(Parcel::Failed))
             .await;
@@ -219,7 +226,11 @@ pub(super) async fn history() -> Scribe {
     scribe.never_paid().await;
     scribe.never_delivered().await;
     let (customer, texts) = (customer(), vec![(3, 0)]);
-    let erase = Command::Erase { customer, texts };
+    let erase = Command::Erase {
+        customer,
+        texts,
+        reason: "she asked".to_owned(),
+    };
     scribe.write(keyed("k-erase", erase)).await;
     scribe
 }

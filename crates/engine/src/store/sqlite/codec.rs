@@ -2,6 +2,7 @@
 
 use crate::commit::Timer;
 use crate::port::{BatchId, Fault};
+use evenkeel_rules::lease::Leases;
 use evenkeel_rules::stock::Balances;
 use evenkeel_rules::time::LogTime;
 use std::collections::VecDeque;
@@ -10,7 +11,7 @@ fn corrupt(what: &str) -> Fault {
     Fault::Corrupt(format!("{what} cannot be read"))
 }
 
-fn write_number(bytes: &mut Vec<u8>, mut number: u64) {
+pub(super) fn write_number(bytes: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         bytes.push((number & 0x7f) as u8 | 0x80);
         number >>= 7;
@@ -18,7 +19,7 @@ fn write_number(bytes: &mut Vec<u8>, mut number: u64) {
     bytes.push(number as u8);
 }
 
-fn read_number(rest: &mut &[u8]) -> Option<u64> {
+pub(super) fn read_number(rest: &mut &[u8]) -> Option<u64> {
     let (mut number, mut shift) = (0_u64, 0);
     loop {
         let (&byte, after) = rest.split_first()?;
@@ -93,6 +94,21 @@ pub(super) fn read_batches(bytes: &[u8]) -> Result<VecDeque<BatchId>, Fault> {
         return Err(corrupt("the head's batches"));
     }
     Ok(ids.iter().copied().collect())
+}
+
+/// Leases as JSON; no text at all while nobody ever had one.
+pub(super) fn leases(leases: &Leases) -> String {
+    if leases.last == 0 {
+        return String::new();
+    }
+    serde_json::to_string(leases).expect("leases are plain JSON")
+}
+
+pub(super) fn read_leases(text: &str) -> Result<Leases, Fault> {
+    if text.is_empty() {
+        return Ok(Leases::default());
+    }
+    serde_json::from_str(text).map_err(|_| corrupt("the head's leases"))
 }
 
 /// Sixteen bytes an entry: due time in microseconds, creating position.

@@ -8,6 +8,7 @@
 use super::fault::fault;
 use super::names;
 use super::rows::{self, sql};
+use super::squeeze::squeeze;
 use super::write::one;
 use crate::callback::Callback;
 use crate::commit::Timer;
@@ -148,6 +149,7 @@ pub(super) fn write<T: Live>(conn: &Connection, writes: &[RowWrite<T>]) -> Resul
     let mut update = conn.prepare_cached(&update).map_err(fault)?;
     for RowWrite { row, was } in writes {
         let body = serde_json::to_vec(&row.body).expect("a body is plain JSON");
+        let body = &*squeeze(&body);
         let tries = row.tries;
         let due = row.due.map(LogTime::micros);
         let (created, last, version) = (sql(row.created), sql(row.last), sql(row.version));

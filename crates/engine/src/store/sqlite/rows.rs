@@ -3,6 +3,7 @@
 use super::balances::News;
 use super::codec;
 use super::fault::fault;
+use super::squeeze;
 use crate::commit::Timer;
 use crate::port::{Fault, Head, HoldRow, Listed, Place, RefusalRow, SkuRow, TokenRow};
 use evenkeel_rules::hold::State;
@@ -27,7 +28,8 @@ pub(super) fn body<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> Result<
     let bytes = bytes
         .as_bytes()
         .map_err(|error| Fault::Corrupt(error.to_string()))?;
-    serde_json::from_slice(bytes).map_err(|error| Fault::Corrupt(format!("a row: {error}")))
+    serde_json::from_slice(&squeeze::open(bytes))
+        .map_err(|error| Fault::Corrupt(format!("a row: {error}")))
 }
 
 /// All rows of a query, each read by `read`.
@@ -62,7 +64,7 @@ pub(super) fn one<T>(
 
 pub(super) fn head(conn: &Connection) -> Result<Head, Fault> {
     const QUERY: &str = "SELECT log, salt, incarnation, position, hash, time, format, refusals,
-        batches FROM head WHERE id = 1";
+        batches, leases FROM head WHERE id = 1";
     let head = one(conn, QUERY, [], |row| {
         let small = |column| {
             let number = number(row, column)?;
@@ -78,6 +80,7 @@ pub(super) fn head(conn: &Connection) -> Result<Head, Fault> {
             time: LogTime::from_micros(row.get(5).map_err(fault)?),
             format: small(6)?,
             refusals: number(row, 7)?,
+            leases: codec::read_leases(&row.get::<_, String>(9).map_err(fault)?)?,
             batches: codec::read_batches(&batches)?,
         })
     })?;
@@ -247,7 +250,7 @@ pub(super) fn log(
         Ok(crate::port::LogRow {
             position: number(row, 0)?,
             hash: row.get(1).map_err(fault)?,
-            text: row.get(2).map_err(fault)?,
+            text: squeeze::open(&row.get::<_, Vec<u8>>(2).map_err(fault)?).into_owned(),
         })
     })
 }

@@ -1,8 +1,9 @@
 //! Tables, settings and migrations of the SQLite store.
 //!
-//! Hot rows are appended: the log, holds, orders, callbacks and private texts are keyed by position,
-//! timers by minute and batch, names by the index's runs. A batch over many SKUs appends its balances in one row, see
-//! `balances`. No database time, no triggers, no random B-tree on the hot path. The settings are
+//! Hot rows are appended: the log, holds, orders, callbacks and private texts are keyed by
+//! position, timers by minute and batch, names by the index's runs. A batch over many SKUs appends
+//! its balances in one row, see `balances`; the texts of batches with orders are made small, see
+//! `squeeze`. No database time, no triggers, no random B-tree on the hot path. The settings are
 //! checked after they are made: a store that cannot keep them is not opened.
 
 use super::fault::fault;
@@ -51,6 +52,7 @@ CREATE TABLE timer_news(first INTEGER PRIMARY KEY, entries BLOB NOT NULL) STRICT
 /// Orders, callbacks, private texts, and the timers of the first two. The newest row of news is
 /// the mark of its timers now (see `timers`); batches were numbered by position before.
 const ORDERS: &str = "
+ALTER TABLE head ADD COLUMN leases TEXT NOT NULL DEFAULT '';
 CREATE TABLE order_row(created INTEGER PRIMARY KEY, last INTEGER NOT NULL,
   version INTEGER NOT NULL, calls INTEGER NOT NULL, sent INTEGER NOT NULL,
   sent_at INTEGER NOT NULL, again INTEGER NOT NULL, called INTEGER NOT NULL,

@@ -3,6 +3,7 @@
 use super::fault::fault;
 use super::names;
 use super::rows::{self, sql};
+use super::squeeze::{plain, squeeze};
 use super::{Inner, REFUSAL, Writer, balances, codec, life, private, timers};
 use crate::commit::{Name, Rejection, hold_name, order_name};
 use crate::port::{
@@ -12,6 +13,7 @@ use crate::port::{
 use async_trait::async_trait;
 use evenkeel_rules::ids::HoldId;
 use rusqlite::{Connection, params};
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::sync::OwnedMutexGuard;
@@ -189,15 +191,19 @@ impl SqliteLock {
         self.take_names(writes)?;
         let writer = &mut *self.writer;
         let conn = &writer.conn;
+        // Holds alone come in floods and are small; an order leaves many texts.
+        let about_orders = !(writes.orders.is_empty() && writes.callbacks.is_empty());
+        let keep: Keep = if about_orders { squeeze } else { plain };
         {
             const INSERT: &str = "INSERT INTO log(position, hash, text) VALUES (?1, ?2, ?3)";
             let mut insert = conn.prepare_cached(INSERT).map_err(fault)?;
             for row in &writes.log {
-                let written = params![sql(row.position), &row.hash[..], &row.text[..]];
+                let text = &*keep(&row.text);
+                let written = params![sql(row.position), &row.hash[..], text];
                 insert.execute(written).map_err(fault)?;
             }
         }
-        write_holds(conn, &writes.holds)?;
+        write_holds(conn, &writes.holds, keep)?;
         write_skus(conn, &writes.skus)?;
         write_tokens(conn, &writes.tokens)?;
         {
@@ -292,7 +298,10 @@ pub(super) fn one(count: usize, what: impl FnOnce() -> String) -> Result<(), Fau
     }
 }
 
-fn write_holds(conn: &Connection, holds: &[HoldWrite]) -> Result<(), Fault> {
+/// How texts are kept.
+type Keep = fn(&[u8]) -> Cow<'_, [u8]>;
+
+fn write_holds(conn: &Connection, holds: &[HoldWrite], keep: Keep) -> Result<(), Fault> {
     const INSERT: &str = "INSERT INTO hold(created, last, version, body) VALUES (?1, ?2, ?3, ?4)";
     const UPDATE: &str = "UPDATE hold SET last = ?2, version = ?3, body = ?4
         WHERE created = ?1 AND version = ?5";
@@ -300,9 +309,10 @@ fn write_holds(conn: &Connection, holds: &[HoldWrite]) -> Result<(), Fault> {
     let mut update = conn.prepare_cached(UPDATE).map_err(fault)?;
     for HoldWrite { row, body, was } in holds {
         let (created, last, version) = (sql(row.created), sql(row.last), sql(row.version));
+        let body = &*keep(body);
         let count = match was {
-            None => insert.execute(params![created, last, version, &body[..]]),
-            Some(was) => update.execute(params![created, last, version, &body[..], sql(*was)]),
+            None => insert.execute(params![created, last, version, body]),
+            Some(was) => update.execute(params![created, last, version, body, sql(*was)]),
         };
         let what = || format!("hold {} has another version", row.hold.id);
         one(count.map_err(fault)?, what)?;
@@ -380,7 +390,7 @@ fn write_tokens(conn: &Connection, tokens: &[TokenWrite]) -> Result<(), Fault> {
 
 fn write_head(conn: &Connection, writes: &Writes) -> Result<(), Fault> {
     const UPDATE: &str = "UPDATE head SET position = ?1, hash = ?2, time = ?3, refusals = ?4,
-        batches = ?5 WHERE id = 1 AND position = ?6";
+        batches = ?5, leases = ?7 WHERE id = 1 AND position = ?6";
     let head = &writes.head;
     let mut update = conn.prepare_cached(UPDATE).map_err(fault)?;
     let count = update
@@ -390,7 +400,8 @@ fn write_head(conn: &Connection, writes: &Writes) -> Result<(), Fault> {
             head.time.micros(),
             sql(head.refusals),
             codec::batches(&head.batches),
-            sql(writes.was)
+            sql(writes.was),
+            codec::leases(&head.leases)
         ])
         .map_err(fault)?;
     one(count, || {

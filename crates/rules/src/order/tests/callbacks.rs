@@ -41,113 +41,60 @@ fn heard(world: &World, news: &News) -> &'static str {
     }
 }
 
-#[test]
-fn news_of_money_are_believed_as_far_as_the_provider_named_it() {
-    use Word::{Completed, Failed, Refunded};
-    let fresh = World::new(TOTAL, 0);
-    let mut pending = fresh.clone();
+/// What was known, what came, and what that is.
+type Row<'a> = (&'a str, &'a World, News, &'a str);
+
+fn walk(table: &[Row<'_>]) {
+    for (case, world, news, expected) in table {
+        assert_eq!(heard(world, news), *expected, "{case}");
+    }
+}
+
+fn pending() -> World {
+    let mut pending = World::new(TOTAL, 0);
     pending.call(Fault::Slow);
-    let mut refunding = paid();
+    pending
+}
+
+#[test]
+fn news_of_a_charge_are_believed_as_far_as_the_provider_named_it() {
+    use Word::{Completed, Failed};
+    let (fresh, pending, paid) = (World::new(TOTAL, 0), pending(), paid());
+    let dollars = news(Completed, "t-1", money(TOTAL, "USD"));
+    let done = |name| euros(Completed, name, TOTAL);
+    let failed = || euros(Failed, "t-1", TOTAL);
+    let more = euros(Completed, "t-1", TOTAL + 1);
+    walk(&[
+        ("asked and not answered", &fresh, done("t-1"), "early"),
+        ("a failure of nobody knows what", &fresh, failed(), "early"),
+        ("pending until now", &pending, done("t-1"), "changed"),
+        ("failed after all", &pending, failed(), "changed"),
+        ("another amount", &pending, more, "contradicts"),
+        ("another currency", &pending, dollars, "contradicts"),
+        ("another name", &pending, done("t-9"), "early"),
+        ("told before", &paid, done("t-1"), "known"),
+        ("paid, and another name", &paid, done("t-9"), "early"),
+    ]);
+}
+
+#[test]
+fn news_of_money_given_back_are_believed_as_far_as_it_came() {
+    let (fresh, pending, paid) = (World::new(TOTAL, 0), pending(), paid());
+    let mut refunding = paid.clone();
     let wish = (&refund_id("r-1"), Some(money(100, "EUR")));
     let asked = refund(refunding.asked(), wish, NOW);
     refunding.apply(asked.expect("so much is left"));
-    let dollars = news(Completed, "t-1", money(TOTAL, "USD"));
-    let table = [
-        (
-            "asked and not answered",
-            &fresh,
-            euros(Completed, "t-1", TOTAL),
-            "early",
-        ),
-        (
-            "a failure of nobody knows what",
-            &fresh,
-            euros(Failed, "t-1", TOTAL),
-            "early",
-        ),
-        (
-            "a refund before its charge",
-            &fresh,
-            euros(Refunded, "t-1", 1),
-            "early",
-        ),
-        (
-            "pending until now",
-            &pending,
-            euros(Completed, "t-1", TOTAL),
-            "changed",
-        ),
-        (
-            "failed after all",
-            &pending,
-            euros(Failed, "t-1", TOTAL),
-            "changed",
-        ),
-        (
-            "another amount",
-            &pending,
-            euros(Completed, "t-1", TOTAL + 1),
-            "contradicts",
-        ),
-        ("another currency", &pending, dollars, "contradicts"),
-        (
-            "another name",
-            &pending,
-            euros(Completed, "t-9", TOTAL),
-            "early",
-        ),
-        (
-            "a refund before its capture",
-            &pending,
-            euros(Refunded, "t-1", 1),
-            "changed",
-        ),
-        (
-            "told before",
-            &paid(),
-            euros(Completed, "t-1", TOTAL),
-            "known",
-        ),
-        (
-            "a part given back",
-            &paid(),
-            euros(Refunded, "t-1", 1),
-            "changed",
-        ),
-        (
-            "more given back than came",
-            &paid(),
-            euros(Refunded, "t-1", TOTAL + 1),
-            "contradicts",
-        ),
-        (
-            "nothing given back",
-            &paid(),
-            euros(Refunded, "t-1", 0),
-            "contradicts",
-        ),
-        (
-            "less than nothing",
-            &paid(),
-            euros(Refunded, "t-1", -5),
-            "contradicts",
-        ),
-        (
-            "of a paid order, another name",
-            &paid(),
-            euros(Completed, "t-9", TOTAL),
-            "early",
-        ),
-        (
-            "a refund that has no name yet",
-            &refunding,
-            euros(Refunded, "r-9", 100),
-            "early",
-        ),
-    ];
-    for (case, world, news, expected) in table {
-        assert_eq!(heard(world, &news), expected, "{case}");
-    }
+    let back = |amount| euros(Word::Refunded, "t-1", amount);
+    let other = euros(Word::Refunded, "r-9", 100);
+    walk(&[
+        ("before its charge", &fresh, back(1), "early"),
+        ("before its capture", &pending, back(1), "changed"),
+        ("a part", &paid, back(1), "changed"),
+        ("more than came", &paid, back(TOTAL + 1), "contradicts"),
+        ("nothing", &paid, back(0), "contradicts"),
+        ("less than nothing", &paid, back(-5), "contradicts"),
+        ("one that has no name yet", &refunding, other, "early"),
+    ]);
 }
 
 #[test]
@@ -229,9 +176,7 @@ fn news_of_a_parcel_are_believed_as_far_as_the_courier_named_it() {
             "contradicts",
         ),
     ];
-    for (case, world, news, expected) in table {
-        assert_eq!(heard(world, &news), expected, "{case}");
-    }
+    walk(&table);
 }
 
 #[test]

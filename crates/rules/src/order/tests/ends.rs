@@ -494,3 +494,41 @@ fn a_refund_that_failed_and_came_after_all_waits_for_a_person() {
         "a failure is an end"
     );
 }
+
+#[test]
+fn a_provider_that_is_down_does_not_hold_up_the_other() {
+    let mut world = World::new(TOTAL, 0);
+    world.call(Fault::Odd(7));
+    assert_eq!(world.next(), Some(Task::Deliver));
+    world.call(Fault::NotSent);
+    assert_eq!(
+        world.next(),
+        Some(Task::Refund(0)),
+        "the courier is down, the bank is not"
+    );
+    world.call(Fault::None);
+    assert_eq!(world.order.refunded(), 7);
+    world.heal();
+    assert_eq!(world.ended(), (Status::Delivered, Units::Left, 7));
+}
+
+#[test]
+fn a_parcel_that_is_not_taken_on_yet_completes_the_saga_and_is_asked_after() {
+    let mut world = paid();
+    world.call(Fault::Slow);
+    assert_eq!(world.story.last(), Some(&Kind::SagaCompleted));
+    assert_eq!(world.parcel(), Some(Parcel::Requested));
+    assert_eq!(world.next(), Some(Task::AskDelivery));
+    world.heal();
+    assert_eq!(world.ended(), (Status::Delivered, Units::Left, 0));
+}
+
+#[test]
+fn what_was_never_seen_is_sent_again_before_anything_else_is_tried() {
+    let mut world = World::new(TOTAL, 0);
+    world.call(Fault::Odd(7));
+    world.call(Fault::CallLost);
+    assert_eq!(world.next(), Some(Task::AskDelivery));
+    world.call(Fault::None);
+    assert_eq!(world.next(), Some(Task::Deliver));
+}

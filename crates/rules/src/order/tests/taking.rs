@@ -81,7 +81,8 @@ fn worst() -> (Given, Ask) {
     (given, ask)
 }
 
-pub(super) fn refusals() -> Vec<Rejection> {
+/// Each row has less that is wrong than the one before.
+fn table() -> Vec<(&'static str, Given, Ask, Rejection)> {
     let (worst, ask) = worst();
     let free = Given {
         taken: false,
@@ -95,70 +96,44 @@ pub(super) fn refusals() -> Vec<Rejection> {
         terms: sound().terms,
         ..euros.clone()
     };
-    let expects = |amount, currency| Ask {
-        expected_total: Some(money(amount, currency)),
+    let expects = |amount| Ask {
+        expected_total: Some(money(amount, "EUR")),
         ..ask.clone()
     };
-    let total = money(PRICES, "EUR");
-    let mut table = vec![
-        (
-            "the id is in use",
-            worst,
-            ask.clone(),
-            Rejection::AlreadyExists,
-        ),
-        (
-            "two currencies",
-            free,
-            ask.clone(),
-            Rejection::Currency { sku: sku("chair") },
-        ),
-        (
-            "the expected total is in another",
-            euros.clone(),
-            ask.clone(),
-            Rejection::AmountCurrency,
-        ),
-        (
-            "the prices come to more than there is",
-            euros,
-            expects(1, "EUR"),
-            Rejection::Total,
-        ),
-    ];
     let discount = Ask {
         adjustments: vec![Adjustment {
             kind: AdjustmentKind::Discount,
             amount: -PRICES - 1,
         }],
-        ..expects(1, "EUR")
+        ..expects(1)
     };
-    table.extend([
-        (
-            "the discount is more than the prices",
-            cheap.clone(),
-            discount,
-            Rejection::Total,
-        ),
-        (
-            "the total is another one",
-            cheap.clone(),
-            expects(PRICES - 1, "EUR"),
-            Rejection::PriceChanged { total },
-        ),
-        (
-            "the hold has one chair only",
-            cheap,
-            expects(PRICES, "EUR"),
+    let total = money(PRICES, "EUR");
+    let (chair, changed) = (sku("chair"), Rejection::PriceChanged { total });
+    let row = |case, given: &Given, ask, then| (case, given.clone(), ask, then);
+    let currency = Rejection::Currency { sku: chair };
+    vec![
+        row("in use", &worst, ask.clone(), Rejection::AlreadyExists),
+        row("two currencies", &free, ask.clone(), currency),
+        row("a third", &euros, ask.clone(), Rejection::AmountCurrency),
+        row("too dear", &euros, expects(1), Rejection::Total),
+        row("too cheap", &cheap, discount, Rejection::Total),
+        row("another total", &cheap, expects(PRICES - 1), changed),
+        row(
+            "one chair held",
+            &cheap,
+            expects(PRICES),
             Rejection::LinesDiffer,
         ),
-    ]);
+    ]
+}
+
+pub(super) fn refusals() -> Vec<Rejection> {
     let run = |(case, given, ask, then): (&str, Given, Ask, Rejection)| {
         let refused = judge(&given, &ask).expect_err(case);
         assert_eq!(refused, Refused::Order(then.clone()), "{case}");
         then
     };
-    let produced: Vec<Rejection> = table.into_iter().map(run).collect();
+    let produced: Vec<Rejection> = table().into_iter().map(run).collect();
     assert_declared_order(&produced);
     produced
 }

@@ -401,7 +401,12 @@ impl World {
         if fault == Fault::Refused && self.courier.is_none() {
             return Told::Refused;
         }
-        parcel(*self.courier.get_or_insert(Parcel::Initiated))
+        let taken_on = if fault == Fault::Slow {
+            Parcel::Requested
+        } else {
+            Parcel::Initiated
+        };
+        parcel(*self.courier.get_or_insert(taken_on))
     }
 
     fn recall(&mut self) -> Told {

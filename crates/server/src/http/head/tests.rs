@@ -1,4 +1,5 @@
 use super::*;
+use crate::http::route::JSON;
 use http::HeaderValue;
 
 fn headers(list: &[(&'static str, &str)]) -> HeaderMap {
@@ -97,20 +98,18 @@ fn json_is_taken_unless_the_accept_header_rules_it_out() {
         "application/json;q=0, */*",
         "",
     ] {
-        assert!(takes_json(&headers(&[("accept", value)])), "{value}");
+        assert!(takes(&headers(&[("accept", value)]), JSON), "{value}");
     }
-    assert!(takes_json(&headers(&[])));
-    assert!(takes_json(&headers(&[
-        ("accept", "text/html"),
-        ("accept", "*/*")
-    ])));
+    assert!(takes(&headers(&[]), JSON));
+    let both = headers(&[("accept", "text/html"), ("accept", "*/*")]);
+    assert!(takes(&both, JSON));
     for value in [
         "text/html",
         "application/json;q=0",
         "application/jsonp",
         "*/*; q=0.000",
     ] {
-        assert!(!takes_json(&headers(&[("accept", value)])), "{value}");
+        assert!(!takes(&headers(&[("accept", value)]), JSON), "{value}");
     }
 }
 

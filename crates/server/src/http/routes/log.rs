@@ -11,7 +11,7 @@ use crate::http::route::{Doc, Route, WATCHING, Who};
 use crate::http::{Api, refusal, shapes, time};
 use evenkeel_engine::chain::{Entry, Hash, hex, origin};
 use evenkeel_engine::port::{Fault, LogRow};
-use evenkeel_rules::ids::{Reference, SkuId};
+use evenkeel_rules::ids::{OrderId, Reference, SkuId};
 use evenkeel_rules::stock::Move;
 use http::Method;
 use schemars::SchemaGenerator;
@@ -167,16 +167,17 @@ fn shown(row: &LogRow) -> Result<shapes::LogRow, Fault> {
 /// Which moves an audit shows.
 struct Filter {
     sku: Option<SkuId>,
-    reference: Option<Reference>,
+    /// What the moves were done for, any of these; nothing means anything.
+    references: Option<Vec<Reference>>,
 }
 
 impl Filter {
     fn fits(&self, entry: &Move) -> bool {
         self.sku.as_ref().is_none_or(|sku| *sku == entry.sku)
             && self
-                .reference
+                .references
                 .as_ref()
-                .is_none_or(|reference| *reference == entry.reference)
+                .is_none_or(|references| references.contains(&entry.reference))
     }
 }
 
@@ -188,11 +189,25 @@ fn audit<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
     let spot = query.cursor("audit")?;
     query.finish()?;
     let wait = wait(call.headers)?;
-    let filter = Filter { sku, reference };
     let start = spot.unwrap_or(Spot::at(from.unwrap_or(1).max(1)));
     Ok(Box::pin(async move {
+        let references = match reference {
+            Some(reference) => Some(references(api, reference).await?),
+            None => None,
+        };
+        let filter = Filter { sku, references };
         walk(api, &wait, &filter, (start, limit)).await
     }))
+}
+
+/// What the moves of a reference refer to: an order's refer to its holds.
+async fn references(api: &Api, reference: Reference) -> Result<Vec<Reference>, Problem> {
+    let id = OrderId::new(reference.as_str()).map_err(|_| Problem::new(Code::Internal))?;
+    let order = api.engine.store().order(&id).await;
+    let order = order.map_err(|fault| refusal::of_read(&fault))?.rows;
+    let holds = order.into_iter().flat_map(|row| row.body.holds);
+    let holds = holds.map(|hold| Reference::from(&hold));
+    Ok(std::iter::once(reference).chain(holds).collect())
 }
 
 async fn walk(

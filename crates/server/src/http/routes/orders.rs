@@ -4,6 +4,7 @@
 //! another customer's for a buyer.
 
 mod change;
+mod events;
 mod list;
 mod take;
 
@@ -77,6 +78,20 @@ pub(super) const ROUTES: &[Route] = &[
             summary: "Shows an order.",
             request: None,
             answers: &[(200, Some(SchemaGenerator::subschema_for::<shapes::Order>))],
+            query: &[],
+            problems: &[Code::NotFound],
+        },
+    },
+    Route {
+        method: Method::GET,
+        pattern: "/v1/orders/{id}/events",
+        who: Who::Roles(READING),
+        prepare: events::events,
+        doc: Doc {
+            summary: "Tells an order's events as they happen (text/event-stream), from its first \
+                      one on or after Last-Event-ID; ends after a final state.",
+            request: None,
+            answers: &[(200, None)],
             query: &[],
             problems: &[Code::NotFound],
         },

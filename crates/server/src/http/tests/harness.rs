@@ -1,15 +1,18 @@
 //! A server on loopback, and requests written byte by byte.
 
 use crate::http::{Api, Door, Settings, Webhooks, serve};
+use crate::webhook::Ring;
 use evenkeel_engine::clock::{SystemClock, SystemIds};
 use evenkeel_engine::commit::{Command, Effect};
+use evenkeel_engine::gateway::Gateway;
+use evenkeel_engine::gateway::memory::InstantGateway;
 use evenkeel_engine::store::memory::MemoryStore;
 use evenkeel_engine::token::hash;
 use evenkeel_engine::{Engine, Options, Ports, Request, Threads};
 use evenkeel_rules::ids::{CustomerId, TokenId};
 use evenkeel_rules::time::Millis;
 use evenkeel_rules::token::Role;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,6 +31,13 @@ pub(super) struct Server {
     _stop: watch::Sender<bool>,
 }
 
+/// What the providers of the tests sign under.
+pub(super) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+pub(super) fn ring(secret: &str) -> Ring {
+    Ring::new(&[secret]).expect("a secret")
+}
+
 /// The secret of a role's token.
 pub(super) fn secret(role: Role) -> String {
     format!("ek_{}", role.name())
@@ -39,15 +49,30 @@ impl Server {
         Self::with(Door::Main, false).await
     }
 
+    /// The same with providers that say yes at once.
+    pub(super) async fn trading() -> Self {
+        let gateway: Arc<dyn Gateway> = Arc::new(InstantGateway::new());
+        Self::open(Door::Main, false, Some(gateway)).await
+    }
+
+    pub(super) async fn with(door: Door, admin_apart: bool) -> Self {
+        Self::open(door, admin_apart, None).await
+    }
+
+    /// A server with these providers; without any no order gets further than PENDING.
     #[expect(
         clippy::disallowed_methods,
         reason = "the listener is a task of the test"
     )]
-    pub(super) async fn with(door: Door, admin_apart: bool) -> Self {
+    pub(super) async fn open(
+        door: Door,
+        admin_apart: bool,
+        gateway: Option<Arc<dyn Gateway>>,
+    ) -> Self {
         let ports = Ports {
             store: Arc::new(MemoryStore::new("main", [7; 16])),
             gate: None,
-            gateway: None,
+            gateway,
             clock: Arc::new(SystemClock::default()),
             ids: Arc::new(SystemIds),
         };
@@ -66,7 +91,10 @@ impl Server {
             ttl: Millis(600_000),
             max_life: Millis(3_600_000),
             confirming: Millis(900_000),
-            webhooks: Webhooks::default(),
+            webhooks: Webhooks {
+                payment: Some(ring(SECRET)),
+                delivery: Some(ring(SECRET)),
+            },
             low_at: 10,
             admin_apart,
             anchors: crate::anchors::Anchors::none(),
@@ -133,6 +161,35 @@ impl Server {
         assert_eq!(received.status, 201, "{received:?}");
     }
 
+    /// Asks for an order until it stands like this.
+    pub(super) async fn order_until(&self, id: &str, stands: impl Fn(&Value) -> bool) -> Value {
+        self.until(&format!("/v1/orders/{id}"), stands).await
+    }
+
+    /// Asks an operator's question until the answer is like this.
+    pub(super) async fn until(&self, path: &str, stands: impl Fn(&Value) -> bool) -> Value {
+        let asking = async {
+            loop {
+                let shown = self.get(Role::Operator, path).await;
+                assert_eq!(shown.status, 200, "{shown:?}");
+                let shown = shown.json();
+                if stands(&shown) {
+                    return shown;
+                }
+            }
+        };
+        let shown = tokio::time::timeout(PATIENCE, asking).await;
+        shown.unwrap_or_else(|_| panic!("{path} does not get there"))
+    }
+
+    /// Orders lamps, as the buyer `c-1`.
+    pub(super) async fn order(&self, id: &str, units: u64) -> Value {
+        let body = order_of(id, units).to_string();
+        let taken = self.post(Role::Buyer, "/v1/orders", &body).await;
+        assert_eq!(taken.status, 201, "{taken:?}");
+        taken.json()
+    }
+
     /// Places a hold of some units and says its id.
     pub(super) async fn hold(&self, sku: &str, units: u64) -> String {
         let body = format!("{{\"lines\":[{{\"sku\":\"{sku}\",\"quantity\":{units}}}]}}");
@@ -147,6 +204,15 @@ impl Server {
 
 pub(super) const LAMP: &str =
     "{\"name\":\"Lamp\",\"price\":{\"amount\":1999,\"currency\":\"EUR\"}}";
+
+/// A body that orders lamps.
+pub(super) fn order_of(id: &str, units: u64) -> Value {
+    json!({
+        "id": id,
+        "lines": [{"sku": "lamp", "quantity": units}],
+        "payment": {"method": "card", "token": "tok_ok"},
+    })
+}
 
 async fn token(engine: &Engine, role: Role, secret: &str, customer: &str) {
     let customer = CustomerId::new(customer).expect("an id");

@@ -7,6 +7,12 @@ use evenkeel_rules::token::Role;
 const HOLD: &str = "{\"lines\":[{\"sku\":\"lamp\",\"quantity\":1}]}";
 const RECEIVE: &str = "{\"quantity\":1,\"reference\":\"po-1\"}";
 
+/// A buyer may not name a customer, itself included.
+const ORDER: &str = "{\"customer\":\"c-1\",\"lines\":[{\"sku\":\"lamp\",\"quantity\":1}],\
+    \"payment\":{\"method\":\"card\",\"token\":\"tok_ok\"}}";
+const WHY: &str = "{\"reason\":\"tried\"}";
+const BACK: &str = "{\"lines\":[{\"sku\":\"lamp\",\"quantity\":1}],\"restock\":true}";
+
 /// Method, path, body, and the roles that are let in, whatever comes of it then.
 const TABLE: &[(&str, &str, Option<&str>, &[Role])] = {
     use Role::{Admin, Auditor, Buyer, Operator, Shop, Staff};
@@ -71,6 +77,88 @@ const TABLE: &[(&str, &str, Option<&str>, &[Role])] = {
             Some("{\"ttl_ms\":1000}"),
             &[Buyer, Shop, Operator, Admin],
         ),
+        ("POST", "/v1/orders", Some(ORDER), &[Shop, Operator, Admin]),
+        (
+            "GET",
+            "/v1/orders",
+            None,
+            &[Buyer, Shop, Operator, Admin, Auditor],
+        ),
+        (
+            "GET",
+            "/v1/orders/o-9",
+            None,
+            &[Buyer, Shop, Operator, Admin, Auditor],
+        ),
+        (
+            "POST",
+            "/v1/orders/o-9/cancel",
+            Some("{}"),
+            &[Buyer, Shop, Operator, Admin],
+        ),
+        (
+            "POST",
+            "/v1/orders/o-9/refunds",
+            Some(WHY),
+            &[Shop, Operator, Admin],
+        ),
+        (
+            "POST",
+            "/v1/orders/o-9/returns",
+            Some(BACK),
+            &[Staff, Operator, Admin],
+        ),
+        (
+            "GET",
+            "/v1/payments/o-9",
+            None,
+            &[Buyer, Shop, Operator, Admin, Auditor],
+        ),
+        (
+            "GET",
+            "/v1/shipments",
+            None,
+            &[Buyer, Shop, Operator, Admin, Auditor],
+        ),
+        ("GET", "/v1/sagas", None, &[Operator, Admin, Auditor]),
+        (
+            "GET",
+            "/v1/sagas/order:o-9",
+            None,
+            &[Operator, Admin, Auditor],
+        ),
+        (
+            "POST",
+            "/v1/sagas/order:o-9/retry",
+            Some(WHY),
+            &[Operator, Admin],
+        ),
+        (
+            "POST",
+            "/v1/sagas/order:o-9/compensate",
+            Some(WHY),
+            &[Operator, Admin],
+        ),
+        (
+            "GET",
+            "/v1/reviews",
+            None,
+            &[Staff, Operator, Admin, Auditor],
+        ),
+        (
+            "POST",
+            "/v1/reviews/o-9/approve",
+            Some(WHY),
+            &[Staff, Operator, Admin],
+        ),
+        (
+            "POST",
+            "/v1/reviews/o-9/reject",
+            Some(WHY),
+            &[Staff, Operator, Admin],
+        ),
+        ("GET", "/v1/findings", None, &[Operator, Admin, Auditor]),
+        ("DELETE", "/v1/private/c-9", Some(WHY), &[Operator, Admin]),
         ("GET", "/v1/log", None, &[Operator, Admin, Auditor]),
         ("GET", "/v1/audit", None, &[Operator, Admin, Auditor]),
         ("GET", "/v1/status", None, &[Operator, Admin, Auditor]),

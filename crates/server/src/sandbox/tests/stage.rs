@@ -9,6 +9,7 @@ use crate::webhook::verify::Verdict;
 use evenkeel_engine::port::Clock as _;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -43,7 +44,7 @@ pub(super) struct Stage {
     received: mpsc::UnboundedReceiver<(HeaderMap, Vec<u8>)>,
     /// What the receiver answers next; 200 when nothing is said.
     answers: mpsc::UnboundedSender<u16>,
-    _sandbox: Handle,
+    sandbox: Handle,
     _receiver: Crew<()>,
 }
 
@@ -52,15 +53,14 @@ pub(super) type Reply = Option<(u16, Value)>;
 
 impl Stage {
     pub(super) async fn set() -> Self {
+        Self::set_with(None).await
+    }
+
+    /// With a journal.
+    pub(super) async fn set_with(journal: Option<PathBuf>) -> Self {
         let ring = Ring::new(&["the first", "the second"]).expect("these are secrets");
         let clock = Arc::new(StepClock::new());
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let url = format!("http://{}", listener.local_addr().expect("it is bound"));
-        let options = Options {
-            ring: ring.clone(),
-            clock: Arc::clone(&clock) as _,
-        };
-        let sandbox = start(listener, options);
+        let (url, sandbox) = sandbox(&ring, &clock, journal).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("it is bound");
         let (answers, to_answer) = mpsc::unbounded_channel();
@@ -74,9 +74,16 @@ impl Stage {
             callback_url: format!("http://{address}/v1/callbacks"),
             received,
             answers,
-            _sandbox: sandbox,
+            sandbox,
             _receiver: receiver,
         }
+    }
+
+    /// The process ends and another one begins, so long after the first did.
+    pub(super) async fn restart(&mut self, time: Duration, journal: &Path) {
+        self.clock = Arc::new(StepClock::after(time));
+        let journal = Some(journal.to_owned());
+        (self.url, self.sandbox) = sandbox(&self.ring, &self.clock, journal).await;
     }
 
     /// Asks, on a connection of its own; ends by itself, so it can be a task.
@@ -174,6 +181,23 @@ impl Stage {
         self.clock.step(ms(100));
         assert_eq!(self.told().await.body["order"], "probe");
     }
+}
+
+/// A sandbox and where it is.
+async fn sandbox(
+    ring: &Ring,
+    clock: &Arc<StepClock>,
+    journal: Option<PathBuf>,
+) -> (String, Handle) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("it is bound"));
+    let options = Options {
+        ring: ring.clone(),
+        clock: Arc::clone(clock) as _,
+        journal,
+    };
+    let handle = start(listener, options).expect("the journal is one");
+    (url, handle)
 }
 
 /// Takes one request a connection and answers it.

@@ -9,7 +9,8 @@ use tokio::sync::watch;
 /// 2026-01-01T00:00:00Z.
 const START: i64 = 1_767_225_600_000_000;
 
-pub(super) struct StepClock(watch::Sender<Face>);
+/// What it shows, and the wall time at which it began.
+pub(super) struct StepClock(watch::Sender<Face>, i64);
 
 /// The time, and the times that are waited for.
 #[derive(Default)]
@@ -32,7 +33,13 @@ impl Drop for Waiting<'_> {
 
 impl StepClock {
     pub(super) fn new() -> Self {
-        Self(watch::Sender::new(Face::default()))
+        Self::after(Duration::ZERO)
+    }
+
+    /// The clock of a process that was started some time after 2026 began.
+    pub(super) fn after(time: Duration) -> Self {
+        let time = i64::try_from(time.as_micros()).expect("tests are short");
+        Self(watch::Sender::new(Face::default()), START + time)
     }
 
     /// Moves on.
@@ -52,7 +59,7 @@ impl StepClock {
 impl Clock for StepClock {
     fn now(&self) -> LogTime {
         let micros = self.mono().as_micros();
-        LogTime::from_micros(START + i64::try_from(micros).expect("tests are short"))
+        LogTime::from_micros(self.1 + i64::try_from(micros).expect("tests are short"))
     }
 
     fn mono(&self) -> Duration {

@@ -86,8 +86,8 @@ async fn schema_1(dir: &Path) {
     conn.execute_batch(&migrations()[0]).expect("tables");
     conn.execute_batch("PRAGMA user_version = 1").expect("set");
     super::super::make_head(&conn, &SystemIds).expect("it is empty");
-    let head = super::super::rows::head(&conn).expect("readable");
-    let memory = MemoryStore::new(&head.log, head.salt);
+    let salt = conn.query_row("SELECT salt FROM head", [], |row| row.get(0));
+    let memory = MemoryStore::new("main", salt.expect("it was made"));
     let mut commands = vec![
         ask(put("lamp")),
         ask(change("lamp", Change::Receive(units(100)))),
