@@ -8,7 +8,7 @@ use crate::committer::{Committer, Delivery, Health, Parts, Unresolved};
 use crate::execute::{self, Done, Refusal, Request};
 use crate::gate::memory::MemoryGate;
 use crate::gateway::Gateway;
-use crate::lease::{BEAT_EVERY, Beat, Held, SPARE};
+use crate::lease::{BEATS, Beat, Held};
 use crate::port::{Clock, Fault, Head, Ids, StockGate, Store};
 use crate::queue::Queue;
 use crate::saga::{Fresh, Runner};
@@ -54,6 +54,8 @@ pub struct Options {
     /// The node's name among those that share the store; a made one if missing. A node that starts
     /// again under its name takes its lease over at once.
     pub node: Option<String>,
+    /// How often this node renews its lease, which lasts three beats beyond the longest call.
+    pub beat_every: Duration,
     /// Whether this node makes the calls that orders need, and takes callbacks in.
     pub saga: bool,
     /// How often due orders and callbacks are looked for.
@@ -76,6 +78,7 @@ impl Default for Options {
             wait: Duration::from_secs(10),
             max_life: Millis(3_600_000),
             node: None,
+            beat_every: Duration::from_millis(1_000),
             saga: true,
             saga_every: Duration::from_millis(50),
             call_timeout: Duration::from_millis(2_000),
@@ -252,11 +255,11 @@ impl Engine {
         let beat = Beat {
             shared: Arc::clone(shared),
             node: named.unwrap_or_else(|| chain::hex(&shared.workers.ids().random())),
-            ttl: longest + SPARE,
+            ttl: longest + shared.options.beat_every * BEATS,
         };
         shared
             .workers
-            .run(beat, BEAT_EVERY, Arc::new(Notify::new()));
+            .run(beat, shared.options.beat_every, Arc::new(Notify::new()));
         Some(hears)
     }
 

@@ -17,11 +17,9 @@ use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How often a lease is renewed.
-pub(crate) const BEAT_EVERY: Duration = Duration::from_millis(1_000);
-/// How long a lease lasts beyond the longest call, so that a call that begins under one ends under
-/// it.
-pub(crate) const SPARE: Duration = Duration::from_millis(3_000);
+/// How many beats a lease lasts beyond the longest call, so that a call that begins under one ends
+/// under it.
+pub(crate) const BEATS: u32 = 3;
 
 /// What a node believes of its lease.
 #[derive(Debug, Default)]

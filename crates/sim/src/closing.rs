@@ -24,7 +24,7 @@ pub(crate) async fn close(client: &mut Client) {
         node.set_options(|options| {
             usual.push(options.clone());
             (options.sweep_every, options.tail_every) = (RARELY, RARELY);
-            options.saga_every = RARELY;
+            (options.saga_every, options.beat_every) = (RARELY, RARELY);
         });
         node.start(&client.world).await;
     }

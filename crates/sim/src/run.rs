@@ -86,6 +86,7 @@ fn engine_options(rng: &mut fastrand::Rng) -> evenkeel_engine::Options {
         wait: ms(rng, 800, 3_000),
         max_life: Millis(20_000),
         node: None,
+        beat_every: ms(rng, 300, 1_000),
         saga: true,
         saga_every: ms(rng, 20, 300),
         call_timeout: ms(rng, 100, 2_000),
