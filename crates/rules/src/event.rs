@@ -73,7 +73,7 @@ kinds! {
     Order OrderRefunded = "order.refunded", "All its money went back.";
     Order OrderUpdated = "order.updated", "Something else about it changed.";
     Order OrderReturned = "order.returned", "Units of it came back.";
-    Order OrderCalledOff = "order.called_off", "Its delivery was called off; its units are on sale again.";
+    Order OrderCalledOff = "order.called_off", "Its delivery was called off; its units went back.";
     Order CancelRequested = "order.cancel_requested", "Somebody asked for its end.";
     Order CancelRefused = "order.cancel_refused", "Its delivery could no longer be called off.";
     Order OrderReviewed = "order.review_opened", "A person has to look at it.";

@@ -5,8 +5,8 @@
 //! never give up, some click twice, some walk away from their hold, some call their order off or
 //! want money back. The bank declines, is late, calls back twice or never; delivery goes down;
 //! the child is killed with -9 and started again, and buyers keep their keys over it. In the end
-//! exactly min(units, willing) are sold, the money agrees with the bank's own ledger to the cent, a probe
-//! buyer can buy what is left, and `verify` answers for each invariant.
+//! exactly min(units, willing) are sold, the money agrees with the bank's own ledger to the cent, a
+//! probe buyer can buy what is left, and `verify` answers for each invariant.
 //!
 //! The demo sees the server as any client does: over HTTP, and by what its processes print.
 

@@ -1,7 +1,7 @@
 //! I21: nothing in the log that may have to be erased, and the texts beside it are what came.
 //!
-//! Two things are looked at. The data of an event has no member that its type does not know, so that
-//! nothing can stand in it unseen. And the private text that a row
+//! Two things are looked at. The data of an event has no member that its type does not know, so
+//! that nothing can stand in it unseen. And the private text that a row
 //! made, as long as it is not erased, does not occur in the row: a payment token, an address, a
 //! reason in words, a callback as it came. That of a callback must also have the hash that the log
 //! has of it; an order's has none there, so that an edited one is not found.
