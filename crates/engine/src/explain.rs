@@ -15,6 +15,7 @@ use evenkeel_rules::order::{ReviewState, Status};
 use evenkeel_rules::saga::State;
 use evenkeel_rules::time::LogTime;
 use serde_json::{Value, json};
+use std::collections::btree_map::Entry::Vacant;
 use std::collections::{BTreeMap, BTreeSet};
 
 mod next;
@@ -147,9 +148,8 @@ async fn walk(
 ) -> Result<(), Fault> {
     let mut position = last;
     while position > 0 {
-        if !rows.contains_key(&position) {
-            let entry = story::entry_at(store, position).await?;
-            rows.insert(position, entry);
+        if let Vacant(free) = rows.entry(position) {
+            free.insert(story::entry_at(store, position).await?);
         }
         let entry = &rows[&position];
         let of = |event: &&EntryEvent| event.kind.aggregate() == aggregate && event.id() == id;

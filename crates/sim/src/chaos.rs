@@ -41,17 +41,20 @@ pub(crate) async fn trouble(world: Arc<World>, nodes: [Arc<Node>; 2]) {
     }
 }
 
+/// Kills a process that runs.
+fn kill(world: &Arc<World>, node: &Arc<Node>) {
+    if node.engine().is_some() {
+        world.count(FaultKind::ProcessKill);
+        node.kill(world);
+    }
+}
+
 /// Brings one fault about, or prepares it. Faults that single calls meet by themselves are left
 /// to them.
 fn strike(world: &Arc<World>, node: &Arc<Node>, kind: FaultKind) {
     let any = |from, to| world.dice(|dice| dice.range(from, to));
     match kind {
-        FaultKind::ProcessKill => {
-            if node.engine().is_some() {
-                world.count(kind);
-                node.kill(world);
-            }
-        }
+        FaultKind::ProcessKill => kill(world, node),
         FaultKind::KillBeforeLock => node.await_stage(Stage::Begun, Blow::Kill(kind)),
         FaultKind::KillHoldingLock => node.await_stage(Stage::Locked, Blow::Kill(kind)),
         FaultKind::KillBeforeSync => node.await_stage(Stage::Written, Blow::Kill(kind)),

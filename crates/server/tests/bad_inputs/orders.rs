@@ -81,6 +81,12 @@ fn an_order_that_does_not_fit_is_refused_before_anything_is_held() {
             code,
         );
     }
+}
+
+#[test]
+fn a_changed_price_is_told_and_a_buyer_says_neither_customer_nor_adjustments() {
+    let shop = Shop::without_bank(5);
+    let money = |amount: Value, currency: &str| json!({"amount": amount, "currency": currency});
     let refused = shop.refuses(
         &Ask::post(
             "/v1/orders",

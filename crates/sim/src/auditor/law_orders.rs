@@ -83,3 +83,17 @@ pub(super) fn entered_by(status: &str) -> &'static str {
         _ => "order.created",
     }
 }
+
+/// Whether an event says that an order enters a status.
+pub(super) fn is_entry(kind: &str) -> bool {
+    let all = [
+        "PAID",
+        "CONFIRMED",
+        "SHIPPED",
+        "DELIVERED",
+        "CANCELLED",
+        "EXPIRED",
+        "REFUNDED",
+    ];
+    all.into_iter().any(|status| entered_by(status) == kind)
+}

@@ -7,7 +7,7 @@
 
 use super::Found;
 use super::holds::{Moved, expect};
-use super::law_orders::{entered_by, is_legal};
+use super::law_orders::{entered_by, is_entry, is_legal};
 use super::model::{Event, number, text};
 use super::truth::Truth;
 use serde_json::{Map, Value};
@@ -89,7 +89,7 @@ impl Amounts {
         match (self.captured > 0, self.refunded >= self.captured) {
             (true, true) => "REFUNDED",
             (true, false) => "COMPLETED",
-            (false, _) if data["payment"]["failed"] == Value::from(true) => "FAILED",
+            (false, _) if data["payment"]["failed"] == true => "FAILED",
             (false, _) => "PENDING",
         }
     }
@@ -116,7 +116,7 @@ pub(super) fn needs_calls(data: &Value) -> bool {
     runs(&data["saga"])
         || runs(&data["cancel"]["run"]) && data["cancel"]["run"]["step"] == 0 && named
         || list(data, "refunds").iter().any(|it| runs(&it["run"]))
-        || data["watched"] == Value::from(true)
+        || data["watched"] == true
         || lives && going && named
 }
 
@@ -133,7 +133,7 @@ pub(super) fn unfinished(data: &Value) -> Option<&'static str> {
     if list(data, "refunds").iter().any(|it| open(&it["run"])) {
         return Some("money is on its way");
     }
-    if data["watched"] == Value::from(true) {
+    if data["watched"] == true {
         return Some("its charge is asked after");
     }
     (text(&data["review"], "state") == "open").then_some("a person is waited for")
@@ -144,7 +144,7 @@ fn plain(data: &mut Map<String, Value>) {
     for name in SILENT {
         let silent = data.get(name).is_some_and(|value| {
             value.is_null()
-                || *value == Value::from(false)
+                || value.as_bool() == Some(false)
                 || value.as_array().is_some_and(Vec::is_empty)
         });
         if silent {
@@ -282,8 +282,7 @@ fn steps(was: &Value, now: &Value, event: &Event, scene: &mut Scene<'_>) {
     }
     let (before, after) = (&machines[0].1, &machines[0].2);
     let says = entered_by(after) == event.kind && number(now, "since") == scene.at;
-    let enters = event.kind.starts_with("order.") && event.kind == entered_by(after);
-    if before != after && !says || before == after && enters && event.kind != "order.created" {
+    if before != after && !says || before == after && is_entry(&event.kind) {
         let what = format!("{} of {} makes {before} {after}", event.kind, event.stream);
         scene.found.push(("I7", what));
     }

@@ -36,9 +36,7 @@ pub(super) fn tells(effect: &Effect, model: &Model, (event, position): (&Event, 
                 && row.created == position
                 && value(&row.body) == event.data
         }
-        Effect::Erased(texts) => {
-            event.kind == "private.erased" && event.data["texts"] == Value::from(*texts)
-        }
+        Effect::Erased(texts) => event.kind == "private.erased" && event.data["texts"] == *texts,
         _ => false,
     }
 }

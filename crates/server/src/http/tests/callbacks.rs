@@ -256,6 +256,14 @@ async fn what_is_not_signed_is_neither_parsed_nor_stored() {
             "{name}"
         );
     }
+    assert_eq!(server.head().await, head);
+}
+
+#[tokio::test]
+async fn what_is_signed_and_is_no_news_is_not_stored() {
+    let server = Server::start().await;
+    let head = server.head().await;
+    let body = payment("o-1", "t-1", 1999);
     for (member, value) in [
         ("amount", json!({"amount": -1, "currency": "EUR"})),
         ("amount", json!({"amount": 1, "currency": "???"})),

@@ -70,6 +70,18 @@ fn kinds(events: &[Event]) -> Vec<&str> {
     events.iter().map(|(_, kind, _)| kind.as_str()).collect()
 }
 
+fn is_cloud_event(event: &Value, kind: &str) {
+    for (name, value) in [
+        ("specversion", "1.0"),
+        ("type", kind),
+        ("subject", "o-1"),
+        ("datacontenttype", "application/json"),
+        ("source", "/evenkeel/main.1"),
+    ] {
+        assert_eq!(event[name], value, "{name}");
+    }
+}
+
 #[tokio::test]
 async fn an_orders_events_are_told_as_they_happen_and_the_stream_ends_with_it() {
     let server = Server::trading().await;
@@ -99,15 +111,7 @@ async fn an_orders_events_are_told_as_they_happen_and_the_stream_ends_with_it() 
         format!("{created}/1"),
         "behind its hold's event"
     );
-    for (name, value) in [
-        ("specversion", "1.0"),
-        ("type", kind.as_str()),
-        ("subject", "o-1"),
-        ("datacontenttype", "application/json"),
-        ("source", "/evenkeel/main.1"),
-    ] {
-        assert_eq!(event[name], value, "{name}");
-    }
+    is_cloud_event(event, kind);
     assert_eq!(
         (&event["evenkeelversion"], &event["time"]),
         (&1.into(), &order["created_at"])

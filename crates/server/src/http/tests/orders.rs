@@ -25,6 +25,23 @@ fn violations(reply: &Reply) -> Vec<(String, String)> {
     all
 }
 
+async fn its_hold_is_confirming(server: &Server) {
+    let hold = server.get(Role::Buyer, "/v1/holds/order:o-1").await.json();
+    assert_eq!(
+        (&hold["state"], &hold["order"]),
+        (&"confirming".into(), &"o-1".into())
+    );
+    assert!(
+        hold["next_due"].is_null(),
+        "a confirming hold has no deadline"
+    );
+    let release = server
+        .post(Role::Buyer, "/v1/holds/order:o-1/release", "{}")
+        .await;
+    assert_eq!(code(&release), refused(409, "hold.confirming"));
+    assert_eq!(release.json()["retryable"], true);
+}
+
 #[tokio::test]
 async fn an_order_is_taken_pending_shown_with_all_members_and_replayed_as_it_was() {
     let server = Server::start().await;
@@ -73,20 +90,7 @@ async fn an_order_is_taken_pending_shown_with_all_members_and_replayed_as_it_was
         (order.clone(), Some("\"1\""))
     );
 
-    let hold = server.get(Role::Buyer, "/v1/holds/order:o-1").await.json();
-    assert_eq!(
-        (&hold["state"], &hold["order"]),
-        (&"confirming".into(), &"o-1".into())
-    );
-    assert!(
-        hold["next_due"].is_null(),
-        "a confirming hold has no deadline"
-    );
-    let release = server
-        .post(Role::Buyer, "/v1/holds/order:o-1/release", "{}")
-        .await;
-    assert_eq!(code(&release), refused(409, "hold.confirming"));
-    assert_eq!(release.json()["retryable"], true);
+    its_hold_is_confirming(&server).await;
 
     let cancelled = server
         .post(Role::Buyer, "/v1/orders/o-1/cancel", "{}")
@@ -216,18 +220,9 @@ async fn a_buyer_orders_for_itself_at_the_price_and_a_shop_may_adjust() {
     assert_eq!(taken.json()["customer"], "c-7");
 }
 
-#[tokio::test]
-async fn every_mistake_in_an_order_is_named_by_its_pointer() {
-    let server = Server::start().await;
-    server.stock("lamp", 9).await;
-    let yen = "{\"name\":\"Fan\",\"price\":{\"amount\":5,\"currency\":\"JPY\"}}";
-    assert_eq!(
-        server.put(Role::Staff, "/v1/skus/fan", yen).await.status,
-        201
-    );
-    let mut body = order_of("o-1", 1);
-    body["customer"] = json!("c-1");
-    let table = [
+/// A member, a value that does not fit, where the mistake is and which one it is.
+fn mistakes() -> [(&'static str, Value, &'static str, &'static str); 12] {
+    [
         (
             "lines",
             json!([{"sku": "lamp", "quantity": 0}]),
@@ -290,8 +285,21 @@ async fn every_mistake_in_an_order_is_named_by_its_pointer() {
             "/adjustments",
             "range",
         ),
-    ];
-    for (name, value, pointer, what) in table {
+    ]
+}
+
+#[tokio::test]
+async fn every_mistake_in_an_order_is_named_by_its_pointer() {
+    let server = Server::start().await;
+    server.stock("lamp", 9).await;
+    let yen = "{\"name\":\"Fan\",\"price\":{\"amount\":5,\"currency\":\"JPY\"}}";
+    assert_eq!(
+        server.put(Role::Staff, "/v1/skus/fan", yen).await.status,
+        201
+    );
+    let mut body = order_of("o-1", 1);
+    body["customer"] = json!("c-1");
+    for (name, value, pointer, what) in mistakes() {
         let mut body = body.clone();
         body[name] = value;
         let reply = server
@@ -539,6 +547,30 @@ async fn a_paid_order_is_cancelled_by_its_saga_and_the_money_comes_back() {
     );
 }
 
+async fn nothing_left_nothing_shipped(server: &Server) {
+    let path = "/v1/orders/o-1/refunds";
+    let back = json!({"lines": [{"sku": "lamp", "quantity": 1}], "restock": true}).to_string();
+    let early = server
+        .post(Role::Staff, "/v1/orders/o-1/returns", &back)
+        .await;
+    assert_eq!(code(&early), refused(409, "order.illegal_transition"));
+    assert_eq!(
+        (&early.json()["from"], &early.json()["to"]),
+        (&"CONFIRMED".into(), &"REFUNDED".into())
+    );
+    let rest = server
+        .post(
+            Role::Shop,
+            path,
+            &json!({"reason": "all of it"}).to_string(),
+        )
+        .await;
+    assert_eq!(
+        (rest.status, &rest.json()["amount"]["amount"]),
+        (201, &2998.into())
+    );
+}
+
 #[tokio::test]
 async fn refunds_stop_at_what_was_captured_and_returns_need_shipped_units() {
     let server = Server::trading().await;
@@ -598,24 +630,5 @@ async fn refunds_stop_at_what_was_captured_and_returns_need_shipped_units() {
     assert_eq!(code(&same), refused(409, "already_exists"));
     let beyond = server.post(Role::Shop, path, &body(2999)).await;
     assert_eq!(code(&beyond), refused(409, "exceeds_refundable"));
-    let back = json!({"lines": [{"sku": "lamp", "quantity": 1}], "restock": true}).to_string();
-    let early = server
-        .post(Role::Staff, "/v1/orders/o-1/returns", &back)
-        .await;
-    assert_eq!(code(&early), refused(409, "order.illegal_transition"));
-    assert_eq!(
-        (&early.json()["from"], &early.json()["to"]),
-        (&"CONFIRMED".into(), &"REFUNDED".into())
-    );
-    let rest = server
-        .post(
-            Role::Shop,
-            path,
-            &json!({"reason": "all of it"}).to_string(),
-        )
-        .await;
-    assert_eq!(
-        (rest.status, &rest.json()["amount"]["amount"]),
-        (201, &2998.into())
-    );
+    nothing_left_nothing_shipped(&server).await;
 }

@@ -44,11 +44,8 @@ async fn until_stuck(server: &Server, id: &str) {
     server.until(&path, |saga| saga["state"] == "stuck").await;
 }
 
-#[tokio::test]
-async fn a_stuck_saga_is_a_finding_and_a_review_and_an_operator_lets_it_try_on() {
-    let (server, gateway) = server().await;
+async fn everybody_sees_that_it_is_stuck(server: &Server) {
     let document = crate::http::openapi_document();
-    until_stuck(&server, "o-1").await;
     let saga = server
         .get(Role::Auditor, "/v1/sagas/order:o-1")
         .await
@@ -99,6 +96,14 @@ async fn a_stuck_saga_is_a_finding_and_a_review_and_an_operator_lets_it_try_on()
     assert_eq!(review["evidence"]["stuck"], json!(["order:o-1"]));
     let status = server.get(Role::Operator, "/v1/status").await.json();
     assert_eq!(status["reviews_open"], 1);
+}
+
+#[tokio::test]
+async fn a_stuck_saga_is_a_finding_and_a_review_and_an_operator_lets_it_try_on() {
+    let (server, gateway) = server().await;
+    let document = crate::http::openapi_document();
+    until_stuck(&server, "o-1").await;
+    everybody_sees_that_it_is_stuck(&server).await;
 
     gateway.refuses.store(false, Ordering::SeqCst);
     let ask = Ask::new("POST", "/v1/sagas/order:o-1/retry")
