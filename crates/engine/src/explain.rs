@@ -116,8 +116,12 @@ pub struct Story {
     pub findings: Vec<(&'static str, String)>,
 }
 
-/// Rows of the log by position, each read once.
-type Rows = BTreeMap<u64, Entry>;
+/// Rows of the log by position, each read once, and the streams that a story is told of.
+#[derive(Default)]
+struct Pages {
+    rows: BTreeMap<u64, Entry>,
+    streams: BTreeSet<(Aggregate, String)>,
+}
 
 /// Tells a story; nothing if there is no such thing, or there was none then. `upto` tells it as of
 /// a position.
@@ -139,31 +143,44 @@ pub async fn explain(
     }
 }
 
-/// Reads a stream's rows from its last one back to its first.
-async fn walk(
-    store: &dyn Store,
-    rows: &mut Rows,
-    (aggregate, id): (Aggregate, &str),
-    last: u64,
-) -> Result<(), Fault> {
-    let mut position = last;
-    while position > 0 {
-        if let Vacant(free) = rows.entry(position) {
-            free.insert(story::entry_at(store, position).await?);
+impl Pages {
+    /// Reads a stream's rows from its last one back to its first.
+    async fn add(
+        &mut self,
+        store: &dyn Store,
+        (aggregate, id): (Aggregate, &str),
+        last: u64,
+    ) -> Result<(), Fault> {
+        let mut position = last;
+        while position > 0 {
+            if let Vacant(free) = self.rows.entry(position) {
+                free.insert(story::entry_at(store, position).await?);
+            }
+            let entry = &self.rows[&position];
+            let of = |event: &&EntryEvent| event.kind.aggregate() == aggregate && event.id() == id;
+            let first = entry.events.iter().find(|event| of(event));
+            let first = first.ok_or_else(|| {
+                let word = aggregate.word();
+                Fault::Corrupt(format!("the story of {word}:{id} breaks off at {position}"))
+            })?;
+            if first.previous >= position {
+                return Err(Fault::Corrupt(format!("row {position} points forward")));
+            }
+            position = first.previous;
         }
-        let entry = &rows[&position];
-        let of = |event: &&EntryEvent| event.kind.aggregate() == aggregate && event.id() == id;
-        let first = entry.events.iter().find(|event| of(event));
-        let first = first.ok_or_else(|| {
-            let word = aggregate.word();
-            Fault::Corrupt(format!("the story of {word}:{id} breaks off at {position}"))
-        })?;
-        if first.previous >= position {
-            return Err(Fault::Corrupt(format!("row {position} points forward")));
-        }
-        position = first.previous;
+        self.streams.insert((aggregate, id.to_owned()));
+        Ok(())
     }
-    Ok(())
+
+    /// Forgets what came after a position.
+    fn cut(&mut self, upto: u64) {
+        self.rows.retain(|position, _| *position <= upto);
+    }
+
+    fn steps(&self) -> Vec<Step> {
+        let rows = self.rows.values();
+        rows.flat_map(|row| steps(row, &self.streams)).collect()
+    }
 }
 
 async fn order(
@@ -177,25 +194,18 @@ async fn order(
         return Ok(None);
     };
     let upto = upto.unwrap_or(u64::MAX);
-    let mut rows = Rows::new();
-    walk(store, &mut rows, (Aggregate::Order, id.as_str()), row.last).await?;
-    let mut streams: BTreeSet<(Aggregate, String)> = BTreeSet::new();
-    streams.insert((Aggregate::Order, id.to_string()));
+    let mut pages = Pages::default();
+    let own = (Aggregate::Order, id.as_str());
+    pages.add(store, own, row.last).await?;
     for hold in &row.body.holds {
         if let Some(held) = store.hold(hold).await?.rows {
-            walk(
-                store,
-                &mut rows,
-                (Aggregate::Hold, hold.as_str()),
-                held.last,
-            )
-            .await?;
-            streams.insert((Aggregate::Hold, hold.to_string()));
+            let its = (Aggregate::Hold, hold.as_str());
+            pages.add(store, its, held.last).await?;
         }
     }
-    add_callbacks(store, &mut rows, &mut streams, &row).await?;
-    rows.retain(|position, _| *position <= upto);
-    let last = rows.values().rev().find(|entry| {
+    add_callbacks(store, &mut pages, &row).await?;
+    pages.cut(upto);
+    let last = pages.rows.values().rev().find(|entry| {
         let mut events = entry.events.iter();
         events.any(|event| event.kind.aggregate() == Aggregate::Order)
     });
@@ -212,7 +222,7 @@ async fn order(
         id: name,
         state: state_of(kind, &then),
         as_of: at.position.min(upto),
-        steps: rows.values().flat_map(|row| steps(row, &streams)).collect(),
+        steps: pages.steps(),
         next: Vec::new(),
         findings: findings(&then),
     };
@@ -225,17 +235,12 @@ async fn order(
 
 /// Callbacks about an order: those that were taken in stand in its rows, those that wait or were
 /// set aside are found among what waits for a person.
-async fn add_callbacks(
-    store: &dyn Store,
-    rows: &mut Rows,
-    streams: &mut BTreeSet<(Aggregate, String)>,
-    row: &OrderRow,
-) -> Result<(), Fault> {
+async fn add_callbacks(store: &dyn Store, pages: &mut Pages, row: &OrderRow) -> Result<(), Fault> {
     let of_callback = |event: &EntryEvent| {
         let created = (event.kind.aggregate() == Aggregate::Callback).then(|| event.id().parse());
         created.and_then(Result::ok)
     };
-    let known = rows.values().flat_map(|row| &row.events);
+    let known = pages.rows.values().flat_map(|row| &row.events);
     let mut created: BTreeSet<u64> = known.filter_map(of_callback).collect();
     for flagged in store.flagged(u64::MAX, 1_000).await?.rows {
         if let DueRow::Callback(callback) = flagged
@@ -247,8 +252,8 @@ async fn add_callbacks(
     for created in created {
         if let Some(callback) = store.callback(created).await?.rows {
             let id = created.to_string();
-            walk(store, rows, (Aggregate::Callback, &id), callback.last).await?;
-            streams.insert((Aggregate::Callback, id));
+            let its = (Aggregate::Callback, id.as_str());
+            pages.add(store, its, callback.last).await?;
         }
     }
     Ok(())
@@ -275,20 +280,15 @@ fn steps(entry: &Entry, streams: &BTreeSet<(Aggregate, String)>) -> Vec<Step> {
     }
     let mine =
         |event: &&EntryEvent| streams.contains(&(event.kind.aggregate(), event.id().to_owned()));
-    let mut refs: BTreeSet<&str> = BTreeSet::new();
     for event in entry.events.iter().filter(mine) {
-        if event.kind.aggregate() == Aggregate::Hold {
-            refs.insert(event.id());
-        }
         let data: Value = serde_json::from_str(event.data.get()).unwrap_or(Value::Null);
         let component = component(event.kind, &entry.cause.kind);
         let what = format!("{}: {}", event.kind.name(), event.kind.meaning());
         steps.push(step(component, what, data));
     }
-    let holds = streams.iter().filter(|(of, _)| *of == Aggregate::Hold);
-    refs.extend(holds.map(|(_, id)| id.as_str()));
     for made in &entry.moves {
-        if refs.contains(made.reference.as_str()) {
+        let hold = (Aggregate::Hold, made.reference.as_str().to_owned());
+        if streams.contains(&hold) {
             let (from, to) = made.operation.accounts();
             let what = format!(
                 "{}: {} of {} at {}, from {} to {}",
@@ -394,12 +394,11 @@ async fn hold(store: &dyn Store, id: &HoldId, upto: Option<u64>) -> Result<Optio
         return Ok(None);
     };
     let upto = upto.unwrap_or(u64::MAX);
-    let mut rows = Rows::new();
-    walk(store, &mut rows, (Aggregate::Hold, id.as_str()), row.last).await?;
-    let mut streams = BTreeSet::new();
-    streams.insert((Aggregate::Hold, id.to_string()));
-    rows.retain(|position, _| *position <= upto);
-    let Some(last) = rows.values().next_back() else {
+    let mut pages = Pages::default();
+    let own = (Aggregate::Hold, id.as_str());
+    pages.add(store, own, row.last).await?;
+    pages.cut(upto);
+    let Some(last) = pages.rows.values().next_back() else {
         return Ok(None);
     };
     let event = last.events.iter().find(|event| event.id() == id.as_str());
@@ -411,7 +410,7 @@ async fn hold(store: &dyn Store, id: &HoldId, upto: Option<u64>) -> Result<Optio
         id: id.to_string(),
         state: then.state.name().to_owned(),
         as_of: at.position.min(upto),
-        steps: rows.values().flat_map(|row| steps(row, &streams)).collect(),
+        steps: pages.steps(),
         next: if is_past {
             Vec::new()
         } else {
@@ -427,29 +426,25 @@ async fn sku(store: &dyn Store, id: &SkuId, upto: Option<u64>) -> Result<Option<
         return Ok(None);
     };
     let upto = upto.unwrap_or(u64::MAX);
-    let mut rows = Rows::new();
-    walk(store, &mut rows, (Aggregate::Sku, id.as_str()), row.last).await?;
-    walk(
-        store,
-        &mut rows,
-        (Aggregate::Stock, id.as_str()),
-        row.stock_last,
-    )
-    .await?;
-    rows.retain(|position, _| *position <= upto);
-    if rows.is_empty() {
+    let mut pages = Pages::default();
+    for (own, last) in [
+        (Aggregate::Sku, row.last),
+        (Aggregate::Stock, row.stock_last),
+    ] {
+        pages.add(store, (own, id.as_str()), last).await?;
+    }
+    pages.cut(upto);
+    if pages.rows.is_empty() {
         return Ok(None);
     }
-    let mut streams = BTreeSet::new();
-    streams.insert((Aggregate::Sku, id.to_string()));
-    streams.insert((Aggregate::Stock, id.to_string()));
-    let mut told: Vec<Step> = rows.values().flat_map(|row| steps(row, &streams)).collect();
+    let mut told = pages.steps();
     let units: u64 = stock.iter().map(|(_, balances)| balances.available()).sum();
     if upto >= at.position {
+        let now = store.head().await?.time;
         for (location, balances) in &stock {
             told.push(Step {
                 position: at.position,
-                at: store.head().await?.time,
+                at: now,
                 component: Component::Ledger,
                 what: format!("stands at {location}: {}", accounts(*balances)),
                 detail: json!({"location": location, "accounts": balances.raw()}),

@@ -13,6 +13,9 @@ use evenkeel_rules::ids::{OrderId, SkuId};
 use evenkeel_rules::money::Money;
 use std::time::Duration;
 
+pub use evenkeel_rules::payment::Settled;
+pub use evenkeel_rules::shipment::Status as DeliveryStatus;
+
 #[cfg(feature = "gateway-http")]
 pub mod http;
 pub mod memory;
@@ -131,34 +134,6 @@ pub struct Receipt {
     pub amount: Money,
     /// The provider's reason: 1 to 128 visible ASCII characters.
     pub code: Option<String>,
-}
-
-/// How far a movement of money is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Settled {
-    /// The money moved.
-    Completed,
-    /// A callback will say, or asking again.
-    Pending,
-    /// The money did not move and will not.
-    Failed,
-}
-
-/// How far a delivery is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DeliveryStatus {
-    /// Asked for, not taken on yet.
-    Requested,
-    /// Taken on.
-    Initiated,
-    /// Under way.
-    InTransit,
-    /// Handed over.
-    Delivered,
-    /// Given up.
-    Failed,
-    /// Stopped before it began.
-    Cancelled,
 }
 
 /// Who the engine asks for effects in the world outside.

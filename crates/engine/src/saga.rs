@@ -16,13 +16,11 @@
 use crate::commit::Command;
 use crate::engine::{Options, Shared};
 use crate::execute::engine_asks;
-use crate::gateway::{Call, DeliveryStatus, Gateway, Reply, Settled};
+use crate::gateway::{Call, Gateway, Reply};
 use crate::port::{CallbackRow, DueRow, Fault, OrderRow};
 use crate::worker::Pulse;
 use evenkeel_rules::order::{self, Order, Task, Told};
-use evenkeel_rules::payment;
 use evenkeel_rules::retry::Budget;
-use evenkeel_rules::shipment;
 use evenkeel_rules::time::LogTime;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -63,13 +61,6 @@ pub(crate) struct Runner {
 }
 
 type Work = Pin<Box<dyn Future<Output = u64> + Send>>;
-
-const fn created(row: &DueRow) -> u64 {
-    match row {
-        DueRow::Order(row) => row.created,
-        DueRow::Callback(row) => row.created,
-    }
-}
 
 impl Runner {
     pub(crate) fn new(
@@ -126,7 +117,7 @@ impl Runner {
 
     /// Notes a row, unless too many wait: those are found again by their due times.
     fn hear(&mut self, fresh: Fresh) {
-        let created = created(&fresh.row);
+        let created = fresh.row.created();
         if self.running.contains(&created) {
             self.again.insert(created, fresh);
         } else if self.waiting.len() < WAITING_MAX {
@@ -144,7 +135,7 @@ impl Runner {
             Ok(due) => {
                 self.pulse.good(self.shared.clock.mono());
                 for row in due.rows {
-                    if !self.running.contains(&created(&row)) {
+                    if !self.running.contains(&row.created()) {
                         let at = now;
                         let private = None;
                         self.waiting.push_back(Fresh { row, private, at });
@@ -163,7 +154,7 @@ impl Runner {
         let Fresh { row, private, at } = fresh;
         let now = at.max(self.shared.clock.now());
         let mono = self.shared.clock.mono();
-        let created = created(&row);
+        let created = row.created();
         if self.running.contains(&created) {
             return None;
         }
@@ -374,23 +365,9 @@ fn told(order: &Order, reply: Reply) -> Told {
         Reply::Money(receipt) => Told::Money(order::Receipt {
             amount: (receipt.amount.currency == order.currency()).then_some(receipt.amount.amount),
             transaction: receipt.transaction,
-            status: match receipt.status {
-                Settled::Completed => payment::Settled::Completed,
-                Settled::Pending => payment::Settled::Pending,
-                Settled::Failed => payment::Settled::Failed,
-            },
+            status: receipt.status,
         }),
-        Reply::Delivery { delivery, status } => Told::Parcel {
-            delivery,
-            status: match status {
-                DeliveryStatus::Requested => shipment::Status::Requested,
-                DeliveryStatus::Initiated => shipment::Status::Initiated,
-                DeliveryStatus::InTransit => shipment::Status::InTransit,
-                DeliveryStatus::Delivered => shipment::Status::Delivered,
-                DeliveryStatus::Failed => shipment::Status::Failed,
-                DeliveryStatus::Cancelled => shipment::Status::Cancelled,
-            },
-        },
+        Reply::Delivery { delivery, status } => Told::Parcel { delivery, status },
         Reply::Refused { .. } => Told::Refused,
         Reply::NeverSeen => Told::NeverSeen,
         // A step's yes to an order's call is no answer to it.

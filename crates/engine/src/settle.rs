@@ -10,7 +10,7 @@
 //! anybody before the store has committed it.
 
 use crate::chain::{Cause, NewEvent, Text, link};
-use crate::commit::{Command, Commit, Effect, Outcome, Rejection, hold_name};
+use crate::commit::{Command, Commit, Effect, Key, Outcome, Rejection, hold_name};
 use crate::ledger::Ledger;
 use crate::port::{
     BATCHES_KEPT, BalanceWrite, BatchId, Fault, Head, HoldRow, HoldWrite, KeyRow, LogRow, Map,
@@ -290,10 +290,20 @@ impl<'a> Judge<'a> {
 
     /// Accepts a commit: its moves are made, its facts get the next position, its key is taken.
     fn accept(&mut self, commit: &Commit, drafts: &[Draft], moves: &[Move]) -> Result<u64, Stop> {
+        self.accept_under(commit.key.as_ref(), commit, drafts, moves)
+    }
+
+    /// The same under a key of the judge's choice, or under none.
+    fn accept_under(
+        &mut self,
+        key: Option<&Key>,
+        commit: &Commit,
+        drafts: &[Draft],
+        moves: &[Move],
+    ) -> Result<u64, Stop> {
         self.apply(moves)?;
         let position = self.next_position();
         let about = drafts.first().map_or("", |draft| draft.id.as_str());
-        let key = commit.key.as_ref();
         let cause = Cause {
             kind: commit.command.name(),
             key: key.map(|key| (&key.name, &key.fingerprint)),

@@ -8,7 +8,7 @@ use crate::body;
 use crate::chain::{Entry, EntryEvent};
 use crate::commit::Effect;
 use crate::port::{Fault, OrderRow, Row, Store};
-use crate::settle::orders::HANDOFF;
+use crate::settle::orders::first_look;
 use evenkeel_rules::event::{Aggregate, Kind};
 use evenkeel_rules::order::{Order, Patch, Tries};
 
@@ -55,13 +55,12 @@ pub async fn order_at(store: &dyn Store, entry: Entry) -> Result<OrderRow, Fault
                 let version = event.version + patches.len() as u64;
                 let patches = patches.into_iter().rev();
                 let body = patches.fold(order, |order, patch| patch.apply(order));
-                let next = body.due(Tries::default(), 0);
                 return Ok(Row {
                     created: position,
                     last,
                     version,
                     flagged: body.is_flagged(),
-                    due: next.map(|next| next.at.max(at.plus(HANDOFF))),
+                    due: first_look(&body, at),
                     body,
                     tries: Tries::default(),
                 });

@@ -68,6 +68,17 @@ pub enum DueRow {
     Callback(CallbackRow),
 }
 
+impl DueRow {
+    /// The position that created the row.
+    #[must_use]
+    pub const fn created(&self) -> u64 {
+        match self {
+            Self::Order(row) => row.created,
+            Self::Callback(row) => row.created,
+        }
+    }
+}
+
 /// Where a private text stands: the position that made it, and its place there.
 pub type PrivateId = (u64, u8);
 

@@ -97,11 +97,8 @@ impl Judge<'_> {
             previous: 0,
             data,
         };
-        let commit = Commit {
-            key: (!other_body).then_some(key),
-            ..commit.clone()
-        };
-        let position = self.accept(&commit, &[draft], &[])?;
+        let key = (!other_body).then_some(&key);
+        let position = self.accept_under(key, commit, &[draft], &[])?;
         self.keep_private(position, customer.as_ref(), &received.raw);
         self.put_callback(row.clone(), None);
         if let Some(order) = order.filter(|_| why == Some(SetAside::Contradicts)) {
@@ -206,16 +203,8 @@ impl Judge<'_> {
     /// Has the provider asked at once what it knows of an order.
     fn ask_now(&mut self, order: OrderRow) {
         if order.due.is_some_and(|due| due > self.now) {
-            let was = Some(order.version);
-            let (created, due) = (order.created, self.now);
-            self.writes.dues.push(Timer { due, created });
-            self.put_order(
-                Row {
-                    due: Some(due),
-                    ..order
-                },
-                was,
-            );
+            let (was, due) = (Some(order.version), Some(self.now));
+            self.put_order(Row { due, ..order }, was);
         }
     }
 

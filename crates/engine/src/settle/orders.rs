@@ -6,13 +6,13 @@ use crate::commit::{Command, Commit, Effect, Outcome, Timer, hold_of, order_name
 use crate::port::{NameWrite, OrderRow, PrivateRow, Row, RowWrite, Touch};
 use evenkeel_rules::event::Kind;
 use evenkeel_rules::hold::{self, Supply};
-use evenkeel_rules::ids::{CustomerId, OrderId};
+use evenkeel_rules::ids::{CustomerId, LocationId, OrderId, SkuId};
 use evenkeel_rules::money::Currency;
 use evenkeel_rules::order::{self, Ask, Asked, Decision, Order, Patch, Report, Tries};
-use evenkeel_rules::time::Millis;
+use evenkeel_rules::time::{LogTime, Millis};
 
 /// How long whoever committed an order's next call has to make it, before anybody else does.
-pub(crate) const HANDOFF: Millis = Millis(1_000);
+const HANDOFF: Millis = Millis(1_000);
 
 impl Judge<'_> {
     pub(super) fn order(&self, id: &OrderId) -> Result<Option<&OrderRow>, Stop> {
@@ -225,11 +225,7 @@ impl Judge<'_> {
         let row = self.new_order(Order::never(id, euro, self.now));
         let mut drafts = Vec::with_capacity(1);
         let row = self.first_event(row, Kind::OrderRejected, &mut drafts);
-        let keyless = Commit {
-            key: None,
-            ..commit.clone()
-        };
-        let position = self.accept(&keyless, &drafts, &[])?;
+        let position = self.accept_under(None, commit, &drafts, &[])?;
         let (name, fingerprint) = (order_name(id), [0; 16]);
         self.writes.names.push(NameWrite {
             name,
@@ -322,8 +318,7 @@ impl Judge<'_> {
 
     /// Writes an order's row as its events leave it, and sets when it is looked at next.
     pub(super) fn write_order(&mut self, row: OrderRow, was: Option<u64>) -> OrderRow {
-        let due = row.body.due(row.tries, 0);
-        let due = due.map(|due| due.at.max(self.now.plus(HANDOFF)));
+        let due = first_look(&row.body, self.now);
         let flagged = row.body.is_flagged();
         let row = Row {
             due,
@@ -391,10 +386,20 @@ pub(crate) fn add_wants(touch: &mut Touch, order: &Order) {
         touch.holds.push(again_id(order));
     }
     for line in &order.lines {
-        touch.rows.skus.push(line.sku.clone());
-        let place = (line.sku.clone(), line.location.clone());
-        touch.rows.balances.push(place);
+        want(touch, &line.sku, &line.location);
     }
+}
+
+fn want(touch: &mut Touch, sku: &SkuId, location: &LocationId) {
+    touch.rows.skus.push(sku.clone());
+    touch.rows.balances.push((sku.clone(), location.clone()));
+}
+
+/// When an order that an event left like this is looked at, unless whoever committed it has made
+/// its next call by then.
+pub(crate) fn first_look(order: &Order, at: LogTime) -> Option<LogTime> {
+    let due = order.due(Tries::default(), 0)?;
+    Some(due.at.max(at.plus(HANDOFF)))
 }
 
 /// The rows that taking an order wants.
@@ -408,9 +413,7 @@ pub(crate) fn take_wants(ask: &Ask) -> Touch {
         ..Touch::default()
     };
     for line in &ask.lines {
-        touch.rows.skus.push(line.sku.clone());
-        let place = (line.sku.clone(), line.location.clone());
-        touch.rows.balances.push(place);
+        want(&mut touch, &line.sku, &line.location);
     }
     touch
 }

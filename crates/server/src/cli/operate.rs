@@ -30,6 +30,27 @@ pub(super) struct Common {
     pub(super) place: Where,
 }
 
+/// What every change by a person's word has: why, and the flags of a change.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Word {
+    /// Why
+    #[arg(long)]
+    pub(super) reason: String,
+    /// The idempotency key: the same key again changes nothing [default: a new one]
+    #[arg(long)]
+    pub(super) key: Option<String>,
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+impl Word {
+    /// The word as a request.
+    pub(super) fn post(&self, path: String) -> Call {
+        let body = serde_json::json!({"reason": self.reason});
+        Call::post(path, self.key.clone(), body)
+    }
+}
+
 /// A command that is one request.
 pub(super) trait Operation {
     /// Where to send it and how to print it.
@@ -185,6 +206,11 @@ pub(super) fn encode(text: &str) -> String {
         }
     }
     encoded
+}
+
+/// The members of a list; none where it is missing.
+pub(super) fn items(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
 /// A member as the text that a table shows; nothing where it is missing or null.

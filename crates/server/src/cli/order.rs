@@ -4,7 +4,7 @@ use clap::Subcommand;
 use serde_json::{Map, Value, json};
 
 use super::door::Call;
-use super::operate::{Common, Operation, cell, encode};
+use super::operate::{Common, Operation, Word, cell, encode, items};
 use super::output::{self, Column};
 
 #[derive(Debug, Subcommand)]
@@ -37,14 +37,8 @@ pub(super) enum Command {
     Cancel {
         /// The order
         id: String,
-        /// Why
-        #[arg(long)]
-        reason: String,
-        /// The idempotency key: the same key again changes nothing [default: a new one]
-        #[arg(long)]
-        key: Option<String>,
         #[command(flatten)]
-        common: Common,
+        word: Word,
     },
     /// Give money back: an amount, or all that is left
     #[command(
@@ -60,24 +54,16 @@ pub(super) enum Command {
         /// The currency of the amount
         #[arg(long, requires = "amount")]
         currency: Option<String>,
-        /// Why
-        #[arg(long)]
-        reason: String,
-        /// The idempotency key: the same key again changes nothing [default: a new one]
-        #[arg(long)]
-        key: Option<String>,
         #[command(flatten)]
-        common: Common,
+        word: Word,
     },
 }
 
 impl Operation for Command {
     fn common(&self) -> &Common {
         match self {
-            Self::List { common, .. }
-            | Self::Show { common, .. }
-            | Self::Cancel { common, .. }
-            | Self::Refund { common, .. } => common,
+            Self::List { common, .. } | Self::Show { common, .. } => common,
+            Self::Cancel { word, .. } | Self::Refund { word, .. } => &word.common,
         }
     }
 
@@ -99,29 +85,21 @@ impl Operation for Command {
                 Call::get(path)
             }
             Self::Show { id, .. } => Call::get(format!("/v1/orders/{}", encode(id))),
-            Self::Cancel {
-                id, reason, key, ..
-            } => Call::post(
-                format!("/v1/orders/{}/cancel", encode(id)),
-                key.clone(),
-                json!({"reason": reason}),
-            ),
+            Self::Cancel { id, word } => word.post(format!("/v1/orders/{}/cancel", encode(id))),
             Self::Refund {
                 id,
                 amount,
                 currency,
-                reason,
-                key,
-                ..
+                word,
             } => {
                 let mut body = Map::new();
-                body.insert("reason".to_owned(), json!(reason));
+                body.insert("reason".to_owned(), json!(word.reason));
                 if let (Some(amount), Some(currency)) = (amount, currency) {
                     let money = json!({"amount": amount, "currency": currency});
                     body.insert("amount".to_owned(), money);
                 }
                 let path = format!("/v1/orders/{}/refunds", encode(id));
-                Call::post(path, key.clone(), Value::Object(body))
+                Call::post(path, word.key.clone(), Value::Object(body))
             }
         }
     }
@@ -159,8 +137,7 @@ pub(super) fn money(value: &Value) -> String {
 }
 
 fn list(answer: &Value) -> String {
-    let items = answer["items"].as_array();
-    let items = items.map(Vec::as_slice).unwrap_or_default();
+    let items = items(&answer["items"]);
     if items.is_empty() {
         return "There is no such order.".to_owned();
     }

@@ -1,10 +1,10 @@
 //! `review`: cases that wait for a person, with evidence and safe actions only.
 
 use clap::Subcommand;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::door::Call;
-use super::operate::{Common, Operation, cell, encode};
+use super::operate::{Common, Operation, Word, cell, encode, items};
 use super::output::{self, Column};
 
 #[derive(Debug, Subcommand)]
@@ -25,42 +25,27 @@ pub(super) enum Command {
     },
     /// Let it wait and try on
     #[command(after_help = "Example: evenkeel review approve o-1 --reason back")]
-    Approve(Act),
+    Approve {
+        /// The case, as `review list` names it
+        id: String,
+        #[command(flatten)]
+        word: Word,
+    },
     /// End it: units go back on sale, what turns up of its money goes back
     #[command(after_help = "Example: evenkeel review reject o-1 --reason uncharged")]
-    Reject(Act),
-}
-
-/// What the two decisions have in common.
-#[derive(Debug, clap::Args)]
-pub(super) struct Act {
-    /// The case, as `review list` names it
-    id: String,
-    /// Why
-    #[arg(long)]
-    reason: String,
-    /// The idempotency key: the same key again changes nothing [default: a new one]
-    #[arg(long)]
-    key: Option<String>,
-    #[command(flatten)]
-    common: Common,
-}
-
-impl Act {
-    fn call(&self, verb: &str) -> Call {
-        Call::post(
-            format!("/v1/reviews/{}/{verb}", encode(&self.id)),
-            self.key.clone(),
-            json!({"reason": self.reason}),
-        )
-    }
+    Reject {
+        /// The case, as `review list` names it
+        id: String,
+        #[command(flatten)]
+        word: Word,
+    },
 }
 
 impl Operation for Command {
     fn common(&self) -> &Common {
         match self {
             Self::List { common } | Self::Show { common, .. } => common,
-            Self::Approve(act) | Self::Reject(act) => &act.common,
+            Self::Approve { word, .. } | Self::Reject { word, .. } => &word.common,
         }
     }
 
@@ -68,23 +53,21 @@ impl Operation for Command {
         match self {
             Self::List { .. } => Call::get("/v1/reviews?limit=200"),
             Self::Show { id, .. } => Call::get(format!("/v1/reviews/{}", encode(id))),
-            Self::Approve(act) => act.call("approve"),
-            Self::Reject(act) => act.call("reject"),
+            Self::Approve { id, word } => word.post(format!("/v1/reviews/{}/approve", encode(id))),
+            Self::Reject { id, word } => word.post(format!("/v1/reviews/{}/reject", encode(id))),
         }
     }
 
     fn show(&self, answer: &Value) -> String {
         match self {
             Self::List { .. } => list(answer),
-            Self::Show { .. } => one(answer),
-            Self::Approve(_) | Self::Reject(_) => one(answer),
+            Self::Show { .. } | Self::Approve { .. } | Self::Reject { .. } => one(answer),
         }
     }
 }
 
 fn list(answer: &Value) -> String {
-    let items = answer["items"].as_array();
-    let items = items.map(Vec::as_slice).unwrap_or_default();
+    let items = items(&answer["items"]);
     if items.is_empty() {
         return "Nothing waits for a person.".to_owned();
     }

@@ -1,10 +1,10 @@
 //! `saga`: journeys of several steps; a stuck one goes on, or back.
 
 use clap::Subcommand;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::door::Call;
-use super::operate::{Common, Operation, cell, encode};
+use super::operate::{Common, Operation, Word, cell, encode, items};
 use super::output::{self, Column};
 
 #[derive(Debug, Subcommand)]
@@ -28,42 +28,27 @@ pub(super) enum Command {
     },
     /// Let a stuck saga try its step again
     #[command(after_help = "Example: evenkeel saga retry order:o-1 --reason mended")]
-    Retry(Act),
+    Retry {
+        /// The saga
+        id: String,
+        #[command(flatten)]
+        word: Word,
+    },
     /// Undo what a stuck saga has done
     #[command(after_help = "Example: evenkeel saga compensate order:o-1 --reason unsold")]
-    Compensate(Act),
-}
-
-/// What the two changes have in common.
-#[derive(Debug, clap::Args)]
-pub(super) struct Act {
-    /// The saga
-    id: String,
-    /// Why
-    #[arg(long)]
-    reason: String,
-    /// The idempotency key: the same key again changes nothing [default: a new one]
-    #[arg(long)]
-    key: Option<String>,
-    #[command(flatten)]
-    common: Common,
-}
-
-impl Act {
-    fn call(&self, verb: &str) -> Call {
-        Call::post(
-            format!("/v1/sagas/{}/{verb}", encode(&self.id)),
-            self.key.clone(),
-            json!({"reason": self.reason}),
-        )
-    }
+    Compensate {
+        /// The saga
+        id: String,
+        #[command(flatten)]
+        word: Word,
+    },
 }
 
 impl Operation for Command {
     fn common(&self) -> &Common {
         match self {
             Self::List { common, .. } | Self::Show { common, .. } => common,
-            Self::Retry(act) | Self::Compensate(act) => &act.common,
+            Self::Retry { word, .. } | Self::Compensate { word, .. } => &word.common,
         }
     }
 
@@ -74,22 +59,23 @@ impl Operation for Command {
                 None => Call::get("/v1/sagas?limit=200"),
             },
             Self::Show { id, .. } => Call::get(format!("/v1/sagas/{}", encode(id))),
-            Self::Retry(act) => act.call("retry"),
-            Self::Compensate(act) => act.call("compensate"),
+            Self::Retry { id, word } => word.post(format!("/v1/sagas/{}/retry", encode(id))),
+            Self::Compensate { id, word } => {
+                word.post(format!("/v1/sagas/{}/compensate", encode(id)))
+            }
         }
     }
 
     fn show(&self, answer: &Value) -> String {
         match self {
             Self::List { .. } => list(answer),
-            Self::Show { .. } | Self::Retry(_) | Self::Compensate(_) => one(answer),
+            Self::Show { .. } | Self::Retry { .. } | Self::Compensate { .. } => one(answer),
         }
     }
 }
 
 fn list(answer: &Value) -> String {
-    let items = answer["items"].as_array();
-    let items = items.map(Vec::as_slice).unwrap_or_default();
+    let items = items(&answer["items"]);
     if items.is_empty() {
         return "There is no such saga.".to_owned();
     }
@@ -125,8 +111,7 @@ fn one(saga: &Value) -> String {
             .map(|name| cell(&step[name]))
             .to_vec()
     };
-    let steps = saga["steps"].as_array();
-    let steps = steps.map(Vec::as_slice).unwrap_or_default();
-    let table = output::table(&columns, steps.iter().map(row).collect());
+    let steps = items(&saga["steps"]).iter();
+    let table = output::table(&columns, steps.map(row).collect());
     format!("{head}\n{table}")
 }

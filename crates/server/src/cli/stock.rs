@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
 use super::door::Call;
-use super::operate::{Common, Operation, cell, encode};
+use super::operate::{Common, Operation, cell, encode, items};
 use super::output::{self, Column};
 
 #[derive(Debug, Subcommand)]
@@ -136,10 +136,7 @@ fn table(skus: &[&Value]) -> String {
     columns.extend(counts.map(Column::Number));
     let mut rows = Vec::new();
     for sku in skus {
-        let places = sku["stock"]
-            .as_array()
-            .map(Vec::as_slice)
-            .unwrap_or_default();
+        let places = items(&sku["stock"]);
         if places.is_empty() {
             let none = std::iter::repeat_n("0".to_owned(), counts.len());
             let row = [cell(&sku["sku"]), "none yet".to_owned()];

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
 use super::door::Call;
-use super::operate::{Common, Operation, cell, encode};
+use super::operate::{Common, Operation, cell, encode, items};
 use super::output::{self, Column};
 
 #[derive(Debug, Subcommand)]
@@ -114,11 +114,7 @@ impl Operation for Command {
             Self::Revoke { id, .. } => format!("Token {id} is revoked."),
             Self::List { .. } => {
                 let columns = ["id", "role", "customer", "created_at", "revoked_at"];
-                let items = answer["items"]
-                    .as_array()
-                    .map(Vec::as_slice)
-                    .unwrap_or_default();
-                let rows = items
+                let rows = items(&answer["items"])
                     .iter()
                     .map(|item| columns.map(|name| cell(&item[name])).to_vec());
                 output::table(&columns.map(Column::Word), rows.collect())

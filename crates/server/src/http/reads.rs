@@ -8,7 +8,7 @@ use super::call::Answer;
 use super::head::{AtLeast, POSITION, at_least};
 use super::problem::{Code, Problem};
 use super::{Api, refusal};
-use evenkeel_engine::port::{Fault, OrderRow};
+use evenkeel_engine::port::OrderRow;
 use evenkeel_engine::story::entry_at;
 use evenkeel_engine::token::Position;
 use evenkeel_rules::time::{LogTime, Millis};
@@ -85,13 +85,13 @@ impl Api {
     /// When a row was changed last: the log time of its last event.
     ///
     /// # Errors
-    /// A [`Fault`] of the store, or of a log that lacks the event.
-    pub(super) async fn updated(&self, row: &OrderRow) -> Result<LogTime, Fault> {
+    /// What a read that failed is told as; so for a log that lacks the event.
+    pub(super) async fn updated(&self, row: &OrderRow) -> Result<LogTime, Problem> {
         if row.last == row.created {
             return Ok(row.body.created_at);
         }
-        let entry = entry_at(&**self.engine.store(), row.last).await?;
-        Ok(entry.at)
+        let entry = entry_at(&**self.engine.store(), row.last).await;
+        Ok(entry.map_err(|fault| refusal::of_read(&fault))?.at)
     }
 
     /// The header that names a position of this log.

@@ -17,10 +17,11 @@ mod tokens;
 mod verify;
 
 use super::Api;
-use super::call::Call;
+use super::call::{Call, Read};
 use super::head::{self, Expected};
 use super::problem::Problem;
 use super::route::Route;
+use super::shapes::REASON_MAX;
 use evenkeel_engine::commit::{Command, Key};
 use evenkeel_engine::{Done, Refusal, Request};
 use evenkeel_rules::ids::CustomerId;
@@ -56,6 +57,17 @@ pub(super) struct Writer {
     caller: Arc<Token>,
     expected: Expected,
     deadline: Option<LogTime>,
+}
+
+/// Reads a body that is no more than a reason, which it must have.
+///
+/// # Errors
+/// 422 without one.
+pub(super) fn reason(call: &Call<'_>) -> Result<Read<String>, Problem> {
+    call.read(|fields| {
+        let reason = fields.text("reason", REASON_MAX as usize)?;
+        Some(reason.to_owned())
+    })
 }
 
 /// Reads what a write says in its head; `canonical` is the body's one form.

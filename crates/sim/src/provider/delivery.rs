@@ -9,7 +9,6 @@ use crate::faults::FaultKind;
 use crate::world::World;
 use evenkeel_engine::gateway::{DeliveryStatus, Reply};
 use evenkeel_rules::ids::OrderId;
-use evenkeel_rules::shipment::Status;
 use std::collections::BTreeMap;
 
 #[derive(Debug)]
@@ -43,17 +42,6 @@ fn refused() -> Reply {
 fn stays(world: &World) -> std::time::Duration {
     let longest = [100, 1_500, 6_000, 20_000][world.any(4)];
     ms(world.dice(|dice| dice.range(20, longest)))
-}
-
-const fn status(status: DeliveryStatus) -> Status {
-    match status {
-        DeliveryStatus::Requested => Status::Requested,
-        DeliveryStatus::Initiated => Status::Initiated,
-        DeliveryStatus::InTransit => Status::InTransit,
-        DeliveryStatus::Delivered => Status::Delivered,
-        DeliveryStatus::Failed => Status::Failed,
-        DeliveryStatus::Cancelled => Status::Cancelled,
-    }
 }
 
 impl Ledger {
@@ -164,11 +152,11 @@ fn moved(world: &World, key: &str, parcel: &Parcel) -> Later {
         key: key.to_owned(),
         order: parcel.order.to_string(),
         delivery: parcel.delivery.clone(),
-        status: status(stands).name(),
+        status: stands.name(),
     };
     tell(world, &fact);
     if stands == DeliveryStatus::Requested {
         return Vec::new();
     }
-    post::parcel(world, &parcel.order, (&parcel.delivery, status(stands)))
+    post::parcel(world, &parcel.order, (&parcel.delivery, stands))
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::super::operate::cell;
+use super::super::operate::{cell, items};
 use super::super::output::{Tone, toned};
 
 /// The widest line that is printed.
@@ -12,12 +12,12 @@ const WIDTH: usize = 100;
 
 /// The whole picture.
 pub(super) fn of(answer: &Value) -> String {
-    let checks = list(&answer["checks"]);
+    let checks = items(&answer["checks"]);
     let mut lines: Vec<String> = checks.iter().map(one_check).collect();
     for check in checks {
-        lines.extend(list(&check["findings"]).iter().flat_map(one_finding));
+        lines.extend(items(&check["findings"]).iter().flat_map(one_finding));
     }
-    let findings = checks.iter().flat_map(|check| list(&check["findings"]));
+    let findings = checks.iter().flat_map(|check| items(&check["findings"]));
     let next: BTreeSet<&str> = findings
         .map(|finding| next(&cell(&finding["kind"])))
         .collect();
@@ -34,10 +34,6 @@ pub(super) fn of(answer: &Value) -> String {
     let position = cell(&answer["position"]);
     lines.push(format!("{whole}, at position {position}."));
     lines.join("\n")
-}
-
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
 fn one_check(check: &Value) -> String {

@@ -23,8 +23,10 @@ use evenkeel_engine::port::OrderRow;
 use evenkeel_engine::{Done, Refusal};
 use evenkeel_rules::ids::{CustomerId, OrderId};
 use evenkeel_rules::order::Status;
+use evenkeel_rules::time::LogTime;
 use http::{HeaderValue, Method};
 use schemars::SchemaGenerator;
+use serde::Serialize;
 
 pub(super) const ROUTES: &[Route] = &[
     Route {
@@ -187,8 +189,7 @@ impl Left {
 
     /// 200 with the order.
     async fn order(self, api: &Api) -> Result<Answer, Problem> {
-        let updated = api.updated(&self.row).await;
-        let updated = updated.map_err(|fault| refusal::of_read(&fault))?;
+        let updated = api.updated(&self.row).await?;
         Ok(self.told(api, Answer::json(&render::order(&self.row, updated))))
     }
 }
@@ -215,6 +216,15 @@ pub(super) async fn one(
 }
 
 fn show<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
+    part(api, &call, |row, updated| Some(render::order(row, updated)))
+}
+
+/// Shows a part of the order in the path, if it has it.
+pub(super) fn part<'a, T: Serialize + 'a>(
+    api: &'a Api,
+    call: &Call<'a>,
+    show: fn(&OrderRow, LogTime) -> Option<T>,
+) -> Result<Act<'a>, Problem> {
     Query::new(call.query, &[]).finish()?;
     let wait = wait(call.headers)?;
     let id = call.known_id(OrderId::new);
@@ -223,9 +233,8 @@ fn show<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
         let id = id?;
         api.reach(&wait).await?;
         let (row, position) = one(api, &id, owner.as_ref()).await?;
-        let updated = api.updated(&row).await;
-        let updated = updated.map_err(|fault| refusal::of_read(&fault))?;
-        let answer = Answer::json(&render::order(&row, updated)).version(row.version);
-        Ok(api.at(answer, position))
+        let updated = api.updated(&row).await?;
+        let part = show(&row, updated).ok_or_else(|| Problem::new(Code::NotFound))?;
+        Ok(api.at(Answer::json(&part).version(row.version), position))
     }))
 }

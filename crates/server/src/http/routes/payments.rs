@@ -1,14 +1,14 @@
 //! Payments and shipments: parts of an order, each under the order's id.
 
-use super::orders::{Fit, found, is_seen, one, own, shown};
-use crate::http::call::{Act, Answer, Call};
+use super::orders::{Fit, found, is_seen, own, part, shown};
+use crate::http::call::{Act, Call};
 use crate::http::problem::{Code, Problem};
 use crate::http::query::Query;
 use crate::http::reads::wait;
 use crate::http::route::{Doc, READING, Route, Who};
-use crate::http::{Api, refusal, render, shapes};
+use crate::http::{Api, render, shapes};
 use evenkeel_engine::port::OrderRow;
-use evenkeel_rules::ids::{CustomerId, OrderId};
+use evenkeel_rules::ids::CustomerId;
 use evenkeel_rules::time::LogTime;
 use evenkeel_rules::{payment, shipment};
 use http::Method;
@@ -110,27 +110,6 @@ where
         };
         let found = found(api, &wait, (spot, limit), fit).await?;
         shown(api, of, found, show).await
-    }))
-}
-
-/// Shows a part of the order in the path, if it has it.
-fn part<'a, T: Serialize + 'a>(
-    api: &'a Api,
-    call: &Call<'a>,
-    show: fn(&OrderRow, LogTime) -> Option<T>,
-) -> Result<Act<'a>, Problem> {
-    Query::new(call.query, &[]).finish()?;
-    let wait = wait(call.headers)?;
-    let id = call.known_id(OrderId::new);
-    let owner = call.caller.customer.clone();
-    Ok(Box::pin(async move {
-        let id = id?;
-        api.reach(&wait).await?;
-        let (row, position) = one(api, &id, owner.as_ref()).await?;
-        let updated = api.updated(&row).await;
-        let updated = updated.map_err(|fault| refusal::of_read(&fault))?;
-        let part = show(&row, updated).ok_or_else(|| Problem::new(Code::NotFound))?;
-        Ok(api.at(Answer::json(&part).version(row.version), position))
     }))
 }
 

@@ -1,11 +1,10 @@
 //! Erasing what is personal: the texts that are kept apart from the log for one customer.
 
-use super::writer;
+use super::{reason, writer};
 use crate::http::call::{Act, Answer, Call};
 use crate::http::problem::{Code, Problem};
 use crate::http::refusal::Named;
 use crate::http::route::{Doc, OPERATING, Route, Who};
-use crate::http::shapes::REASON_MAX;
 use crate::http::{Api, refusal, shapes};
 use evenkeel_engine::commit::Command;
 use evenkeel_rules::ids::CustomerId;
@@ -31,13 +30,10 @@ pub(super) const ROUTES: &[Route] = &[Route {
 }];
 
 fn erase<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
-    let read = call.read(|fields| {
-        let reason = fields.text("reason", REASON_MAX as usize)?;
-        Some(reason.to_owned())
-    })?;
+    let read = reason(&call)?;
     // Saying it again erases what came since: it is idempotent by itself and needs no key.
     let writer = writer(&call, &read.canonical)?.keyless();
-    let reason = read.value;
+    let why = read.value;
     let customer = call.known_id(CustomerId::new);
     Ok(Box::pin(async move {
         let customer = customer?;
@@ -62,7 +58,7 @@ fn erase<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
             let command = Command::Erase {
                 customer,
                 texts,
-                reason: reason.clone(),
+                reason: why.clone(),
             };
             let done = writer.ask(api, command).await;
             let done = done.map_err(|refusal| api.refused(refusal, Named::default()))?;

@@ -4,14 +4,13 @@
 //! its id is the order's.
 
 use super::orders::{Left, one};
-use super::writer;
+use super::{reason, writer};
 use crate::http::call::{Act, Answer, Call};
 use crate::http::problem::{Code, Problem};
 use crate::http::query::{Query, Spot, cursor};
 use crate::http::reads::{Wait, wait};
 use crate::http::refusal::Named;
 use crate::http::route::{Doc, REVIEWING, Route, SEEING_REVIEWS, WATCHING, Who};
-use crate::http::shapes::REASON_MAX;
 use crate::http::{Api, refusal, render, shapes};
 use evenkeel_engine::commit::Command;
 use evenkeel_engine::port::DueRow;
@@ -121,19 +120,16 @@ fn reject<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
 }
 
 fn resolve<'a>(api: &'a Api, call: &Call<'a>, word: ReviewState) -> Result<Act<'a>, Problem> {
-    let read = call.read(|fields| {
-        let reason = fields.text("reason", REASON_MAX as usize)?;
-        Some(reason.to_owned())
-    })?;
+    let read = reason(call)?;
     let writer = writer(call, &read.canonical)?;
     let id = call.known_id(OrderId::new);
-    let reason = Some(read.value);
+    let why = Some(read.value);
     Ok(Box::pin(async move {
         let command = Command::ResolveOrder {
             id: id?,
             go_on: word == ReviewState::Approved,
             confirming: api.settings.confirming,
-            reason,
+            reason: why,
         };
         let left = Left::of(api, writer.ask(api, command).await, Named::default())?;
         let review = render::review(&left.row, Some(word));
@@ -175,13 +171,6 @@ fn flagged<'a, T: serde::Serialize + Send + 'a>(
     }))
 }
 
-const fn created(row: &DueRow) -> u64 {
-    match row {
-        DueRow::Order(row) => row.created,
-        DueRow::Callback(row) => row.created,
-    }
-}
-
 /// What a walk shows, the place where the next goes on, and the position it was read at.
 type Walked<T> = (Vec<T>, Option<Spot>, u64);
 
@@ -204,7 +193,7 @@ async fn walk<T>(
         let count = at.rows.len();
         for (number, row) in at.rows.iter().enumerate() {
             items.extend(show(row));
-            (before, scanned) = (created(row), scanned + 1);
+            (before, scanned) = (row.created(), scanned + 1);
             let end = last && number + 1 == count;
             if !end && (items.len() >= limit || scanned >= SCAN_MAX) {
                 return Ok((items, Some(Spot::at(before)), position));

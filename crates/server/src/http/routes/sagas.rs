@@ -4,7 +4,7 @@
 //! taken only while the saga that is named is stuck.
 
 use super::orders::{Fit, Left, found, one};
-use super::{Writer, writer};
+use super::{Writer, reason, writer};
 use crate::http::call::{Act, Answer, Call};
 use crate::http::problem::{Code, Problem};
 use crate::http::query::{Query, Spot, cursor};
@@ -12,7 +12,6 @@ use crate::http::reads::{Wait, wait};
 use crate::http::refusal::{Named, illegal};
 use crate::http::render::Which;
 use crate::http::route::{Doc, OPERATING, Route, WATCHING, Who};
-use crate::http::shapes::REASON_MAX;
 use crate::http::{Api, refusal, render, shapes};
 use evenkeel_engine::Refusal;
 use evenkeel_engine::commit::{Command, Rejection};
@@ -105,8 +104,7 @@ fn show<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
 }
 
 async fn shown(api: &Api, row: &OrderRow, which: Which) -> Result<Answer, Problem> {
-    let updated = api.updated(row).await;
-    let updated = updated.map_err(|fault| refusal::of_read(&fault))?;
+    let updated = api.updated(row).await?;
     let saga = render::saga(row, which, updated);
     let saga = saga.ok_or_else(|| Problem::new(Code::NotFound))?;
     Ok(Answer::json(&saga).version(row.version))
@@ -121,13 +119,10 @@ fn compensate<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
 }
 
 fn resolve<'a>(api: &'a Api, call: &Call<'a>, go_on: bool) -> Result<Act<'a>, Problem> {
-    let read = call.read(|fields| {
-        let reason = fields.text("reason", REASON_MAX as usize)?;
-        Some(reason.to_owned())
-    })?;
+    let read = reason(call)?;
     let writer = writer(call, &read.canonical)?;
     let named = named(call);
-    let reason = Some(read.value);
+    let why = Some(read.value);
     Ok(Box::pin(async move {
         let (which, id) = named?;
         if writer.is_new(api).await? {
@@ -137,7 +132,7 @@ fn resolve<'a>(api: &'a Api, call: &Call<'a>, go_on: bool) -> Result<Act<'a>, Pr
             id: id.clone(),
             go_on,
             confirming: api.settings.confirming,
-            reason,
+            reason: why,
         };
         match writer.ask(api, command).await {
             // Somebody else gave a word in between.
@@ -218,8 +213,7 @@ async fn page(
     let found = found(api, wait, (from, limit), fit).await?;
     let (mut items, mut next) = (Vec::new(), found.next);
     'rows: for row in &found.rows {
-        let updated = api.updated(row).await;
-        let updated = updated.map_err(|fault| refusal::of_read(&fault))?;
+        let updated = api.updated(row).await?;
         for (index, which) in fitting(row, state, number(row)) {
             if items.len() == limit {
                 let position = row.created;

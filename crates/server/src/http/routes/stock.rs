@@ -6,6 +6,7 @@ use crate::http::head::REPLAYED;
 use crate::http::problem::{Code, Problem};
 use crate::http::refusal::Named;
 use crate::http::route::{Doc, Route, STOCKING, Who};
+use crate::http::shapes::REASON_MAX;
 use crate::http::{Api, render, shapes};
 use evenkeel_engine::commit::{Command, Effect};
 use evenkeel_rules::ids::{LocationId, Reference, SkuId};
@@ -13,9 +14,6 @@ use evenkeel_rules::quantity::{MAX, Quantity};
 use evenkeel_rules::stock::Change;
 use http::{HeaderValue, Method, StatusCode};
 use schemars::SchemaGenerator;
-
-/// Longest reason, in characters.
-const REASON_MAX: usize = 200;
 
 pub(super) const ROUTES: &[Route] = &[
     Route {
@@ -79,7 +77,7 @@ fn adjust<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
     let read = call.read(|fields| {
         let quantity = fields.integer("quantity", -most, most);
         let location = fields.id_or_none("location", LocationId::new);
-        let reason = fields.text("reason", REASON_MAX);
+        let reason = fields.text("reason", REASON_MAX as usize);
         let quantity = quantity?;
         let Ok(units) = Quantity::new(quantity.unsigned_abs()) else {
             fields.wrong("quantity", "min");

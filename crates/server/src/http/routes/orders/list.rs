@@ -102,8 +102,7 @@ pub(in crate::http::routes) async fn shown<T: Serialize>(
 ) -> Result<Answer, Problem> {
     let mut items = Vec::with_capacity(found.rows.len());
     for row in &found.rows {
-        let updated = api.updated(row).await;
-        let updated = updated.map_err(|fault| refusal::of_read(&fault))?;
+        let updated = api.updated(row).await?;
         items.extend(show(row, updated));
     }
     let next_cursor = found.next.map(|next| cursor(of, next));
