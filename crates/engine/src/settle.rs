@@ -10,16 +10,14 @@
 //! anybody before the store has committed it.
 
 use crate::chain::{Cause, NewEvent, Text, link};
-use crate::commit::{Command, Commit, Effect, Key, Outcome, Rejection, hold_name};
+use crate::commit::{Command, Commit, Key, Outcome, Rejection, hold_name};
 use crate::ledger::Ledger;
 use crate::port::{
     BATCHES_KEPT, BalanceWrite, BatchId, Fault, Head, HoldRow, HoldWrite, KeyRow, LogRow, Map,
-    Mark, NameWrite, News, Place, RefusalRow, Rows, Touch, View, Writes,
+    Mark, NameWrite, News, Place, Rows, Touch, View, Writes,
 };
 use evenkeel_rules::event::Kind;
-use evenkeel_rules::idempotency::{self, Known};
 use evenkeel_rules::ids::HoldId;
-use evenkeel_rules::lease;
 use evenkeel_rules::stock::{Balances, Move};
 use evenkeel_rules::time::{LogTime, Millis};
 use std::collections::BTreeSet;
@@ -27,6 +25,8 @@ use std::collections::BTreeSet;
 mod callbacks;
 mod catalogue;
 mod holds;
+mod keys;
+mod leases;
 mod needs;
 pub(crate) mod orders;
 mod units;
@@ -239,55 +239,6 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// The answer of the first time, if the key was used before.
-    fn replay(&self, commit: &Commit) -> Result<Option<Outcome>, Stop> {
-        let Some(key) = &commit.key else {
-            return Ok(None);
-        };
-        let widen = || {
-            Stop::Widen(Box::new(Touch {
-                keys: vec![key.name],
-                ..Touch::default()
-            }))
-        };
-        let row = self.view.keys.get(&key.name).ok_or_else(widen)?;
-        let known = row
-            .as_ref()
-            .map_or(Known::Absent, |row| Known::Used(row.fingerprint));
-        idempotency::judge(known, &key.fingerprint)?;
-        Ok(row.as_ref().map(|row| match &row.mark {
-            Mark::Position(position) => Outcome::Replay {
-                position: *position,
-            },
-            Mark::Refusal(_, rejection) => Outcome::ReplayRefused(rejection.clone()),
-        }))
-    }
-
-    /// Writes a final refusal with its key, as bookkeeping.
-    fn refuse_for_good(&mut self, commit: &Commit, rejection: &Rejection) {
-        let Some(key) = commit.key else {
-            return;
-        };
-        let text = serde_json::to_string(rejection).expect("a rejection is plain JSON");
-        assert!(
-            text.len() <= 512,
-            "a final refusal's text is at most 512 bytes"
-        );
-        self.writes.head.refusals += 1;
-        let number = self.head().refusals;
-        let (name, fingerprint) = (key.name, key.fingerprint);
-        self.writes.refusals.push(RefusalRow {
-            number,
-            name,
-            fingerprint,
-            text,
-        });
-        let mark = Mark::Refusal(number, rejection.clone());
-        self.view
-            .keys
-            .insert(name, Some(KeyRow { mark, fingerprint }));
-    }
-
     /// Accepts a commit: its moves are made, its facts get the next position, its key is taken.
     fn accept(&mut self, commit: &Commit, drafts: &[Draft], moves: &[Move]) -> Result<u64, Stop> {
         self.accept_under(commit.key.as_ref(), commit, drafts, moves)
@@ -351,31 +302,6 @@ impl<'a> Judge<'a> {
                 .insert(name, Some(KeyRow { mark, fingerprint }));
         }
         Ok(position)
-    }
-
-    /// A node joins or stays: bookkeeping.
-    fn beat(&mut self, node: &str, token: Option<u64>, ttl: Millis) -> Result<Outcome, Stop> {
-        let leases = &self.writes.head.leases;
-        let renewed = leases.renew(node, token, (self.now, ttl));
-        let (leases, token) = renewed.map_err(|_| Stop::Fenced)?;
-        self.writes.head.leases = leases.clone();
-        Ok(Outcome::Unchanged {
-            position: self.head().position,
-            effect: Effect::Lease { token, leases },
-        })
-    }
-
-    /// Refuses what is written for a row under another token than that of its shard's owner.
-    fn fence(&self, commit: &Commit, created: u64) -> Result<(), Stop> {
-        let Some(token) = commit.command.lease() else {
-            return Ok(());
-        };
-        let shard = lease::shard_of(created);
-        if self.head().leases.holds(shard, token) {
-            Ok(())
-        } else {
-            Err(Stop::Fenced)
-        }
     }
 
     /// Makes all moves or none.

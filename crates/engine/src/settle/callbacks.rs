@@ -37,12 +37,6 @@ fn waits(order: Option<&OrderRow>, heard: Option<&Heard>, received: &Received) -
     paid && ended && heard != Some(&Heard::Known)
 }
 
-/// Whether it is about a charge that the provider is not being asked about.
-fn is_unasked(row: &OrderRow, received: &Received) -> bool {
-    let of_charge = matches!(&received.news, News::Money { word, .. } if *word != Word::Refunded);
-    of_charge && row.body.status != Status::Pending && !row.body.watched
-}
-
 impl Judge<'_> {
     /// Keeps a callback under the provider's id for it. The same again is a replay; another body
     /// under the same id is kept too, set aside, and so is what contradicts what is known already.
@@ -78,14 +72,7 @@ impl Judge<'_> {
         let why = if other_body {
             Some(SetAside::OtherBody)
         } else {
-            let alone = order.as_ref().is_some_and(|row| is_unasked(row, received));
-            let contradicts = match heard {
-                Some(Heard::Contradicts) => true,
-                // Nobody is asked about the charge, so nothing that came would explain it.
-                Some(Heard::Early) => alone,
-                Some(Heard::Known | Heard::Changed(_)) | None => false,
-            };
-            contradicts.then_some(SetAside::Contradicts)
+            (heard == Some(Heard::Contradicts)).then_some(SetAside::Contradicts)
         };
         let row = self.new_callback(received, why);
         let id = row.created.to_string();
@@ -98,11 +85,14 @@ impl Judge<'_> {
             data,
         };
         let key = (!other_body).then_some(&key);
-        let position = self.accept_under(key, commit, &[draft], &[])?;
+        let mut drafts = vec![draft];
+        let order = order.filter(|_| why == Some(SetAside::Contradicts));
+        let question = order.map(|order| self.question(order, &received.news, &mut drafts));
+        let position = self.accept_under(key, commit, &drafts, &[])?;
         self.keep_private(position, customer.as_ref(), &received.raw);
         self.put_callback(row.clone(), None);
-        if let Some(order) = order.filter(|_| why == Some(SetAside::Contradicts)) {
-            self.ask_now(order);
+        if let Some(question) = question {
+            self.ask(question);
         }
         Ok(Outcome::Accepted {
             position,
@@ -177,7 +167,7 @@ impl Judge<'_> {
         }
         self.fence(commit, created)?;
         let Some(order) = self.order(&row.body.order)?.cloned() else {
-            return self.wait(commit, row, SetAside::UnknownOrder);
+            return self.wait(commit, row);
         };
         let spare = self.spare(&order.body)?;
         match order::hear(&order.body, &row.body.news, spare, self.now) {
@@ -188,35 +178,78 @@ impl Judge<'_> {
                 self.put_callback(row, was);
                 Ok(accepted(order.last, order))
             }
-            Heard::Known => self.turn(commit, row, State::Applied, None),
-            Heard::Early => {
-                self.ask_now(order);
-                self.wait(commit, row, SetAside::Contradicts)
+            Heard::Known => self.turn(commit, row, (State::Applied, None), Vec::new()),
+            Heard::Early if row.body.stored_at.plus(EARLY) > self.now => {
+                self.early(commit, row, order)
             }
-            Heard::Contradicts => {
-                self.ask_now(order);
-                self.turn(commit, row, State::Quarantined, Some(SetAside::Contradicts))
+            Heard::Early | Heard::Contradicts => {
+                let mut drafts = Vec::new();
+                let question = self.question(order, &row.body.news, &mut drafts);
+                let why = Some(SetAside::Contradicts);
+                let outcome = self.turn(commit, row, (State::Quarantined, why), drafts)?;
+                self.ask(question);
+                Ok(outcome)
             }
         }
+    }
+
+    /// What a callback says was not heard from the provider: the provider is asked, and the
+    /// callback waits for its answer.
+    fn early(
+        &mut self,
+        commit: &Commit,
+        row: CallbackRow,
+        order: OrderRow,
+    ) -> Result<Outcome, Stop> {
+        let mut drafts = Vec::new();
+        let question = self.question(order, &row.body.news, &mut drafts);
+        self.postpone(row);
+        if drafts.is_empty() {
+            self.ask(question);
+            return Ok(self.nothing_told());
+        }
+        self.accept(commit, &drafts, &[])?;
+        let order = self.ask(question);
+        Ok(accepted(order.last, order))
+    }
+
+    /// The order as it is when its provider is asked anew, and the version that it has now. That a
+    /// charge is asked about again, which nobody was asking about, is a fact of the order's.
+    fn question(&self, order: OrderRow, news: &News, drafts: &mut Vec<Draft>) -> (OrderRow, u64) {
+        let was = order.version;
+        let of_money = matches!(news, News::Money { .. });
+        let watch = of_money.then(|| order::watch(&order.body, self.now));
+        let row = match watch.flatten() {
+            Some(watch) => self.draft_events(order, watch.order, watch.events, drafts),
+            None => order,
+        };
+        (row, was)
     }
 
     /// Has the provider asked at once what it knows of an order.
-    fn ask_now(&mut self, order: OrderRow) {
-        if order.due.is_some_and(|due| due > self.now) {
-            let (was, due) = (Some(order.version), Some(self.now));
-            self.put_order(Row { due, ..order }, was);
+    fn ask(&mut self, (row, was): (OrderRow, u64)) -> OrderRow {
+        if row.version > was {
+            return self.write_order(row, Some(was));
         }
+        if row.due.is_some_and(|due| due > self.now) {
+            let due = Some(self.now);
+            self.put_order(Row { due, ..row.clone() }, Some(was));
+        }
+        row
     }
 
-    /// What a callback says cannot be judged yet.
-    fn wait(&mut self, commit: &Commit, row: CallbackRow, why: SetAside) -> Result<Outcome, Stop> {
-        let patience = match why {
-            SetAside::Contradicts => EARLY,
-            SetAside::UnknownOrder | SetAside::OtherBody => PATIENCE,
-        };
-        if row.body.stored_at.plus(patience) <= self.now {
-            return self.turn(commit, row, State::Quarantined, Some(why));
+    /// Nobody knows the order: what a callback says cannot be judged yet.
+    fn wait(&mut self, commit: &Commit, row: CallbackRow) -> Result<Outcome, Stop> {
+        if row.body.stored_at.plus(PATIENCE) <= self.now {
+            let turn = (State::Quarantined, Some(SetAside::UnknownOrder));
+            return self.turn(commit, row, turn, Vec::new());
         }
+        self.postpone(row);
+        Ok(self.nothing_told())
+    }
+
+    /// Has a callback looked at again later.
+    fn postpone(&mut self, row: CallbackRow) {
         let calls = row.tries.calls.saturating_add(1);
         let was = Some(row.version);
         self.put_callback(
@@ -232,7 +265,6 @@ impl Judge<'_> {
             },
             was,
         );
-        Ok(self.nothing_told())
     }
 
     fn turned(
@@ -273,12 +305,14 @@ impl Judge<'_> {
         &mut self,
         commit: &Commit,
         row: CallbackRow,
-        state: State,
-        why: Option<SetAside>,
+        (state, why): (State, Option<SetAside>),
+        more: Vec<Draft>,
     ) -> Result<Outcome, Stop> {
         let was = Some(row.version);
         let (row, draft) = self.turned(row, state, why);
-        let position = self.accept(commit, &[draft], &[])?;
+        let mut drafts = vec![draft];
+        drafts.extend(more);
+        let position = self.accept(commit, &drafts, &[])?;
         self.put_callback(row.clone(), was);
         Ok(Outcome::Accepted {
             position,

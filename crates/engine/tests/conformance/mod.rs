@@ -127,6 +127,7 @@ macro_rules! conformance {
             orders {
                 an_order_is_taken_charged_confirmed_and_delivered
                 a_callback_is_kept_once_and_taken_in_once
+                news_of_a_charge_that_nobody_asks_about_have_the_provider_asked
                 a_customers_texts_are_erased_and_nothing_else_changes
                 two_engines_over_orders_come_to_the_same_end
             }

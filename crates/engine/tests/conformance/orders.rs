@@ -191,6 +191,40 @@ pub(crate) async fn a_callback_is_kept_once_and_taken_in_once<F: Fixture>() {
     shop.close().await;
 }
 
+/// A provider can take or move money long after the order's calls are over. The news have it asked,
+/// and what it then says of the charge is what counts.
+pub(crate) async fn news_of_a_charge_that_nobody_asks_about_have_the_provider_asked<F: Fixture>() {
+    let fixture = F::empty().await;
+    let shop = Shop::with_lamps(&fixture, 5).await;
+    let early = order_of(shop.ok(ask(take("o-1", &[("lamp", 1)], None))).await);
+    let total = early.body.total.amount;
+    let early = told(&shop, &early, Task::Charge, Told::Refused).await;
+    assert_eq!((early.body.status, early.due), (Status::Cancelled, None));
+    let odd = order_of(shop.ok(ask(take("o-2", &[("lamp", 1)], None))).await);
+    let paid = money("t-2", Settled::Completed, total);
+    let odd = told(&shop, &odd, Task::Charge, paid).await;
+    assert_eq!(odd.body.status, Status::Confirmed);
+
+    // A charge after a refusal; a completion of more than the provider said it took.
+    let unnamed = money_news("t-1", Word::Completed, total);
+    let other = money_news("t-2", Word::Completed, total + 1);
+    for (about, news) in [("o-1", unnamed), ("o-2", other)] {
+        let kept = shop.ok(ask(received(about, "e-1", news))).await;
+        let Effect::Callback { row, .. } = &kept.effect else {
+            panic!("not a callback: {kept:?}");
+        };
+        let (created, lease) = (row.created, None);
+        shop.ok(ask(Command::ApplyCallback { created, lease }))
+            .await;
+        let stands = shop.store.order(&order(about)).await.expect("readable");
+        let stands = stands.rows.expect("it is kept");
+        assert!(stands.body.watched, "{about}");
+        let now = shop.store.head().await.expect("readable").time;
+        assert!(stands.due.is_some_and(|due| due <= now), "{about} at once");
+    }
+    shop.close().await;
+}
+
 fn money_news(transaction: &str, word: Word, amount: i64) -> News {
     News::Money {
         word,

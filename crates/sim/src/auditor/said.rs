@@ -90,7 +90,8 @@ pub(super) fn fulfils(command: &Command, row: &Row) -> bool {
         }
         Command::ReturnOrder { id, .. } => wrote(id.as_str(), &["order.returned"]),
         Command::ResolveOrder { id, .. } => wrote(id.as_str(), &["order.review_closed"]),
-        Command::StoreCallback(received) => row.events.last().is_some_and(|event| {
+        // What contradicts may have the provider asked again, which its order notes behind it.
+        Command::StoreCallback(received) => row.events.first().is_some_and(|event| {
             event.kind == "callback.stored" && is_callback(received, &event.data)
         }),
         Command::Erase { customer, .. } => row.events.last().is_some_and(|event| {
@@ -108,7 +109,7 @@ fn is_callback(received: &Received, data: &Value) -> bool {
 
 /// A callback that was answered is stored: as genuine, or set aside for its id is another's.
 pub(super) fn check_callback(received: &Received, done: &Done, model: &Model, found: &mut Found) {
-    let event = model.at(done.position).and_then(|row| row.events.last());
+    let event = model.at(done.position).and_then(|row| row.events.first());
     let kept = event
         .is_some_and(|event| event.kind == "callback.stored" && is_callback(received, &event.data));
     if !kept {

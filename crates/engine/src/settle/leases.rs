@@ -1,0 +1,42 @@
+//! Judging who works on what: the beat of a node, and the fence around the rows of its shards.
+//!
+//! Leases stand in the head row, so a beat and whatever is written under a lease are judged in one
+//! order. A lease whose time is up can be lost to another node; what its old owner then writes
+//! carries an old token, and is refused as fenced.
+
+use super::{Judge, Stop};
+use crate::commit::{Commit, Effect, Outcome};
+use evenkeel_rules::lease;
+use evenkeel_rules::time::Millis;
+
+impl Judge<'_> {
+    /// A node joins or stays: bookkeeping.
+    pub(super) fn beat(
+        &mut self,
+        node: &str,
+        token: Option<u64>,
+        ttl: Millis,
+    ) -> Result<Outcome, Stop> {
+        let leases = &self.writes.head.leases;
+        let renewed = leases.renew(node, token, (self.now, ttl));
+        let (leases, token) = renewed.map_err(|_| Stop::Fenced)?;
+        self.writes.head.leases = leases.clone();
+        Ok(Outcome::Unchanged {
+            position: self.head().position,
+            effect: Effect::Lease { token, leases },
+        })
+    }
+
+    /// Refuses what is written for a row under another token than that of its shard's owner.
+    pub(super) fn fence(&self, commit: &Commit, created: u64) -> Result<(), Stop> {
+        let Some(token) = commit.command.lease() else {
+            return Ok(());
+        };
+        let shard = lease::shard_of(created);
+        if self.head().leases.holds(shard, token) {
+            Ok(())
+        } else {
+            Err(Stop::Fenced)
+        }
+    }
+}
