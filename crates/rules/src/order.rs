@@ -34,7 +34,7 @@ mod take;
 mod task;
 
 pub use ask::{Asked, ReturnLine, cancel, refund, resolve, return_units, tombstone};
-pub use hear::{Heard, News, Word, hear, watch};
+pub use hear::{Heard, News, Word, hear, is_asked, watch};
 pub use patch::Patch;
 pub use reject::Rejection;
 pub use report::{Receipt, Report, Told, report};

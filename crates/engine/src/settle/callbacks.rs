@@ -21,9 +21,9 @@ const WAITING: Schedule = Schedule {
 };
 /// After this time a callback that still has to wait is a finding.
 const ALARM: Millis = Millis(300_000);
-/// After this time it is set aside.
+/// After this time it is set aside, whoever still has to answer.
 const PATIENCE: Millis = Millis(86_400_000);
-/// After this time what the provider has not confirmed when asked contradicts it.
+/// After this time what the provider has not confirmed, though it answered, contradicts it.
 const EARLY: Millis = Millis(120_000);
 
 /// Whether what a callback says cannot simply be taken in: nobody knows its order, or the order has
@@ -179,9 +179,7 @@ impl Judge<'_> {
                 Ok(accepted(order.last, order))
             }
             Heard::Known => self.turn(commit, row, (State::Applied, None), Vec::new()),
-            Heard::Early if row.body.stored_at.plus(EARLY) > self.now => {
-                self.early(commit, row, order)
-            }
+            Heard::Early if self.may_explain(&row, &order) => self.early(commit, row, order),
             Heard::Early | Heard::Contradicts => {
                 let mut drafts = Vec::new();
                 let question = self.question(order, &row.body.news, &mut drafts);
@@ -191,6 +189,17 @@ impl Judge<'_> {
                 Ok(outcome)
             }
         }
+    }
+
+    /// Whether what the provider is about to answer may say what a callback says.
+    fn may_explain(&self, row: &CallbackRow, order: &OrderRow) -> bool {
+        let stored = row.body.stored_at;
+        let patience = if order::is_asked(&order.body) {
+            PATIENCE
+        } else {
+            EARLY
+        };
+        stored.plus(patience) > self.now
     }
 
     /// What a callback says was not heard from the provider: the provider is asked, and the

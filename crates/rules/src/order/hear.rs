@@ -88,14 +88,17 @@ pub fn hear(order: &Order, news: &News, spare: bool, now: LogTime) -> Heard {
 #[must_use]
 pub fn watch(order: &Order, now: LogTime) -> Option<Decision> {
     let mut pen = Pen::new(order, now);
-    let asked = is_asked(order) || order.refunds.iter().any(super::Refund::is_unnamed);
-    pen.order.watched |= !asked && !order.lines.is_empty();
+    pen.order.watched |= !is_asked(order) && !order.lines.is_empty();
     pen.end()
 }
 
-/// Whether the provider is being asked what became of the charge.
-fn is_asked(order: &Order) -> bool {
-    order.status == super::Status::Pending || order.watched
+/// Whether the payment provider still has to answer what became of a charge or a refund: until
+/// then, news of what it has not named say nothing against it.
+#[must_use]
+pub fn is_asked(order: &Order) -> bool {
+    order.status == super::Status::Pending
+        || order.watched
+        || order.refunds.iter().any(super::Refund::is_unnamed)
 }
 
 fn money(

@@ -155,7 +155,10 @@ impl Ledger {
         let Some(entry) = self.charges.get(key).cloned() else {
             return Vec::new();
         };
-        let left = entry.amount.amount - self.back_of(&entry.transaction);
+        // What a person paid by another way is not charged back as well.
+        let by_hand = self.by_hand.get(entry.order.as_str()).copied();
+        let gone = self.back_of(&entry.transaction) + by_hand.unwrap_or(0);
+        let left = entry.amount.amount - gone;
         if left < 1 {
             return Vec::new();
         }

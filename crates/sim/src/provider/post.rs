@@ -60,8 +60,11 @@ pub(super) fn money(
         also(FaultKind::CallbackAltered, altered);
     }
     let (event, news_of) = (format!("{event}-wrong"), news(transaction, other));
-    let contradicts = letter(Sender::Payment, order, &event, news_of);
-    also(FaultKind::CallbackContradicts, contradicts);
+    // Money that went back by itself is told and cannot be asked about: what is said of it counts.
+    if word != Word::Refunded || !sure {
+        let contradicts = letter(Sender::Payment, order, &event, news_of);
+        also(FaultKind::CallbackContradicts, contradicts);
+    }
     let (event, unnamed) = (format!("{event}-unnamed"), format!("{transaction}-x"));
     let stray = letter(Sender::Payment, order, &event, news(&unnamed, amount));
     also(FaultKind::CallbackUnnamed, stray);
