@@ -1,6 +1,7 @@
 //! Every way in which the judge answers.
 
 use super::*;
+use evenkeel_rules::idempotency;
 
 #[test]
 fn every_command_is_accepted_with_just_its_writes() {
