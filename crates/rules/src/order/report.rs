@@ -131,8 +131,9 @@ fn charge(pen: &mut Pen, tries: Tries, told: &Told, spare: bool) {
         Told::Refused if running && pen.order.payment.captured() == 0 => {
             pen.order.payment.failed = true;
             pen.write(Kind::PaymentFailed);
-            let pending = pen.order.payment.is_pending();
-            pen.fail(Status::Cancelled, Reason::Declined, pending);
+            // A refusal of one attempt says nothing of an earlier one whose outcome is unknown.
+            let watched = pen.order.payment.is_pending() || noted.is_some();
+            pen.fail(Status::Cancelled, Reason::Declined, watched);
         }
         Told::Refused => pen.order.watched &= pen.order.payment.is_pending(),
         Told::NeverSeen if running && settled && tries.sent >= SENDS_MAX => {

@@ -1,6 +1,6 @@
 //! Orders whose payment goes wrong, scene by scene: what is decided, when, and what is asked next.
 
-use super::world::{Fault, World};
+use super::world::{Fault, Movement, World};
 use super::*;
 use crate::payment::{Settled, Status as Paid};
 use crate::saga::State;
@@ -59,6 +59,23 @@ fn a_definite_refusal_ends_the_order_at_once_and_releases_its_units() {
     // Its callback names a transaction that the refusal did not: it says nothing new.
     let news = world.post.remove(0);
     assert_eq!(hear(&world.order, &news, false, world.now), Heard::Known);
+}
+
+#[test]
+fn a_refused_repeat_says_nothing_of_the_attempt_before_it() {
+    let mut world = world();
+    world.call(Fault::CallLost);
+    world.now = world.now.plus(Millis(60_000));
+    world.call(Fault::None);
+    let task = next(&world).map(|(task, _)| task);
+    assert_eq!(task, Some(Task::Charge), "it was never seen");
+    world.do_now(Task::Charge, Fault::Refused);
+    assert_eq!(world.order.status, Status::Cancelled);
+    assert!(world.order.watched);
+    // The first attempt was only late.
+    world.bank.charge = Some(Movement::done("t-9", TOTAL));
+    world.heal();
+    assert_eq!(world.order.refunded(), TOTAL);
 }
 
 #[test]
