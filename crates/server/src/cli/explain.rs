@@ -103,8 +103,11 @@ fn step(entry: &Value) -> String {
     let cause = if cause.is_null() {
         String::new()
     } else {
-        let id: String = cell(&cause["id"]).chars().take(12).collect();
-        format!("  <- {} {id}", cell(&cause["kind"]))
+        format!(
+            "  <- {} {}",
+            cell(&cause["kind"]),
+            short(&cell(&cause["id"]))
+        )
     };
     let at = cell(&entry["at"]);
     let time = at.split_once('T').map_or(at.as_str(), |(_, time)| time);
@@ -115,6 +118,12 @@ fn step(entry: &Value) -> String {
         cell(&entry["component"]),
         cell(&entry["what"]),
     )
+}
+
+/// The beginning of a key's hash, which is enough to find it by; any other id as it is.
+fn short(id: &str) -> &str {
+    let is_hash = id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_hash { &id[..12] } else { id }
 }
 
 /// A line broken at spaces so that none is wider than 100 columns.

@@ -213,6 +213,15 @@ pub(super) fn items(value: &Value) -> &[Value] {
     value.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
+/// A time for people, to the second: `2026-11-21 21:42:47`, in UTC.
+pub(super) fn when(value: &Value) -> String {
+    let text = cell(value);
+    match text.split_once('T') {
+        Some((day, time)) => format!("{day} {}", time.get(..8).unwrap_or(time)),
+        None => text,
+    }
+}
+
 /// A member as the text that a table shows; nothing where it is missing or null.
 pub(super) fn cell(value: &Value) -> String {
     match value {

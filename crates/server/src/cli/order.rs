@@ -4,7 +4,7 @@ use clap::Subcommand;
 use serde_json::{Map, Value, json};
 
 use super::door::Call;
-use super::operate::{Common, Operation, Word, cell, encode, items};
+use super::operate::{Common, Operation, Word, cell, encode, items, when};
 use super::output::{self, Column};
 
 #[derive(Debug, Subcommand)]
@@ -143,10 +143,8 @@ fn list(answer: &Value) -> String {
     }
     let columns = [
         Column::Word("order"),
-        Column::Text("customer"),
-        Column::Word("status"),
-        Column::Word("payment"),
-        Column::Word("shipment"),
+        Column::Word("customer"),
+        Column::Text("status"),
         Column::Number("total"),
         Column::Word("since"),
     ];
@@ -155,10 +153,8 @@ fn list(answer: &Value) -> String {
             cell(&order["id"]),
             cell(&order["customer"]),
             status(order),
-            cell(&order["payment"]["status"]),
-            cell(&order["shipment"]["status"]),
             money(&order["total"]),
-            cell(&order["since"]),
+            when(&order["since"]),
         ]
     };
     output::table(&columns, items.iter().map(row).collect())

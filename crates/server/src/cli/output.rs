@@ -7,13 +7,15 @@
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
-use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width};
 use indicatif::ProgressBar;
 
 use super::failure::{Failure, Verdict};
 
-/// The widest table that is printed.
+/// The widest table that is printed, unless its ids alone are wider.
 const WIDTH: u16 = 100;
+/// Words are not wrapped into a narrower column than this.
+const NARROWEST: u16 = 14;
 
 /// Prints bytes as they are.
 pub(crate) fn raw(bytes: &[u8]) -> Result<Verdict, Failure> {
@@ -36,10 +38,26 @@ pub(crate) fn line(text: &str) -> Result<Verdict, Failure> {
 pub(crate) enum Column {
     /// Words, to the left; the first to be wrapped where it gets narrow.
     Text(&'static str),
-    /// A word or a time that is never wrapped.
+    /// An id, a word or a time that is never wrapped.
     Word(&'static str),
     /// Numbers, to the right.
     Number(&'static str),
+}
+
+impl Column {
+    const fn title(self) -> &'static str {
+        match self {
+            Self::Text(title) | Self::Word(title) | Self::Number(title) => title,
+        }
+    }
+
+    /// The narrowest that it may be made, of the cells in its place.
+    fn narrowest(self, rows: &[Vec<String>], at: usize) -> u16 {
+        let cells = rows.iter().filter_map(|row| row.get(at));
+        let longest = cells.map(|cell| cell.chars().count()).max();
+        let longest = longest.unwrap_or(0).max(self.title().len());
+        u16::try_from(longest).map_or(NARROWEST, |longest| longest.min(NARROWEST))
+    }
 }
 
 /// A table without borders, at most 100 columns wide; long cells wrap.
@@ -49,14 +67,20 @@ pub(crate) fn table(columns: &[Column], rows: Vec<Vec<String>>) -> String {
     table
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(WIDTH);
-    table.set_header(columns.iter().map(|column| match column {
-        Column::Text(title) | Column::Word(title) | Column::Number(title) => title.to_uppercase(),
-    }));
+    table.set_header(columns.iter().map(|column| column.title().to_uppercase()));
+    let numbered = columns.iter().enumerate();
+    let narrowest: Vec<u16> = numbered
+        .map(|(at, column)| column.narrowest(&rows, at))
+        .collect();
     table.add_rows(rows);
-    for (column, shown) in columns.iter().zip(table.column_iter_mut()) {
+    let shown = table.column_iter_mut().zip(narrowest);
+    for (column, (shown, narrowest)) in columns.iter().zip(shown) {
         shown.set_padding((0, 2));
         match column {
-            Column::Text(_) => {}
+            Column::Text(_) => {
+                let narrowest = Width::Fixed(narrowest + 2);
+                shown.set_constraint(ColumnConstraint::LowerBoundary(narrowest));
+            }
             Column::Word(_) => {
                 shown.set_constraint(ColumnConstraint::ContentWidth);
             }

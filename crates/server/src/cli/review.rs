@@ -72,7 +72,7 @@ fn list(answer: &Value) -> String {
         return "Nothing waits for a person.".to_owned();
     }
     let columns = [
-        Column::Text("case"),
+        Column::Word("case"),
         Column::Text("about"),
         Column::Word("state"),
         Column::Text("reason"),

@@ -4,7 +4,7 @@ use clap::Subcommand;
 use serde_json::Value;
 
 use super::door::Call;
-use super::operate::{Common, Operation, Word, cell, encode, items};
+use super::operate::{Common, Operation, Word, cell, encode, items, when};
 use super::output::{self, Column};
 
 #[derive(Debug, Subcommand)]
@@ -80,16 +80,16 @@ fn list(answer: &Value) -> String {
         return "There is no such saga.".to_owned();
     }
     let columns = [
-        Column::Text("saga"),
+        Column::Word("saga"),
         Column::Word("state"),
         Column::Word("step"),
         Column::Word("since"),
         Column::Word("next_due"),
     ];
     let row = |saga: &Value| {
-        ["id", "state", "step", "since", "next_due"]
-            .map(|name| cell(&saga[name]))
-            .to_vec()
+        let words = ["id", "state", "step"].map(|name| cell(&saga[name]));
+        let times = ["since", "next_due"].map(|name| when(&saga[name]));
+        words.into_iter().chain(times).collect()
     };
     output::table(&columns, items.iter().map(row).collect())
 }
@@ -99,7 +99,7 @@ fn one(saga: &Value) -> String {
         "Saga {}: {}, since {}",
         cell(&saga["id"]),
         cell(&saga["state"]),
-        cell(&saga["since"])
+        when(&saga["since"])
     );
     let columns = [
         Column::Word("step"),
