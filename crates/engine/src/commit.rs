@@ -161,8 +161,8 @@ pub enum Command {
     Beat {
         /// The node's name.
         node: String,
-        /// Its token; a node that joins has none.
-        token: Option<u64>,
+        /// The number it joined under; a node that joins has none.
+        joined: Option<u64>,
         /// How long the lease lasts from now on.
         ttl: Millis,
     },
@@ -351,10 +351,10 @@ pub enum Effect {
     Erased(usize),
     /// Nothing that anybody is told: a try was counted.
     Tried,
-    /// The node lives, under this token; and who else does.
+    /// The node lives; and who else does.
     Lease {
-        /// Its token.
-        token: u64,
+        /// The number it joined under.
+        joined: u64,
         /// All leases.
         leases: Leases,
     },

@@ -257,9 +257,11 @@ impl Engine {
             node: named.unwrap_or_else(|| chain::hex(&shared.workers.ids().random())),
             ttl: longest + shared.options.beat_every * BEATS,
         };
-        shared
-            .workers
-            .run(beat, shared.options.beat_every, Arc::new(Notify::new()));
+        shared.workers.run(
+            beat,
+            shared.options.beat_every,
+            Arc::clone(&shared.held.nudge),
+        );
         Some(hears)
     }
 

@@ -1,9 +1,9 @@
 //! The heartbeat: joins this node to the live ones, and renews its lease.
 //!
 //! Who runs which shard follows from the leases that live, which every beat brings back; the judge
-//! looks at them again, under the lock, when something is written. A node that finds itself fenced
-//! joins anew under a higher token. Between two beats a node may believe in a lease that is gone;
-//! that costs a refused commit and nothing else.
+//! looks at them again, under the lock, when something is written. A node whose beat is fenced joins
+//! anew. Between two beats a node may believe in a token that is gone; that costs a refused commit,
+//! upon which it beats at once and begins nothing until it knows better.
 
 use crate::commit::{Command, Effect};
 use crate::engine::Shared;
@@ -16,6 +16,7 @@ use evenkeel_rules::time::Millis;
 use parking_lot::Mutex;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// How many beats a lease lasts beyond the longest call, so that a call that begins under one ends
 /// under it.
@@ -23,11 +24,15 @@ pub(crate) const BEATS: u32 = 3;
 
 /// What a node believes of its lease.
 #[derive(Debug, Default)]
-pub(crate) struct Held(Mutex<Option<Right>>);
+pub(crate) struct Held {
+    right: Mutex<Option<Right>>,
+    /// Makes the node beat at once.
+    pub(crate) nudge: Arc<Notify>,
+}
 
 #[derive(Debug, Clone)]
 struct Right {
-    token: u64,
+    joined: u64,
     leases: Leases,
     /// Monotonic time at which it runs out unless it is renewed.
     until: Duration,
@@ -37,14 +42,27 @@ impl Held {
     /// The token under which a row's call may be made now, if this node is the row's owner and its
     /// lease outlives the call.
     pub(crate) fn right(&self, created: u64, mono: Duration, call: Duration) -> Option<u64> {
-        let held = self.0.lock();
-        let right = held.as_ref()?;
-        let mine = right.leases.holds(shard_of(created), right.token);
-        (mine && mono + call < right.until).then_some(right.token)
+        let held = self.right.lock();
+        let right = held.as_ref().filter(|right| mono + call < right.until)?;
+        right.leases.right(shard_of(created), right.joined)
     }
 
-    fn token(&self) -> Option<u64> {
-        self.0.lock().as_ref().map(|right| right.token)
+    /// Notes that what was written for a row under a token was refused.
+    pub(crate) fn refused(&self, (created, token): (u64, u64), refusal: &Refusal) {
+        let mut held = self.right.lock();
+        let fenced = *refusal == Refusal::Failed(Fault::Fenced);
+        let Some(right) = held.as_mut().filter(|_| fenced) else {
+            return;
+        };
+        // What was begun under an earlier token says nothing of the present one.
+        if right.leases.right(shard_of(created), right.joined) == Some(token) {
+            right.until = Duration::ZERO;
+            self.nudge.notify_one();
+        }
+    }
+
+    fn joined(&self) -> Option<u64> {
+        self.right.lock().as_ref().map(|right| right.joined)
     }
 }
 
@@ -63,17 +81,17 @@ impl Work for Beat {
 
     async fn run_once(&mut self) -> Result<Round, Fault> {
         let shared = &self.shared;
-        let token = shared.held.token();
+        let joined = shared.held.joined();
         // From before the commit: the lease never seems longer than it is.
         let mono = shared.clock.mono();
         let ttl = Millis(u64::try_from(self.ttl.as_millis()).unwrap_or(u64::MAX));
         let node = self.node.clone();
-        let command = Command::Beat { node, token, ttl };
+        let command = Command::Beat { node, joined, ttl };
         match engine_asks(shared, command).await {
-            Ok(Effect::Lease { token, leases }) => {
+            Ok(Effect::Lease { joined, leases }) => {
                 let until = mono + self.ttl;
-                *shared.held.0.lock() = Some(Right {
-                    token,
+                *shared.held.right.lock() = Some(Right {
+                    joined,
                     leases,
                     until,
                 });
@@ -84,7 +102,7 @@ impl Work for Beat {
             }
             Err(Refusal::Failed(Fault::Fenced)) => {
                 tracing::warn!(node = self.node, "fenced: joining again");
-                *shared.held.0.lock() = None;
+                *shared.held.right.lock() = None;
                 Ok(Round {
                     more: true,
                     ..Round::default()

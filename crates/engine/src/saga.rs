@@ -195,6 +195,7 @@ async fn take_in(shared: Arc<Shared>, row: CallbackRow, token: u64) -> u64 {
     let lease = Some(token);
     let command = Command::ApplyCallback { created, lease };
     if let Err(refusal) = engine_asks(&shared, command).await {
+        shared.held.refused((created, token), &refusal);
         tracing::warn!(?refusal, created, "a callback was not taken in; it will be");
     }
     created
@@ -247,6 +248,7 @@ async fn make_call(
         lease: Some(lent.token),
     };
     if let Err(refusal) = engine_asks(&shared, command).await {
+        shared.held.refused((created, lent.token), &refusal);
         // What the provider did is not lost: it is asked by key when the row is looked at again.
         tracing::warn!(?refusal, order = %row.body.id, "an outcome was not noted; it will be");
     }

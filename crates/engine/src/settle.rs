@@ -230,7 +230,7 @@ impl<'a> Judge<'a> {
             Command::Report { id, .. } => self.report(commit, id),
             Command::StoreCallback(received) => self.store_callback(commit, received),
             Command::ApplyCallback { created, .. } => self.apply_callback(commit, *created),
-            Command::Beat { node, token, ttl } => self.beat(node, *token, *ttl),
+            Command::Beat { node, joined, ttl } => self.beat(node, *joined, *ttl),
             Command::Erase {
                 customer,
                 texts,

@@ -14,16 +14,16 @@ impl Judge<'_> {
     pub(super) fn beat(
         &mut self,
         node: &str,
-        token: Option<u64>,
+        joined: Option<u64>,
         ttl: Millis,
     ) -> Result<Outcome, Stop> {
         let leases = &self.writes.head.leases;
-        let renewed = leases.renew(node, token, (self.now, ttl));
-        let (leases, token) = renewed.map_err(|_| Stop::Fenced)?;
+        let renewed = leases.renew(node, joined, (self.now, ttl));
+        let (leases, joined) = renewed.map_err(|_| Stop::Fenced)?;
         self.writes.head.leases = leases.clone();
         Ok(Outcome::Unchanged {
             position: self.head().position,
-            effect: Effect::Lease { token, leases },
+            effect: Effect::Lease { joined, leases },
         })
     }
 
