@@ -30,6 +30,7 @@ mod change;
 mod fold;
 mod holds;
 mod judge;
+mod leases;
 mod lives;
 mod money;
 mod names;
@@ -132,6 +133,7 @@ pub async fn verify(store: &dyn Store, inputs: Inputs<'_>) -> Result<Report, Fau
     rows::overdue(store, law, to.fold, to.book).await?;
     lives::overdue(late, law, to.fold, to.book);
     privacy::settle(to.fold, to.book);
+    leases::settle(store, to.fold, to.book).await?;
     gate(inputs.gate, to.at, to.fold, to.book);
     let anchored = walk.anchored();
     notes((anchored, head.position), &fold.lost, &mut book);
@@ -213,6 +215,7 @@ fn notes((anchored, head): (u64, u64), lost: &fold::Lost, book: &mut report::Boo
         Invariant::I8,
         Invariant::I10,
         Invariant::I11,
+        Invariant::I12,
         Invariant::I13,
         Invariant::I15,
         Invariant::I21,

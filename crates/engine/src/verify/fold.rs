@@ -6,6 +6,7 @@
 
 use super::callbacks::CallbackFold;
 use super::holds::Holds;
+use super::leases::Fences;
 use super::names::Of;
 use super::orders::{Orders, RowFold};
 use super::privacy::{self, Secrets};
@@ -116,6 +117,7 @@ pub(super) struct Fold {
     /// Names that were found to stand for something else, until the whole log was read.
     pub(super) misnamed: Vec<(NameCheck, Option<KeyRow>)>,
     pub(super) pace: Pace,
+    pub(super) fences: Fences,
 }
 
 /// How fast the sweep was, and how long the log stood still.
@@ -207,6 +209,7 @@ impl Fold {
         for event in &entry.events {
             agree &= self.event(entry, event, &mut moves, book);
         }
+        self.token(entry, book);
         self.end_row(entry, book);
         book.checked(Invariant::I2, 1);
         if !agree || moves.next().is_some() {

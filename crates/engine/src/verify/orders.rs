@@ -194,6 +194,13 @@ impl Fold {
         self.orders.push(name, fold)
     }
 
+    /// Where an order was made; nothing if that is on a row that is lost.
+    pub(super) fn order_made(&self, id: &str) -> Option<u64> {
+        let id = OrderId::new(id).ok()?;
+        let stream = self.orders.by_name(&order_name(&id))?.stream;
+        (!stream.adopted).then_some(stream.created)
+    }
+
     /// The place of an order among those of the present row.
     fn open(&mut self, index: u32) -> usize {
         let known = self.row.orders.iter().position(|open| open.index == index);

@@ -113,13 +113,13 @@ impl Invariant {
             | Self::I8
             | Self::I10
             | Self::I11
+            | Self::I12
             | Self::I13
             | Self::I15
             | Self::I16
             | Self::I21 => None,
             Self::I5 | Self::I22 => Some("with --acks FILE: the answers that load and demo wrote"),
             Self::I9 => Some("nothing is published yet: comes with the outbox"),
-            Self::I12 => Some("no leases yet: comes with them"),
             Self::I14 => Some("no two-phase commit yet: comes with it"),
             Self::I17 => {
                 Some("the server's tests: an acks file does not say what a reader had seen")
@@ -198,6 +198,12 @@ pub enum Kind {
     TextMissing,
     /// Something private stands in the log.
     TextLeaked,
+    /// It was written under a token that another lease had taken over from.
+    TokenFell,
+    /// It was written under a token that nobody was given for it.
+    TokenUnknown,
+    /// An engine wrote under no lease what it writes under one.
+    Unfenced,
 }
 
 /// What a finding is about.

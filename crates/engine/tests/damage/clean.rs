@@ -22,7 +22,12 @@ const COMPUTED: [Invariant; 10] = [
 ];
 
 /// Those that only orders are judged by; there are none here.
-const OF_ORDERS: [Invariant; 3] = [Invariant::I10, Invariant::I11, Invariant::I13];
+const OF_ORDERS: [Invariant; 4] = [
+    Invariant::I10,
+    Invariant::I11,
+    Invariant::I12,
+    Invariant::I13,
+];
 
 #[tokio::test]
 async fn a_whole_store_is_held_and_the_rest_says_where_it_is_checked() {

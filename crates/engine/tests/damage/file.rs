@@ -10,6 +10,7 @@ use evenkeel_engine::port::{
 use evenkeel_engine::store::sqlite::names::{Entry, Mark, Names, NamesOptions};
 use evenkeel_engine::store::sqlite::{FILE, SqliteStore, text_of};
 use evenkeel_rules::ids::SkuId;
+use evenkeel_rules::lease::Leases;
 use evenkeel_rules::order::Tries;
 use evenkeel_rules::stock::Balances;
 use evenkeel_rules::time::LogTime;
@@ -170,6 +171,12 @@ impl Site for File {
         let done = self
             .sql()
             .execute(update, params![sql(position), &hash[..]]);
+        done.expect("updated");
+    }
+
+    fn set_leases(&mut self, leases: Leases) {
+        let text = serde_json::to_string(&leases).expect("plain JSON");
+        let done = self.sql().execute("UPDATE head SET leases = ?1", [text]);
         done.expect("updated");
     }
 

@@ -7,6 +7,7 @@ mod clean;
 #[cfg(feature = "sqlite")]
 mod file;
 mod laws;
+mod leases;
 mod lives;
 mod log;
 mod orders;

@@ -12,7 +12,7 @@ use evenkeel_rules::time::LogTime;
 use std::collections::BTreeSet;
 
 /// The invariants that orders are judged by, and that a store alone can show.
-pub(crate) const JUDGED: [Invariant; 13] = [
+pub(crate) const JUDGED: [Invariant; 14] = [
     Invariant::I1,
     Invariant::I2,
     Invariant::I3,
@@ -22,6 +22,7 @@ pub(crate) const JUDGED: [Invariant; 13] = [
     Invariant::I8,
     Invariant::I10,
     Invariant::I11,
+    Invariant::I12,
     Invariant::I13,
     Invariant::I15,
     Invariant::I16,
@@ -66,7 +67,7 @@ fn stored(site: &dyn Site, event: &str) -> u64 {
 }
 
 /// Rewrites a row of the log and hashes all behind it anew, as who wants to hide it must.
-fn forged(site: &mut dyn Site, parts: &[&str], (from, to): (&str, &str)) -> u64 {
+pub(crate) fn forged(site: &mut dyn Site, parts: &[&str], (from, to): (&str, &str)) -> u64 {
     let position = find(site, parts);
     let mut log = site.log();
     reword(&mut log[at(position)], from, to);

@@ -10,6 +10,7 @@ use evenkeel_engine::port::{
 use evenkeel_engine::store::memory::{MemoryStore, Tables};
 use evenkeel_engine::verify::{Inputs, Invariant, Kind, Outcome, Report, verify};
 use evenkeel_rules::ids::{LocationId, SkuId};
+use evenkeel_rules::lease::Leases;
 use evenkeel_rules::stock::Balances;
 use evenkeel_rules::time::LogTime;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ pub(crate) trait Site: Send {
     /// Position, hash and number of refusals of the head.
     fn head(&self) -> (u64, [u8; 32], u64);
     fn set_head(&mut self, position: u64, hash: [u8; 32]);
+    fn set_leases(&mut self, leases: Leases);
     fn set_hold(&mut self, created: u64, row: Option<HoldRow>);
     fn hold(&self, created: u64) -> HoldRow;
     fn edit_sku(&mut self, id: &SkuId, edit: &dyn Fn(&mut SkuRow));
@@ -73,6 +75,10 @@ impl Site for Memory {
 
     fn set_head(&mut self, position: u64, hash: [u8; 32]) {
         self.edit(|tables| (tables.head.position, tables.head.hash) = (position, hash));
+    }
+
+    fn set_leases(&mut self, leases: Leases) {
+        self.edit(|tables| tables.head.leases = leases);
     }
 
     fn set_hold(&mut self, created: u64, row: Option<HoldRow>) {

@@ -6,6 +6,7 @@ use evenkeel_engine::commit::{Command, Outcome, Received};
 use evenkeel_engine::port::{DueRow, OrderRow, Store};
 use evenkeel_rules::hold::Wanted;
 use evenkeel_rules::ids::{CustomerId, HoldId, LocationId, OrderId, RefundId};
+use evenkeel_rules::lease::shard_of;
 use evenkeel_rules::money::{Currency, Money};
 use evenkeel_rules::order::{
     Adjustment, AdjustmentKind, Ask, News, Receipt, ReturnLine, Task, Told, Word,
@@ -134,6 +135,23 @@ impl<'a> Trade<'a> {
         row.expect("readable").rows.expect("the order is there")
     }
 
+    /// A node joins; those that were silent for long are gone then.
+    pub(crate) async fn join(&mut self, node: &str) {
+        let beat = Command::Beat {
+            node: node.to_owned(),
+            joined: None,
+            ttl: Millis(5_000),
+        };
+        self.shop.run("", beat).await;
+    }
+
+    /// What is written under for a row; nothing while no node ever joined.
+    async fn lease(&self, created: u64) -> Option<u64> {
+        let head = self.shop.store.head().await.expect("readable");
+        let owner = head.leases.owner(shard_of(created));
+        owner.map(|lease| lease.token)
+    }
+
     pub(crate) async fn told(&mut self, id: &str, task: Task, told: Told) {
         let seen = self.row(id).await.version;
         let report = Command::Report {
@@ -142,7 +160,7 @@ impl<'a> Trade<'a> {
             told,
             seen,
             random: 0,
-            lease: None,
+            lease: self.lease(self.row(id).await.created).await,
         };
         self.shop.run("", report).await;
     }
@@ -170,10 +188,8 @@ impl<'a> Trade<'a> {
     }
 
     pub(crate) async fn apply(&mut self, created: u64) {
-        let apply = Command::ApplyCallback {
-            created,
-            lease: None,
-        };
+        let lease = self.lease(created).await;
+        let apply = Command::ApplyCallback { created, lease };
         self.shop.run("", apply).await;
     }
 
@@ -214,10 +230,13 @@ impl<'a> Trade<'a> {
     pub(crate) async fn open(&mut self) {
         self.shop.run("put-1", put("lamp", "Lamp")).await;
         self.shop.run("rec-1", receive("lamp", 60)).await;
+        self.join("node-a").await;
         self.went_well().await;
         self.went_back().await;
+        self.join("node-b").await;
         self.was_never_paid().await;
         self.was_paid_late().await;
+        self.join("node-c").await;
         self.needs_a_person().await;
         self.was_heard_of_oddly().await;
         for (id, at) in [("o-30", 0), ("o-31", 1), ("o-32", 2), ("o-33", 3)] {
