@@ -10,7 +10,7 @@ use evenkeel_rules::ids::{CustomerId, HoldId, OrderId, SkuId};
 use evenkeel_rules::stock::Balances;
 use evenkeel_rules::time::LogTime;
 use parking_lot::Mutex;
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::sync::watch;
@@ -32,7 +32,8 @@ pub(crate) enum Act {
 
 /// What the store is told to do.
 pub(crate) struct Script {
-    acts: Mutex<VecDeque<Act>>,
+    /// By the number of the finish.
+    acts: Mutex<BTreeMap<usize, Act>>,
     /// Writes of this hold are refused as corrupt.
     poison: Mutex<Option<HoldId>>,
     /// Whether resolving is impossible.
@@ -48,8 +49,17 @@ pub(crate) struct Script {
 }
 
 impl Script {
+    /// The next finish that nothing was said of does this.
     pub(crate) fn next(&self, act: Act) {
-        self.acts.lock().push_back(act);
+        let told = self.acts.lock();
+        let next = (self.finishes()..).find(|number| !told.contains_key(number));
+        drop(told);
+        self.at(next.expect("numbers do not end"), act);
+    }
+
+    /// The finish of this number does this; the next one is [`Script::finishes`].
+    pub(crate) fn at(&self, number: usize, act: Act) {
+        self.acts.lock().insert(number, act);
     }
 
     pub(crate) fn poison(&self, id: HoldId) {
@@ -147,14 +157,14 @@ impl Script {
 #[async_trait]
 impl Locked for FaultLock {
     async fn finish(self: Box<Self>, writes: &Writes) -> Result<(), Fault> {
-        self.script.finishes.fetch_add(1, Ordering::Relaxed);
+        let number = self.script.finishes.fetch_add(1, Ordering::Relaxed);
         let poison = self.script.poison.lock().clone();
         if let Some(id) = poison
             && writes.holds.iter().any(|write| write.row.hold.id == id)
         {
             return Err(Fault::Corrupt(format!("{id} is refused")));
         }
-        let act = self.script.acts.lock().pop_front();
+        let act = self.script.acts.lock().remove(&number);
         match act {
             None => self.inner.finish(writes).await,
             Some(Act::Refuse(fault)) => Err(fault),

@@ -23,7 +23,7 @@ use std::sync::Arc;
 const ALL: u64 = u64::MAX >> 1;
 
 /// An order of units under a hold of its own, or under one that was placed before.
-fn take(id: &str, lines: &[(&str, u64)], hold: Option<&str>) -> Command {
+pub(crate) fn take(id: &str, lines: &[(&str, u64)], hold: Option<&str>) -> Command {
     Command::TakeOrder {
         ask: Box::new(Ask {
             id: order(id),
@@ -346,12 +346,12 @@ fn history() -> Vec<(u64, Step)> {
     steps
 }
 
-fn cancel(id: &str) -> Command {
+pub(crate) fn cancel(id: &str) -> Command {
     let (id, reason) = (order(id), Some("too late".to_owned()));
     Command::CancelOrder { id, reason }
 }
 
-fn refund(id: &str, amount: i64, number: u32) -> Command {
+pub(crate) fn refund(id: &str, amount: i64, number: u32) -> Command {
     Command::RefundOrder {
         id: order(id),
         refund: RefundId::new(&format!("r-{number}")).expect("an id"),

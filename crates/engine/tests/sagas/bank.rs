@@ -4,7 +4,6 @@
 use async_trait::async_trait;
 use evenkeel_engine::gateway::memory::InstantGateway;
 use evenkeel_engine::gateway::{Call, DeliveryStatus, Gateway, Receipt, Reply, Settled};
-use evenkeel_rules::money::Money;
 use evenkeel_rules::saga::Action;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
@@ -93,6 +92,8 @@ struct Book {
     about: usize,
     stops: BTreeMap<usize, Stop>,
     stopped: BTreeSet<usize>,
+    /// What is said of the attempt that came to nothing.
+    failed: Option<Reply>,
     /// Each key's effect, and the amount that it moved.
     done: BTreeMap<String, (Effect, i64)>,
 }
@@ -208,23 +209,71 @@ impl Bank {
             (Mood::Lost, 0) | (Mood::Silent, _) => Reply::Unknown,
             (Mood::NeverSeen, _) if !asks => Reply::Unknown,
             (Mood::Refused, _) if !asks => Reply::Refused { code: None },
-            (Mood::Failed, _) => half_done(call, (Settled::Failed, DeliveryStatus::Failed)),
-            (Mood::Pending, 0) => {
-                half_done(call, (Settled::Pending, DeliveryStatus::Requested))
-            }
-            (Mood::Pending, _) if asks => {
-                let reply = self.does.call(call, timeout).await;
-                if reply == Reply::NeverSeen {
-                    return self.does(&effect_of(call), timeout).await;
-                }
-                reply
-            }
+            (Mood::Failed, _) => self.failed(call),
+            (Mood::Pending, 0) => pending(self.does(call, timeout).await),
             (Mood::TimedOut, 0) | (Mood::DoneInSilence, _) => {
                 self.does(call, timeout).await;
                 Reply::Unknown
             }
             _ => self.does(call, timeout).await,
         }
+    }
+
+    /// It was tried and came to nothing; whoever asks is told the same.
+    fn failed(&self, call: &Call) -> Reply {
+        let mut book = self.book.lock();
+        let (Call::Charge { amount, .. } | Call::Refund { amount, .. }) = call else {
+            let delivery = match call {
+                Call::CancelDelivery { delivery, .. } => delivery.clone(),
+                _ => "d-failed".to_owned(),
+            };
+            let status = DeliveryStatus::Failed;
+            if matches!(call, Call::Deliver { .. } | Call::CancelDelivery { .. }) {
+                book.failed = Some(Reply::Delivery { delivery, status });
+            }
+            return book.failed.clone().unwrap_or(Reply::NeverSeen);
+        };
+        let reply = Reply::Money(Receipt {
+            transaction: "t-failed".to_owned(),
+            status: Settled::Failed,
+            amount: *amount,
+            code: None,
+        });
+        book.failed = Some(reply.clone());
+        reply
+    }
+}
+
+#[async_trait]
+impl Gateway for Bank {
+    async fn call(&self, call: &Call, timeout: Duration) -> Reply {
+        let number = {
+            let mut book = self.book.lock();
+            book.calls += 1;
+            book.calls - 1
+        };
+        self.stand(number, Stop::Before).await;
+        let reply = self.reply(call, timeout).await;
+        self.stand(number, Stop::After).await;
+        reply
+    }
+}
+
+/// An answer that comes before the work is done.
+fn pending(reply: Reply) -> Reply {
+    match reply {
+        Reply::Money(receipt) => Reply::Money(Receipt {
+            status: Settled::Pending,
+            ..receipt
+        }),
+        Reply::Delivery { delivery, status } => Reply::Delivery {
+            delivery,
+            status: match status {
+                DeliveryStatus::Cancelled => DeliveryStatus::Initiated,
+                _ => DeliveryStatus::Requested,
+            },
+        },
+        other => other,
     }
 }
 

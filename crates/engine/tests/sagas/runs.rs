@@ -1,0 +1,177 @@
+//! Which runs there are: every saga, every mood, every place to die, and a runner that wakes late.
+
+use crate::bank::{Effect, MOODS, Mood};
+use crate::conformance::world::until;
+use crate::play::{End, Play, Point, Saga};
+use evenkeel_rules::saga::{Nature, REGISTRY, Step};
+
+/// The steps of a saga that happen outside, each effect once.
+fn effects(steps: &[Step]) -> Vec<(Effect, Nature)> {
+    let outside = |step: &Step| Effect::of(step.action).map(|effect| (effect, step.nature));
+    steps.iter().filter_map(outside).collect()
+}
+
+/// How a saga has to end if one of its steps is taken like this and all else goes well.
+fn expected((saga, effect, nature): (Saga, Effect, Nature), mood: Mood) -> End {
+    let no = match nature {
+        Nature::Compensatable | Nature::Pivot => End::Compensated,
+        // What the shop gives back of its own will is simply not given.
+        Nature::Retriable if saga == Saga::Refund => End::Compensated,
+        Nature::Retriable => End::Flagged,
+    };
+    match mood {
+        Mood::Done | Mood::Pending | Mood::NotSent | Mood::Lost | Mood::TimedOut => End::Completed,
+        // A parcel that the provider gave up needs no calling off; and that it was called off
+        // shows when it is asked where it is.
+        Mood::Failed | Mood::DoneInSilence if effect == Effect::Recall => End::Completed,
+        Mood::Refused | Mood::Failed => no,
+        // It did not arrive three times: it is watched for a day, and then it is not done.
+        Mood::NeverSeen if effect == Effect::Charge => End::Compensated,
+        Mood::NeverSeen | Mood::Silent | Mood::DoneInSilence => End::Flagged,
+    }
+}
+
+/// Every place at which a run in this mood can stop: before and after each write and each call.
+async fn points(saga: Saga, mood: Option<(Effect, Mood)>) -> Vec<Point> {
+    let mut play = Play::begin(saga).await;
+    if let Some((effect, mood)) = mood {
+        play.bank.set_mood(effect, mood);
+    }
+    let (writes, calls) = (play.writes(), play.bank.calls());
+    play.until(None).await;
+    let writes = writes..play.writes();
+    let calls = calls..play.bank.calls();
+    // Who is silent for a day is asked for a day: the first calls and writes stand for all.
+    let writes = writes.take(WRITES_MAX);
+    let calls = calls.take(CALLS_MAX);
+    let writes = writes.flat_map(|at| [Point::BeforeWrite(at), Point::AfterWrite(at)]);
+    let calls = calls.flat_map(|at| [Point::BeforeCall(at), Point::AfterCall(at)]);
+    play.end().await;
+    writes.chain(calls).collect()
+}
+
+const WRITES_MAX: usize = 24;
+const CALLS_MAX: usize = 6;
+
+#[tokio::test]
+async fn every_saga_ends_as_its_providers_mood_has_it() {
+    let mut wrong = Vec::new();
+    for (name, steps) in REGISTRY {
+        let saga = Saga::named(name);
+        for (effect, nature) in effects(steps) {
+            for mood in MOODS {
+                let play = Play::begin(saga).await;
+                play.bank.set_mood(effect, mood);
+                let end = play.end().await;
+                let asked = expected((saga, effect, nature), mood);
+                if end != asked {
+                    wrong.push(format!(
+                        "{name}: {effect:?} is {mood:?}: {end:?}, not {asked:?}"
+                    ));
+                }
+            }
+        }
+    }
+    assert_eq!(wrong, [""; 0]);
+}
+
+#[tokio::test]
+async fn every_saga_survives_a_crash_at_every_point_in_every_mood() {
+    for (name, steps) in REGISTRY {
+        let saga = Saga::named(name);
+        for (effect, nature) in effects(steps) {
+            for mood in MOODS {
+                let points = points(saga, Some((effect, mood))).await;
+                assert!(points.len() >= 8, "{name}: {} points", points.len());
+                for point in points {
+                    let mut play = Play::begin(saga).await;
+                    play.bank.set_mood(effect, mood);
+                    let what = format!("{name}: {effect:?} is {mood:?}, crash {point:?}");
+                    assert!(play.until(Some(point)).await, "{what}: not reached");
+                    play.crash().await;
+                    let end = play.end().await;
+                    assert_eq!(end, expected((saga, effect, nature), mood), "{what}");
+                }
+            }
+        }
+    }
+}
+
+/// A point of each kind, of this number from where a run stands.
+fn each(play: &Play, number: usize) -> [Point; 4] {
+    let (write, call) = (play.writes() + number, play.bank.calls() + number);
+    [
+        Point::BeforeWrite(write),
+        Point::AfterWrite(write),
+        Point::BeforeCall(call),
+        Point::AfterCall(call),
+    ]
+}
+
+/// Crashes at a point, and again at one behind it; how it ended, or nothing if the saga was over
+/// before the second.
+async fn twice(saga: Saga, first: Point, (kind, number): (usize, usize)) -> Option<End> {
+    let mut play = Play::begin(saga).await;
+    assert!(
+        play.until(Some(first)).await,
+        "{saga:?}: {first:?} is not reached"
+    );
+    play.crash().await;
+    let second = each(&play, number)[kind];
+    if !play.until(Some(second)).await {
+        return None;
+    }
+    play.crash().await;
+    Some(play.end().await)
+}
+
+#[tokio::test]
+async fn every_saga_survives_two_crashes_wherever_they_are() {
+    for (name, _) in REGISTRY {
+        let saga = Saga::named(name);
+        let mut runs = 0;
+        for first in points(saga, None).await {
+            for kind in 0..4 {
+                let mut number = 0;
+                while let Some(end) = twice(saga, first, (kind, number)).await {
+                    let what = format!("{name}: {first:?}, then kind {kind} number {number}");
+                    assert_eq!(end, End::Completed, "{what}");
+                    (number, runs) = (number + 1, runs + 1);
+                }
+            }
+        }
+        assert!(runs > 100, "{name}: only {runs} runs");
+    }
+}
+
+#[tokio::test]
+async fn a_runner_that_stood_still_reports_too_late_and_is_fenced() {
+    for (name, _) in REGISTRY {
+        let saga = Saga::named(name);
+        let points = points(saga, None).await;
+        let calls = points.iter().filter_map(|point| match point {
+            Point::BeforeCall(call) | Point::AfterCall(call) => Some((*call, *point)),
+            Point::BeforeWrite(_) | Point::AfterWrite(_) => None,
+        });
+        let mut fenced = 0;
+        for (call, point) in calls {
+            let mut play = Play::begin(saga).await;
+            assert!(play.until(Some(point)).await, "{name}: {point:?}");
+            let stalled = play.stall().await;
+            // Another node takes over, and has not heard from the provider yet.
+            let next = Point::BeforeCall(call + 1);
+            assert!(play.until(Some(next)).await, "{name}: {point:?}");
+            let (head, locks) = (play.head().await, stalled.store.script.locks());
+            play.bank.let_go(call);
+            let judged = || stalled.store.script.locks() > locks;
+            until("the late report is judged", judged).await;
+            play.still().await;
+            assert_eq!(play.head().await, head, "{name}: {point:?} was taken");
+            play.bank.let_go(call + 1);
+            stalled.engine.kill();
+            assert_eq!(play.end().await, End::Completed, "{name}: {point:?}");
+            fenced += 1;
+        }
+        assert!(fenced >= 2, "{name}");
+    }
+}
