@@ -1,9 +1,9 @@
 //! The heartbeat: joins this node to the live ones, and renews its lease.
 //!
 //! Who runs which shard follows from the leases that live, which every beat brings back; the judge
-//! looks at them again, under the lock, when something is written. A node whose beat is fenced joins
-//! anew. Between two beats a node may believe in a token that is gone; that costs a refused commit,
-//! upon which it beats at once and begins nothing until it knows better.
+//! looks at them again, under the lock, when something is written. A node whose beat is fenced
+//! joins anew. Between two beats a node may believe in a token that is gone; that costs a refused
+//! commit, upon which it beats at once and begins nothing until it knows better.
 
 use crate::commit::{Command, Effect};
 use crate::engine::Shared;

@@ -57,7 +57,7 @@ impl Leases {
     /// changed who lives, every lease has a new token.
     ///
     /// # Errors
-    /// [`Fenced`] when the node's lease is gone or began under another number: it has to join again.
+    /// [`Fenced`] when the node's lease is gone or began under another number: it must join again.
     pub fn renew(
         &self,
         node: &str,

@@ -13,7 +13,7 @@ use evenkeel_rules::time::LogTime;
 use std::time::Duration;
 
 /// What `verify` has to compute with all that it is given here.
-const COMPUTED: [Invariant; 11] = [
+const COMPUTED: [Invariant; 16] = [
     Invariant::I1,
     Invariant::I2,
     Invariant::I3,
@@ -22,8 +22,13 @@ const COMPUTED: [Invariant; 11] = [
     Invariant::I6,
     Invariant::I7,
     Invariant::I8,
+    Invariant::I10,
+    Invariant::I11,
+    Invariant::I12,
+    Invariant::I13,
     Invariant::I15,
     Invariant::I16,
+    Invariant::I21,
     Invariant::I22,
 ];
 /// Until every node's tail has told its gate of the last row.

@@ -1,4 +1,5 @@
-//! One run: an order on a store, engines that live one after the other, and what must be at the end.
+//! One run: an order on a store, engines that live one after the other, and what must be so at
+//! the end.
 
 use crate::bank::{Bank, Effect, Stop};
 use crate::conformance::audit;
