@@ -6,15 +6,18 @@
 //! bookkeeping (keys, refusals, timers, which take none), or refuses it on its own.
 
 use crate::callback::Sender;
-use crate::port::{CallbackRow, HoldRow, OrderRow, PrivateId, SkuRow, TokenRow, Touch};
+use crate::port::{
+    CallbackRow, HoldRow, OrderRow, PrivateId, SagaRow, SkuRow, TokenRow, Touch,
+};
 use evenkeel_rules::hold::{self, Place, Wanted};
 use evenkeel_rules::idempotency;
 use evenkeel_rules::ids::{
-    CustomerId, HoldId, LocationId, OrderId, Reference, RefundId, SkuId, TokenId,
+    CustomerId, HoldId, LocationId, OrderId, Reference, RefundId, SagaId, SkuId, TokenId,
 };
 use evenkeel_rules::lease::Leases;
 use evenkeel_rules::money::Money;
 use evenkeel_rules::order::{self, Ask, ReturnLine, Task, Told};
+use evenkeel_rules::saga::journey;
 use evenkeel_rules::sku::{self, Terms};
 use evenkeel_rules::stock::{self, Balances};
 use evenkeel_rules::time::{LogTime, Millis};
@@ -22,7 +25,7 @@ use evenkeel_rules::token::{self, Role};
 use serde::{Deserialize, Serialize};
 
 mod key;
-pub use key::{Key, Name, hold_name, hold_of, order_name};
+pub use key::{Key, Name, hold_name, hold_of, order_name, saga_name};
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -148,6 +151,43 @@ pub enum Command {
         /// The token under which the call was made; nothing where nobody shares the store.
         lease: Option<u64>,
     },
+    /// Begin a saga over anybody's services.
+    StartSaga {
+        /// What is wanted.
+        ask: Box<journey::Ask>,
+        /// What the steps are sent, as a JSON array of one body per step; empty if no step has
+        /// one. It is kept as a private text and never logged.
+        bodies: String,
+    },
+    /// Let a stuck saga over anybody's services try on.
+    RetrySaga {
+        /// Which saga.
+        id: SagaId,
+        /// Why, in words; kept as a private text.
+        reason: Option<String>,
+    },
+    /// Have a saga over anybody's services undone.
+    CompensateSaga {
+        /// Which saga.
+        id: SagaId,
+        /// Why, in words; kept as a private text.
+        reason: Option<String>,
+    },
+    /// What came of a step's call: only the runner reports.
+    ReportStep {
+        /// Which saga.
+        id: SagaId,
+        /// Which call.
+        turn: journey::Turn,
+        /// What the service said.
+        told: journey::Told,
+        /// The version of the saga that needed the call.
+        seen: u64,
+        /// Spreads the next try.
+        random: u64,
+        /// The token under which the call was made; nothing where nobody shares the store.
+        lease: Option<u64>,
+    },
     /// Keep a callback. Its key is the provider's id for it.
     StoreCallback(Box<Received>),
     /// Take a stored callback in: only the inbox asks.
@@ -229,6 +269,10 @@ impl Command {
             Self::ReturnOrder { .. } => "return_order",
             Self::ResolveOrder { .. } => "resolve_order",
             Self::Report { .. } => "saga",
+            Self::StartSaga { .. } => "start_saga",
+            Self::RetrySaga { .. } => "retry_saga",
+            Self::CompensateSaga { .. } => "compensate_saga",
+            Self::ReportStep { .. } => "step",
             Self::StoreCallback(_) => "callback",
             Self::ApplyCallback { .. } => "inbox",
             Self::Erase { .. } => "erase",
@@ -240,7 +284,9 @@ impl Command {
     #[must_use]
     pub const fn lease(&self) -> Option<u64> {
         match self {
-            Self::Report { lease, .. } | Self::ApplyCallback { lease, .. } => *lease,
+            Self::Report { lease, .. }
+            | Self::ReportStep { lease, .. }
+            | Self::ApplyCallback { lease, .. } => *lease,
             _ => None,
         }
     }
@@ -257,6 +303,9 @@ impl Command {
             | Self::ReturnOrder { .. }
             | Self::ResolveOrder { .. }
             | Self::Report { .. }
+            | Self::RetrySaga { .. }
+            | Self::CompensateSaga { .. }
+            | Self::ReportStep { .. }
             | Self::StoreCallback(_)
             | Self::Beat { .. }
             | Self::ApplyCallback { .. } => Lane::Ending,
@@ -265,6 +314,7 @@ impl Command {
             | Self::ChangeStock { .. }
             | Self::Place(_)
             | Self::TakeOrder { .. }
+            | Self::StartSaga { .. }
             | Self::CreateToken { .. }
             | Self::RevokeToken { .. } => Lane::Place,
         }
@@ -299,6 +349,7 @@ impl Commit {
             Command::ChangeStock { reason, .. } => reason.as_ref().map_or(0, String::len) / 128 + 1,
             Command::TakeOrder { ask, private } => ask.lines.len() + private.len() / 384 + 2,
             Command::ReturnOrder { lines, .. } => lines.len() + 1,
+            Command::StartSaga { ask, bodies } => ask.steps.len() + bodies.len() / 384 + 2,
             Command::StoreCallback(received) => received.raw.len() / 384 + 2,
             Command::Erase { texts, .. } => texts.len() / 16 + 1,
             Command::Release { .. }
@@ -310,6 +361,9 @@ impl Commit {
             | Command::RefundOrder { .. }
             | Command::ResolveOrder { .. }
             | Command::Report { .. }
+            | Command::RetrySaga { .. }
+            | Command::CompensateSaga { .. }
+            | Command::ReportStep { .. }
             | Command::Beat { .. }
             | Command::ApplyCallback { .. } => 2,
         };
@@ -340,6 +394,8 @@ pub enum Effect {
     Token(TokenRow),
     /// The order as it stands after it.
     Order(Box<OrderRow>),
+    /// The saga over anybody's services as it stands after it.
+    Saga(Box<SagaRow>),
     /// The callback as it stands after it.
     Callback {
         /// The row.
@@ -415,6 +471,9 @@ pub enum Rejection {
     /// About an order.
     #[error(transparent)]
     Order(#[from] order::Rejection),
+    /// About a saga over anybody's services.
+    #[error(transparent)]
+    Saga(#[from] journey::Rejection),
 }
 
 impl From<order::Refused> for Rejection {
@@ -433,6 +492,7 @@ impl Rejection {
         match self {
             Self::Hold(rejection) => rejection.is_final(),
             Self::Order(rejection) => rejection.is_final(),
+            Self::Saga(rejection) => rejection.is_final(),
             Self::Key(_) | Self::Stock(_) | Self::Sku(_) | Self::Token(_) => false,
         }
     }

@@ -353,6 +353,7 @@ impl Committer {
             touch.holds.extend(wants.holds.iter().cloned());
             touch.tokens.extend(wants.tokens.iter().cloned());
             touch.orders.extend(wants.orders.iter().cloned());
+            touch.sagas.extend(wants.sagas.iter().cloned());
             touch.callbacks.extend(&wants.callbacks);
             touch.front = touch.front.max(wants.front);
             for sku in &wants.rows.skus {
@@ -472,6 +473,7 @@ impl Touch {
         self.holds.extend(more.holds);
         self.tokens.extend(more.tokens);
         self.orders.extend(more.orders);
+        self.sagas.extend(more.sagas);
         self.callbacks.extend(more.callbacks);
         self.rows.skus.extend(more.rows.skus);
         self.rows.balances.extend(more.rows.balances);

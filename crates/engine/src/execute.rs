@@ -227,6 +227,10 @@ async fn touch(shared: &Shared, command: &Command) -> Result<Touch, Fault> {
                 add_wants(&mut touch, &row.body);
             }
         }
+        Command::StartSaga { ask, .. } => touch.sagas.push(ask.id.clone()),
+        Command::RetrySaga { id, .. }
+        | Command::CompensateSaga { id, .. }
+        | Command::ReportStep { id, .. } => touch.sagas.push(id.clone()),
         Command::StoreCallback(received) => {
             touch.keys.push(Key::of_callback(received).name);
             touch.orders.push(received.order.clone());

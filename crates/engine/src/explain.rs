@@ -10,7 +10,7 @@ use crate::port::{DueRow, Fault, OrderRow, Store};
 use crate::saga::effect_key;
 use crate::story;
 use evenkeel_rules::event::{Aggregate, Kind};
-use evenkeel_rules::ids::{HoldId, OrderId, SkuId};
+use evenkeel_rules::ids::{HoldId, OrderId, SagaId, SkuId};
 use evenkeel_rules::order::{ReviewState, Status};
 use evenkeel_rules::saga::State;
 use evenkeel_rules::time::LogTime;
@@ -19,6 +19,7 @@ use std::collections::btree_map::Entry::Vacant;
 use std::collections::{BTreeMap, BTreeSet};
 
 mod next;
+mod saga;
 
 /// What is to be explained.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub enum Subject {
     Shipment(OrderId),
     /// A saga of the engine's own: `order:<id>`, `cancel:<id>` or `refund:<id>`.
     Saga(String, OrderId),
+    /// A saga over anybody's services.
+    Journey(SagaId),
     /// A hold.
     Hold(HoldId),
     /// A SKU.
@@ -138,6 +141,7 @@ pub async fn explain(
         Subject::Payment(id) => order(store, id, ("payment", id.to_string()), upto).await,
         Subject::Shipment(id) => order(store, id, ("shipment", id.to_string()), upto).await,
         Subject::Saga(saga, id) => order(store, id, ("saga", saga.clone()), upto).await,
+        Subject::Journey(id) => saga::saga(store, id, upto).await,
         Subject::Hold(id) => hold(store, id, upto).await,
         Subject::Sku(id) => sku(store, id, upto).await,
     }
@@ -313,6 +317,8 @@ fn asked_by(entry: &Entry) -> Option<String> {
         "refund_order" => "a refund",
         "return_order" => "a return",
         "resolve_order" => "the end of a review, or a stuck saga to go on or end",
+        "retry_saga" => "a stuck saga to try on",
+        "compensate_saga" => "the saga to be undone",
         _ => return None,
     };
     Some(format!("{} asked for {asked}", entry.actor))
@@ -321,6 +327,7 @@ fn asked_by(entry: &Entry) -> Option<String> {
 fn component(kind: Kind, cause: &str) -> Component {
     match (kind.aggregate(), kind) {
         (Aggregate::Callback, _) => Component::Callback,
+        (Aggregate::Saga, _) => Component::Saga,
         (_, Kind::SagaUnknown | Kind::SagaStuck) => Component::Saga,
         _ if cause == "sweep" => Component::Timer,
         _ => Component::Event,

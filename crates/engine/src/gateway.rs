@@ -80,8 +80,9 @@ pub enum Call {
         /// The provider's name of the delivery.
         delivery: String,
     },
-    /// A step of a saga over anybody's services: a POST; 2xx is done, 4xx is refused, anything else
-    /// unknown. The only call whose URL is not from the configuration.
+    /// A step of a saga over anybody's services, or its undoing: a POST; 2xx is done, 4xx but 408,
+    /// 425 and 429 is refused, anything else unknown. The only call whose URL is not from the
+    /// configuration.
     Step {
         /// The effect's key.
         key: String,

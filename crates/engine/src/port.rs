@@ -13,9 +13,10 @@ use crate::commit::{Name, Rejection, Timer};
 use async_trait::async_trait;
 use evenkeel_rules::hold::Wanted;
 use evenkeel_rules::idempotency::Fingerprint;
-use evenkeel_rules::ids::{CustomerId, HoldId, LocationId, OrderId, SkuId, TokenId};
+use evenkeel_rules::ids::{CustomerId, HoldId, LocationId, OrderId, SagaId, SkuId, TokenId};
 use evenkeel_rules::lease::Leases;
 use evenkeel_rules::order::Order;
+use evenkeel_rules::saga::journey::Journey;
 use evenkeel_rules::stock::Balances;
 use evenkeel_rules::time::LogTime;
 use std::collections::{HashMap, VecDeque};
@@ -23,7 +24,8 @@ use std::time::Duration;
 
 mod rows;
 pub use rows::{
-    CallbackRow, DueRow, HoldRow, OrderRow, PrivateId, PrivateRow, Row, RowWrite, SkuRow, TokenRow,
+    CallbackRow, DueRow, HoldRow, OrderRow, PrivateId, PrivateRow, Row, RowWrite, SagaRow, SkuRow,
+    TokenRow,
 };
 
 /// A map whose order depends on nothing random.
@@ -165,6 +167,8 @@ pub struct Touch {
     pub tokens: Vec<TokenId>,
     /// Orders by id, whether they exist or not.
     pub orders: Vec<OrderId>,
+    /// Sagas over anybody's services by id, whether they exist or not.
+    pub sagas: Vec<SagaId>,
     /// Callbacks by the position that stored them.
     pub callbacks: Vec<u64>,
     /// Rows to read in any case.
@@ -194,6 +198,8 @@ pub struct View {
     pub tokens: Map<TokenId, Option<TokenRow>>,
     /// Orders.
     pub orders: Map<OrderId, Option<OrderRow>>,
+    /// Sagas over anybody's services.
+    pub sagas: Map<SagaId, Option<SagaRow>>,
     /// Callbacks.
     pub callbacks: Map<u64, Option<CallbackRow>>,
     /// Catalogue entries.
@@ -214,6 +220,7 @@ impl View {
             holds: Map::default(),
             tokens: Map::default(),
             orders: Map::default(),
+            sagas: Map::default(),
             callbacks: Map::default(),
             skus: Map::default(),
             balances: Map::default(),
@@ -312,9 +319,11 @@ pub struct Writes {
     pub timers: Vec<Timer>,
     /// Orders.
     pub orders: Vec<RowWrite<Order>>,
+    /// Sagas over anybody's services.
+    pub sagas: Vec<RowWrite<Journey>>,
     /// Callbacks.
     pub callbacks: Vec<RowWrite<Callback>>,
-    /// New timers of orders and callbacks: when each row with a [`Row::due`] is due.
+    /// New timers of orders, sagas and callbacks: when each row with a [`Row::due`] is due.
     pub dues: Vec<Timer>,
     /// New private texts.
     pub private: Vec<PrivateRow>,
@@ -386,17 +395,24 @@ pub trait Store: Send + Sync {
     /// Orders created before a position, newest first, at most `limit` of them.
     async fn orders(&self, before: u64, limit: usize) -> Result<At<Vec<OrderRow>>, Fault>;
 
+    /// One saga over anybody's services.
+    async fn saga(&self, id: &SagaId) -> Result<At<Option<SagaRow>>, Fault>;
+
+    /// Sagas over anybody's services created before a position, newest first, at most `limit` of
+    /// them.
+    async fn sagas(&self, before: u64, limit: usize) -> Result<At<Vec<SagaRow>>, Fault>;
+
     /// The callback that a position stored.
     async fn callback(&self, created: u64) -> Result<At<Option<CallbackRow>>, Fault>;
 
     /// Callbacks stored before a position, newest first, at most `limit` of them.
     async fn callbacks(&self, before: u64, limit: usize) -> Result<At<Vec<CallbackRow>>, Fault>;
 
-    /// Orders and callbacks that wait for a person, created before a position, newest first, at
+    /// Orders, sagas and callbacks that wait for a person, created before a position, newest first, at
     /// most `limit` of them.
     async fn flagged(&self, before: u64, limit: usize) -> Result<At<Vec<DueRow>>, Fault>;
 
-    /// Orders and callbacks whose [`Row::due`] is at or before a moment or before the head's log
+    /// Orders, sagas and callbacks whose [`Row::due`] is at or before a moment or before the head's log
     /// time, oldest first, at most `limit` of them.
     async fn due_rows(&self, until: LogTime, limit: usize) -> Result<At<Vec<DueRow>>, Fault>;
 

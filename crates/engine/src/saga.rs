@@ -1,6 +1,7 @@
-//! The runner: makes the calls that orders need, and reports what came of them.
+//! The runner: makes the calls that orders and sagas need, and reports what came of them.
 //!
-//! What an order needs next follows from its row: [`evenkeel_rules::order::Order::due`]. The
+//! What an order needs next follows from its row: [`evenkeel_rules::order::Order::due`]; so does
+//! what a saga over anybody's services needs ([`evenkeel_rules::saga::journey::Journey::due`]). The
 //! intent is logged before the runner sees the row, because that is how the row came to need it;
 //! the outcome is a commit of its own, and the row that it leaves says what is next. So a runner
 //! that dies anywhere loses nothing: whoever looks at the row later asks the provider by key.
@@ -9,7 +10,7 @@
 //! the call; what it reports is refused if a newer lease exists by then.
 //!
 //! It hears of fresh rows from the committer, and of all others by their due times. It makes at
-//! most [`CALLS_MAX`] calls at once and never two for one order; beyond that rows wait in the
+//! most [`CALLS_MAX`] calls at once and never two for one row; beyond that rows wait in the
 //! store, not in memory. Retries come out of a budget, so that a provider in trouble is not buried
 //! under them. It never decides what an answer means: that is the judge's, under the lock.
 
@@ -17,7 +18,7 @@ use crate::commit::Command;
 use crate::engine::{Options, Shared};
 use crate::execute::engine_asks;
 use crate::gateway::{Call, Gateway, Reply};
-use crate::port::{CallbackRow, DueRow, Fault, OrderRow};
+use crate::port::{CallbackRow, DueRow, Fault, OrderRow, Row};
 use crate::worker::Pulse;
 use evenkeel_rules::order::{self, Order, Task, Told};
 use evenkeel_rules::retry::Budget;
@@ -29,6 +30,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
+
+mod step;
 
 /// Most calls and callbacks that are under way at once.
 pub const CALLS_MAX: usize = 512;
@@ -165,29 +168,56 @@ impl Runner {
                 Box::pin(take_in(shared, row, right?))
             }
             DueRow::Order(row) => {
-                let is_due = row.due.is_some_and(|due| due <= now);
                 let due = row.body.due(row.tries, 0)?;
-                // A try's delay was drawn when its due time was written.
-                let waits = due.at > now || row.tries.calls > 0;
-                if waits && !is_due {
+                if !is_time(&row, due.at, now) {
                     return None;
                 }
                 let timeout = timeout(&self.shared.options, due.task);
                 let token = self.shared.held.right(created, mono, timeout)?;
-                if row.tries.calls == 0 {
-                    self.budget.earn();
-                } else if !self.budget.spend(now) {
-                    metrics::counter!("evenkeel_retries_held_back_total").increment(1);
-                    return None;
-                }
+                self.afford(row.tries.calls, now)?;
                 let (shared, gateway) = (Arc::clone(&self.shared), Arc::clone(&self.gateway));
                 let lent = Lent { token, timeout };
                 Box::pin(make_call((shared, gateway), (row, due.task), private, lent))
+            }
+            DueRow::Saga(row) => {
+                let due = row.body.due(row.tries, 0)?;
+                if !is_time(&row, due.at, now) {
+                    return None;
+                }
+                // A longer call is made as long as the lease is renewed in time.
+                let step = &row.body.steps[usize::from(due.turn.step)];
+                let timeout = self.shared.options.call_timeout;
+                let timeout = timeout.min(Duration::from_millis(step.timeout.0));
+                let token = self.shared.held.right(created, mono, timeout)?;
+                self.afford(row.tries.calls, now)?;
+                let (shared, gateway) = (Arc::clone(&self.shared), Arc::clone(&self.gateway));
+                let lent = Lent { token, timeout };
+                let call = step::make_call((shared, gateway), (row, due.turn), private, lent);
+                Box::pin(call)
             }
         };
         self.running.insert(created);
         Some(work)
     }
+
+    /// Lets a first try through, and a retry that the budget has.
+    fn afford(&mut self, calls: u32, now: LogTime) -> Option<()> {
+        if calls == 0 {
+            self.budget.earn();
+        } else if !self.budget.spend(now) {
+            metrics::counter!("evenkeel_retries_held_back_total").increment(1);
+            return None;
+        }
+        Some(())
+    }
+}
+
+/// Whether what a row needs at a moment is to be done now.
+fn is_time<T>(row: &Row<T>, at: LogTime, now: LogTime) -> bool {
+    let is_due = row.due.is_some_and(|due| due <= now);
+    // A try's delay was drawn when its due time was written.
+    let waits = at > now || row.tries.calls > 0;
+    is_due || !waits
 }
 
 async fn take_in(shared: Arc<Shared>, row: CallbackRow, token: u64) -> u64 {

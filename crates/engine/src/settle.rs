@@ -29,6 +29,7 @@ mod keys;
 mod leases;
 mod needs;
 pub(crate) mod orders;
+pub(crate) mod sagas;
 mod units;
 
 /// What a batch is judged with.
@@ -106,6 +107,7 @@ struct Judge<'a> {
     dirty_holds: Map<u64, usize>,
     dirty_balances: Map<Place, usize>,
     dirty_orders: Map<u64, usize>,
+    dirty_sagas: Map<u64, usize>,
     news: News,
 }
 
@@ -149,6 +151,7 @@ impl<'a> Judge<'a> {
             tokens: Vec::new(),
             timers: Vec::new(),
             orders: Vec::new(),
+            sagas: Vec::new(),
             callbacks: Vec::new(),
             dues: Vec::new(),
             private: Vec::new(),
@@ -167,6 +170,7 @@ impl<'a> Judge<'a> {
             dirty_holds,
             dirty_balances,
             dirty_orders: Map::default(),
+            dirty_sagas: Map::default(),
             news,
         }
     }
@@ -228,6 +232,11 @@ impl<'a> Judge<'a> {
             | Command::ReturnOrder { id, .. }
             | Command::ResolveOrder { id, .. } => self.change_order(commit, id),
             Command::Report { id, .. } => self.report(commit, id),
+            Command::StartSaga { ask, bodies } => self.start_saga(commit, ask, bodies),
+            Command::RetrySaga { id, reason } | Command::CompensateSaga { id, reason } => {
+                self.change_saga(commit, id, reason.as_deref())
+            }
+            Command::ReportStep { id, .. } => self.report_step(commit, id),
             Command::StoreCallback(received) => self.store_callback(commit, received),
             Command::ApplyCallback { created, .. } => self.apply_callback(commit, *created),
             Command::Beat { node, joined, ttl } => self.beat(node, *joined, *ttl),
@@ -405,6 +414,7 @@ impl<'a> Judge<'a> {
         }
         let kept = &self.writes;
         let bookkeeping = !kept.orders.is_empty()
+            || !kept.sagas.is_empty()
             || !kept.callbacks.is_empty()
             || kept.head.leases != self.view.head.leases;
         if self.writes.log.is_empty() && !refusals && !bookkeeping {

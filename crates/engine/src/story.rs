@@ -7,10 +7,12 @@
 use crate::body;
 use crate::chain::{Entry, EntryEvent};
 use crate::commit::Effect;
-use crate::port::{Fault, OrderRow, Row, Store};
+use crate::port::{Fault, OrderRow, Row, SagaRow, Store};
 use crate::settle::orders::first_look;
+use crate::settle::sagas;
 use evenkeel_rules::event::{Aggregate, Kind};
 use evenkeel_rules::order::{Order, Patch, Tries};
+use evenkeel_rules::saga::journey::{self, Journey};
 
 /// The log row of a position.
 ///
@@ -34,7 +36,50 @@ pub async fn effect_at(store: &dyn Store, position: u64) -> Result<Effect, Fault
         let row = order_at(store, entry).await?;
         return Ok(Effect::Order(Box::new(row)));
     }
+    let of_saga = |event: &EntryEvent| event.kind.aggregate() == Aggregate::Saga;
+    if entry.events.iter().any(of_saga) {
+        let row = saga_at(store, entry).await?;
+        return Ok(Effect::Saga(Box::new(row)));
+    }
     body::effect(&entry).map_err(Fault::Corrupt)
+}
+
+/// The saga over anybody's services that a log row is about, as the row left it.
+///
+/// # Errors
+/// As [`entry_at`].
+pub async fn saga_at(store: &dyn Store, entry: Entry) -> Result<SagaRow, Fault> {
+    let (last, at) = (entry.position, entry.at);
+    let mut entry = entry;
+    let mut patches: Vec<journey::Patch> = Vec::new();
+    loop {
+        let position = entry.position;
+        let broken = || Fault::Corrupt(format!("the story of a saga breaks off at {position}"));
+        let mut of_saga = entry.events.iter();
+        let event = of_saga.find(|event| event.kind.aggregate() == Aggregate::Saga);
+        let event = event.ok_or_else(broken)?;
+        if event.kind == Kind::SagaStarted {
+            let journey: Journey = event.data().map_err(Fault::Corrupt)?;
+            let version = event.version + patches.len() as u64;
+            let mut patches = patches.into_iter().rev();
+            let body = patches.try_fold(journey, |journey, patch| patch.apply(journey));
+            let body = body.ok_or_else(broken)?;
+            return Ok(Row {
+                created: position,
+                last,
+                version,
+                flagged: body.is_flagged(),
+                due: sagas::first_look(&body, at),
+                body,
+                tries: Tries::default(),
+            });
+        }
+        patches.push(event.data().map_err(Fault::Corrupt)?);
+        if !(1..position).contains(&event.previous) {
+            return Err(broken());
+        }
+        entry = entry_at(store, event.previous).await?;
+    }
 }
 
 /// The order that a log row is about, as the row left it.

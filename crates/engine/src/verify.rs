@@ -38,6 +38,7 @@ mod orders;
 mod privacy;
 mod report;
 mod rows;
+mod sagas;
 mod shelf;
 mod steps;
 mod walk;
@@ -118,6 +119,7 @@ pub async fn verify(store: &dyn Store, inputs: Inputs<'_>) -> Result<Report, Fau
     }
     rows::holds(&mut walk, &mut to).await?;
     let mut late = lives::orders(&mut walk, &mut to).await?;
+    sagas::rows(&mut walk, &mut late, &mut to).await?;
     lives::callbacks(&mut walk, &mut late, &mut to).await?;
     catalogue::tokens(&mut walk, &mut to).await?;
     catalogue::skus(&mut walk, &mut to).await?;

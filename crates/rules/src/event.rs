@@ -93,6 +93,14 @@ kinds! {
     Order SagaUnknown = "saga.unknown", "A call's outcome is not known: the provider is asked.";
     Order SagaCompleted = "saga.completed", "Every step of the order saga was done.";
     Order SagaStuck = "saga.stuck", "A person is needed.";
+    Saga SagaStarted = "saga.started", "A saga over somebody's services was begun.";
+    Saga StepDone = "saga.step_done", "A step was done: the next one is intended, or none is left.";
+    Saga StepUnknown = "saga.step_unknown", "A step, or its undoing, may have run.";
+    Saga StepRefused = "saga.step_refused", "A step, or its undoing, was refused.";
+    Saga StepGivenUp = "saga.step_given_up", "A step, or its undoing, was tried for long enough.";
+    Saga StepUndone = "saga.step_undone", "A step was undone: the one before it is next, if any.";
+    Saga SagaRetried = "saga.retried", "A person let a stuck saga try on.";
+    Saga SagaTurned = "saga.turned", "A person had a saga undone.";
     Callback CallbackStored = "callback.stored", "A provider's callback was stored.";
     Callback CallbackApplied = "callback.applied", "A callback was taken in, or was known already.";
     Callback CallbackSetAside = "callback.quarantined", "A callback contradicts what is known.";
@@ -112,6 +120,8 @@ pub enum Aggregate {
     Token,
     /// `order:<id>`: the order with its payment, its shipment and its sagas.
     Order,
+    /// `saga:<id>`: a saga over anybody's services.
+    Saga,
     /// `callback:<id>`: what a provider sent, by the position that stored it.
     Callback,
     /// `private:<id>`: an erasure, by its position; its one event is its whole history.
@@ -120,12 +130,13 @@ pub enum Aggregate {
 
 impl Aggregate {
     /// Every aggregate.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Sku,
         Self::Stock,
         Self::Hold,
         Self::Token,
         Self::Order,
+        Self::Saga,
         Self::Callback,
         Self::Private,
     ];
@@ -139,6 +150,7 @@ impl Aggregate {
             Self::Hold => "hold",
             Self::Token => "token",
             Self::Order => "order",
+            Self::Saga => "saga",
             Self::Callback => "callback",
             Self::Private => "private",
         }
@@ -180,8 +192,9 @@ impl Kind {
                     || before == Self::Confirming
                         && matches!(next, Self::Confirmed | Self::Released)
             }
-            // What may follow what in an order is a matter of its states: see `order::Status`.
+            // What may follow what in an order or a saga is a matter of its states.
             Aggregate::Order => before != Self::OrderRejected,
+            Aggregate::Saga => true,
             Aggregate::Callback => before != Self::CallbackApplied && before != next,
             Aggregate::Private => false,
         }
@@ -199,6 +212,7 @@ impl Kind {
                 | Self::TokenCreated
                 | Self::OrderCreated
                 | Self::OrderRejected
+                | Self::SagaStarted
                 | Self::CallbackStored
                 | Self::PrivateErased
         )
@@ -210,15 +224,16 @@ impl Kind {
     }
 
     /// Every legal pair of consecutive types, with nothing before a stream's first event, but for
-    /// orders: theirs are pairs of states.
+    /// orders and sagas: theirs are pairs of states.
     #[must_use]
     pub fn legal_pairs() -> Vec<(Option<Self>, Self)> {
-        let of_order = |kind: Self| kind.aggregate() == Aggregate::Order;
+        let of_states =
+            |kind: Self| matches!(kind.aggregate(), Aggregate::Order | Aggregate::Saga);
         let all = || {
             Self::ALL
                 .iter()
                 .copied()
-                .filter(move |kind| !of_order(*kind))
+                .filter(move |kind| !of_states(*kind))
         };
         let befores = std::iter::once(None).chain(all().map(Some));
         befores

@@ -12,6 +12,8 @@ use std::sync::Arc;
 pub const ID_MAX: usize = 128;
 /// Most characters of a SKU (and, later, of a cart id): `cart:<id>:<sku>` must still be an id.
 pub const SKU_MAX: usize = 60;
+/// Most characters of a step's name.
+pub const STEP_MAX: usize = 64;
 
 /// Why a text is not an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -124,6 +126,16 @@ id!(
     /// An order; its payment, shipment and saga share the id.
     OrderId,
     ID_MAX
+);
+id!(
+    /// A saga over anybody's services.
+    SagaId,
+    ID_MAX
+);
+id!(
+    /// A step's name, one of its saga's: `<saga>/<step>/undo` must still be a key.
+    StepName,
+    STEP_MAX
 );
 id!(
     /// A refund, one of an order's.

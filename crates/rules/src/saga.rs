@@ -378,5 +378,7 @@ impl Run {
     }
 }
 
+pub mod journey;
+
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@
 
 use super::Received;
 use evenkeel_rules::idempotency::Fingerprint;
-use evenkeel_rules::ids::{CustomerId, HoldId, OrderId, RefundId};
+use evenkeel_rules::ids::{CustomerId, HoldId, OrderId, RefundId, SagaId};
 use evenkeel_rules::order;
 use sha2::{Digest, Sha256};
 
@@ -54,6 +54,12 @@ impl Key {
         OrderId::new(&self.made()).expect("hex digits are an id")
     }
 
+    /// The saga id that is made from this key when the client chose none.
+    #[must_use]
+    pub fn made_saga_id(&self) -> SagaId {
+        SagaId::new(&self.made()).expect("hex digits are an id")
+    }
+
     /// The refund id that is made from this key when the client chose none.
     #[must_use]
     pub fn made_refund_id(&self) -> RefundId {
@@ -90,6 +96,12 @@ pub fn hold_name(id: &HoldId) -> Name {
 #[must_use]
 pub fn order_name(id: &OrderId) -> Name {
     first_half(Sha256::new_with_prefix(b"order\0").chain_update(id.as_str()))
+}
+
+/// The name under which the id of a saga over anybody's services stands in the name index.
+#[must_use]
+pub fn saga_name(id: &SagaId) -> Name {
+    first_half(Sha256::new_with_prefix(b"saga\0").chain_update(id.as_str()))
 }
 
 /// The id of the hold that an order without one places for itself.

@@ -62,6 +62,17 @@ pub(super) fn fresh_rows(writes: &mut Writes) -> Vec<Fresh> {
             fresh.push(Fresh { row, private, at });
         }
     }
+    for write in std::mem::take(&mut writes.sagas) {
+        let due = match write.row.tries.calls {
+            0 => write.row.body.first_due().map(|due| due.at),
+            _ => write.row.due,
+        };
+        if due.is_some_and(|due| due <= at) {
+            let private = texts.remove(&write.row.created);
+            let row = DueRow::Saga(write.row);
+            fresh.push(Fresh { row, private, at });
+        }
+    }
     for write in std::mem::take(&mut writes.callbacks) {
         if write.row.due.is_some_and(|due| due <= at) {
             let row = DueRow::Callback(write.row);

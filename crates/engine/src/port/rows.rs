@@ -8,6 +8,7 @@ use crate::callback::Callback;
 use evenkeel_rules::hold::Hold;
 use evenkeel_rules::ids::{CustomerId, LocationId};
 use evenkeel_rules::order::{Order, Tries};
+use evenkeel_rules::saga::journey::Journey;
 use evenkeel_rules::sku::Sku;
 use evenkeel_rules::time::LogTime;
 use evenkeel_rules::token::Token;
@@ -25,7 +26,7 @@ pub struct HoldRow {
     pub hold: Hold,
 }
 
-/// The state row of something that has a life of its own: an order, a callback.
+/// The state row of something that has a life of its own: an order, a saga, a callback.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row<T> {
     /// The position that created it: the row's key.
@@ -47,6 +48,9 @@ pub struct Row<T> {
 /// An order's state row.
 pub type OrderRow = Row<Order>;
 
+/// The state row of a saga over anybody's services.
+pub type SagaRow = Row<Journey>;
+
 /// A callback's state row.
 pub type CallbackRow = Row<Callback>;
 
@@ -64,6 +68,8 @@ pub struct RowWrite<T> {
 pub enum DueRow {
     /// An order.
     Order(OrderRow),
+    /// A saga over anybody's services.
+    Saga(SagaRow),
     /// A callback.
     Callback(CallbackRow),
 }
@@ -74,6 +80,7 @@ impl DueRow {
     pub const fn created(&self) -> u64 {
         match self {
             Self::Order(row) => row.created,
+            Self::Saga(row) => row.created,
             Self::Callback(row) => row.created,
         }
     }

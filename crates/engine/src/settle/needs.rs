@@ -8,7 +8,7 @@ use super::orders::take_wants;
 use super::{Judge, Stop};
 use crate::commit::{Command, Commit, Key};
 use crate::port::{Place, Rows, Touch};
-use evenkeel_rules::ids::{HoldId, SkuId};
+use evenkeel_rules::ids::{HoldId, SagaId, SkuId};
 use evenkeel_rules::stock::Move;
 
 impl Judge<'_> {
@@ -46,6 +46,10 @@ impl Judge<'_> {
             | Command::ReturnOrder { id, .. }
             | Command::ResolveOrder { id, .. }
             | Command::Report { id, .. } => self.wants_of(id),
+            Command::StartSaga { ask, .. } => saga(&ask.id),
+            Command::RetrySaga { id, .. }
+            | Command::CompensateSaga { id, .. }
+            | Command::ReportStep { id, .. } => saga(id),
             Command::StoreCallback(received) => Touch {
                 orders: vec![received.order.clone()],
                 keys: vec![Key::of_callback(received).name],
@@ -85,6 +89,13 @@ impl Judge<'_> {
         let unknown = places.filter(|place| !self.ledger.balances.contains_key(place));
         touch.rows.balances.extend(unknown);
         Stop::Widen(touch)
+    }
+}
+
+fn saga(id: &SagaId) -> Touch {
+    Touch {
+        sagas: vec![id.clone()],
+        ..Touch::default()
     }
 }
 

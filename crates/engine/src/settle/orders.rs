@@ -12,7 +12,7 @@ use evenkeel_rules::order::{self, Ask, Asked, Decision, Order, Patch, Report, Tr
 use evenkeel_rules::time::{LogTime, Millis};
 
 /// How long whoever committed an order's next call has to make it, before anybody else does.
-const HANDOFF: Millis = Millis(1_000);
+pub(super) const HANDOFF: Millis = Millis(1_000);
 
 impl Judge<'_> {
     pub(super) fn order(&self, id: &OrderId) -> Result<Option<&OrderRow>, Stop> {

@@ -9,11 +9,11 @@ use crate::chain;
 use crate::commit::Name;
 use crate::port::{
     At, BatchId, CallbackRow, DueRow, Fault, Head, HoldRow, KeyRow, Listed, Locked, LogRow, Map,
-    NameWrite, OrderRow, Place, PrivateId, PrivateRow, RefusalRow, SkuRow, Store, TokenRow, Touch,
+    NameWrite, OrderRow, Place, PrivateId, PrivateRow, RefusalRow, SagaRow, SkuRow, Store, TokenRow, Touch,
     View, Writes,
 };
 use async_trait::async_trait;
-use evenkeel_rules::ids::{CustomerId, HoldId, OrderId, SkuId, TokenId};
+use evenkeel_rules::ids::{CustomerId, HoldId, OrderId, SagaId, SkuId, TokenId};
 use evenkeel_rules::lease::Leases;
 use evenkeel_rules::stock::Balances;
 use evenkeel_rules::time::LogTime;
@@ -54,9 +54,13 @@ pub struct Tables {
     pub orders: BTreeMap<u64, OrderRow>,
     /// Orders by id.
     pub order_ids: Map<OrderId, u64>,
+    /// Sagas over anybody's services by the position that created them.
+    pub sagas: BTreeMap<u64, SagaRow>,
+    /// Those sagas by id.
+    pub saga_ids: Map<SagaId, u64>,
     /// Callbacks by the position that stored them.
     pub callbacks: BTreeMap<u64, CallbackRow>,
-    /// Timers of orders and callbacks: when, and the position that created the row.
+    /// Timers of orders, sagas and callbacks: when, and the position that created the row.
     pub dues: BTreeSet<(LogTime, u64)>,
     /// Private texts.
     pub private: BTreeMap<PrivateId, PrivateRow>,
@@ -99,6 +103,8 @@ impl MemoryStore {
             timers: BTreeSet::new(),
             orders: BTreeMap::new(),
             order_ids: Map::default(),
+            sagas: BTreeMap::new(),
+            saga_ids: Map::default(),
             callbacks: BTreeMap::new(),
             dues: BTreeSet::new(),
             private: BTreeMap::new(),
@@ -245,6 +251,17 @@ impl Store for MemoryStore {
     async fn orders(&self, before: u64, limit: usize) -> Result<At<Vec<OrderRow>>, Fault> {
         Ok(self.read(|tables| {
             let rows = tables.orders.range(..before).rev();
+            rows.take(limit).map(|(_, row)| row.clone()).collect()
+        }))
+    }
+
+    async fn saga(&self, id: &SagaId) -> Result<At<Option<SagaRow>>, Fault> {
+        Ok(self.read(|tables| tables.saga(id)))
+    }
+
+    async fn sagas(&self, before: u64, limit: usize) -> Result<At<Vec<SagaRow>>, Fault> {
+        Ok(self.read(|tables| {
+            let rows = tables.sagas.range(..before).rev();
             rows.take(limit).map(|(_, row)| row.clone()).collect()
         }))
     }

@@ -230,6 +230,7 @@ fn about(kind: Event, id: &str) -> Option<Name> {
         Aggregate::Sku
         | Aggregate::Stock
         | Aggregate::Token
+        | Aggregate::Saga
         | Aggregate::Callback
         | Aggregate::Private => None,
     }

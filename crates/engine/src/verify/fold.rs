@@ -5,6 +5,7 @@
 //! is taken as it is and not blamed for it.
 
 use super::callbacks::CallbackFold;
+use super::sagas::SagaFold;
 use super::holds::Holds;
 use super::leases::Fences;
 use super::names::Of;
@@ -16,7 +17,7 @@ use crate::chain::{Entry, EntryEvent};
 use crate::commit::Name;
 use crate::port::{KeyRow, Map, Place};
 use evenkeel_rules::event::{Aggregate, Kind};
-use evenkeel_rules::ids::{LocationId, SkuId, TokenId};
+use evenkeel_rules::ids::{LocationId, SagaId, SkuId, TokenId};
 use evenkeel_rules::sku::Sku;
 use evenkeel_rules::stock::{Account, Balances, Move, Operation, Short};
 use evenkeel_rules::time::LogTime;
@@ -104,6 +105,7 @@ pub(super) struct Fold {
     pub(super) balances: Map<Place, Balances>,
     pub(super) holds: Holds,
     pub(super) orders: Orders,
+    pub(super) sagas: BTreeMap<SagaId, SagaFold>,
     /// By the position that stored them.
     pub(super) callbacks: BTreeMap<u64, CallbackFold>,
     pub(super) skus: Map<SkuId, SkuFold>,
@@ -280,6 +282,7 @@ impl Fold {
             Aggregate::Sku => self.sku_event(event, book),
             Aggregate::Token => self.token_event(event, book),
             Aggregate::Order => self.order_event(entry, event, moves, book),
+            Aggregate::Saga => self.saga_event(entry, event, book),
             Aggregate::Callback => self.callback_event(entry, event, book),
             Aggregate::Private => self.erased_event(entry, event, book),
         };
@@ -481,6 +484,7 @@ pub(super) fn subject(event: &EntryEvent) -> Subject {
         | Aggregate::Hold
         | Aggregate::Token
         | Aggregate::Order
+        | Aggregate::Saga
         | Aggregate::Callback
         | Aggregate::Private => aggregate.word(),
     };

@@ -1,4 +1,5 @@
-//! Rows that have a life of their own, orders and callbacks, against the fold.
+//! Rows that have a life of their own, orders and callbacks, against the fold. Sagas over anybody's
+//! services have a file of their own.
 //!
 //! A row must be what its stream folds to: birth, last event, version, body, and whether it waits
 //! for a person. When it is looked at next is bookkeeping; but one that needs something must be
@@ -36,7 +37,7 @@ pub(super) struct Late {
 }
 
 impl Late {
-    fn note(&mut self, subject: Subject, (due, last): (LogTime, u64)) {
+    pub(super) fn note(&mut self, subject: Subject, (due, last): (LogTime, u64)) {
         self.count += 1;
         if self.rows.len() < LATE_MAX {
             self.rows.push((subject, due, last));
@@ -88,7 +89,7 @@ pub(super) async fn orders(walk: &mut Walk<'_>, to: &mut Sink<'_>) -> Result<Lat
     Ok(late)
 }
 
-fn unreadable(subject: Subject, (created, what): (u64, &str), book: &mut Book) {
+pub(super) fn unreadable(subject: Subject, (created, what): (u64, &str), book: &mut Book) {
     let draft = Draft {
         detail: format!("the row cannot be read: {what}"),
         ..wrong(Kind::StateEdited, subject, created)

@@ -1,6 +1,6 @@
 //! Keys, ids and final refusals: does the name index know each, and as what?
 //!
-//! Every row with a key must be found under that key, and every hold and order under its id; so no
+//! Every row with a key must be found under that key, and every hold, order and saga under its id; so no
 //! key can have taken effect twice without the second row being found out. Final refusals are
 //! numbered without gaps, so a removed one is noticed; what was said in it cannot be shown, because
 //! no other row has it, and the chain does not cover it: an edited refusal that can still be read
@@ -23,6 +23,8 @@ pub(super) enum Of {
     Hold,
     /// An order's id.
     Order,
+    /// The id of a saga over anybody's services.
+    Saga,
 }
 
 /// Names of one look-up.
@@ -134,6 +136,10 @@ async fn misnamed(
         Of::Order => {
             let id = id_at(store, check.position, Aggregate::Order).await?;
             (Subject::new("order", id), "id")
+        }
+        Of::Saga => {
+            let id = id_at(store, check.position, Aggregate::Saga).await?;
+            (Subject::new("saga", id), "id")
         }
     };
     let (kind, found, detail) = match row.map(|row| row.mark) {

@@ -3,8 +3,9 @@
 //! Two things are looked at. The data of an event has no member that its type does not know, so
 //! that nothing can stand in it unseen. And the private text that a row
 //! made, as long as it is not erased, does not occur in the row: a payment token, an address, a
-//! reason in words, a callback as it came. That of a callback must also have the hash that the log
-//! has of it; an order's has none there, so that an edited one is not found.
+//! reason in words, what a saga's steps are sent, a callback as it came. Those of a callback and of
+//! a saga must also have the hash that the log has of them; an order's has none there, so that an
+//! edited one is not found.
 //!
 //! Texts that could as well be an id are only looked for as a whole.
 
@@ -14,6 +15,7 @@ use crate::callback::Callback;
 use crate::chain::{Entry, EntryEvent, hex};
 use crate::port::{Fault, PrivateRow, Store};
 use evenkeel_rules::event::{Aggregate, Kind};
+use evenkeel_rules::saga::journey::Journey;
 use evenkeel_rules::time::LogTime;
 use futures_util::future::try_join_all;
 use serde::Serialize;
@@ -32,8 +34,10 @@ const ERASED_MAX: usize = 100_000;
 struct Maker {
     position: u64,
     text: Vec<u8>,
-    /// SHA-256 of a callback's raw text, as the log has it.
+    /// SHA-256 of a callback's raw text, or of what a saga's steps are sent, as the log has it.
     sha256: Option<String>,
+    /// Whether the row is searched for it: a step's URL may well say what its body says.
+    searched: bool,
 }
 
 /// Private texts that wait to be looked at.
@@ -56,20 +60,29 @@ impl Secrets {
     pub(super) fn note(&mut self, entry: &Entry, position: u64, text: &[u8]) {
         let made = matches!(
             entry.cause.kind.as_str(),
-            "take_order" | "cancel_order" | "refund_order" | "resolve_order" | "callback" | "erase"
+            "take_order"
+                | "cancel_order"
+                | "refund_order"
+                | "resolve_order"
+                | "start_saga"
+                | "retry_saga"
+                | "compensate_saga"
+                | "callback"
+                | "erase"
         );
         if !made {
             return;
         }
-        let stored = entry.events.iter();
-        let stored = stored.filter(|event| event.kind == Kind::CallbackStored);
-        let callback = stored
-            .filter_map(|event| event.data::<Callback>().ok())
-            .next();
+        let hashed = |event: &EntryEvent| match event.kind {
+            Kind::CallbackStored => event.data::<Callback>().ok().map(|it| it.sha256),
+            Kind::SagaStarted => event.data::<Journey>().ok().and_then(|it| it.bodies),
+            _ => None,
+        };
         self.makers.push(Maker {
             position,
             text: text.to_vec(),
-            sha256: callback.map(|callback| callback.sha256),
+            sha256: entry.events.iter().find_map(hashed),
+            searched: entry.cause.kind != "start_saga",
         });
     }
 
@@ -150,7 +163,7 @@ fn judge(maker: &Maker, row: Result<Option<PrivateRow>, String>, fold: &mut Fold
         );
     }
     let log = String::from_utf8_lossy(&maker.text);
-    if telling(&row.text).iter().any(|needle| log.contains(needle)) {
+    if maker.searched && telling(&row.text).iter().any(|needle| log.contains(needle)) {
         find(
             Wrong::TextLeaked,
             "the row of the log has a part of it".to_owned(),

@@ -188,6 +188,8 @@ pub enum Kind {
     SoldUnpaid,
     /// More of a transaction goes back than it took.
     RefundedTwice,
+    /// A saga over anybody's services took a turn that its steps do not allow.
+    SagaBroken,
     /// Something is not at its end, and nobody will look at it.
     Forgotten,
     /// Something is long due, and nobody took its next step.
@@ -209,7 +211,7 @@ pub enum Kind {
 /// What a finding is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Subject {
-    /// `sku`, `hold`, `order`, `callback`, `private`, `token`, `key`, `names`, `refusal`, `answer`,
+    /// `sku`, `hold`, `order`, `saga`, `callback`, `private`, `token`, `key`, `names`, `refusal`, `answer`,
     /// `log` or `head`.
     pub kind: &'static str,
     /// Which one.

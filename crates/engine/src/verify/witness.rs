@@ -6,6 +6,7 @@
 use super::callbacks::core_hash as core_of;
 use super::holds::{core_hash, takes};
 use super::judge::Parsed;
+use super::sagas;
 use crate::body::StockData;
 use crate::callback::{Callback, Turn};
 use crate::chain::{Entry, EntryEvent};
@@ -42,6 +43,7 @@ pub(super) async fn vouches(
             Aggregate::Sku => of_sku(store, event, position).await?,
             Aggregate::Stock => of_stock(store, event, position).await?,
             Aggregate::Order => of_order(store, (entry, event), position).await?,
+            Aggregate::Saga => sagas::vouches(store, event, position).await?,
             Aggregate::Callback => of_callback(store, event, position).await?,
             Aggregate::Token | Aggregate::Private => None,
         };

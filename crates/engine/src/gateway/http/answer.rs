@@ -1,7 +1,8 @@
 //! From an answer to a reply: yes, no or unknown.
 //!
 //! A yes is a 2xx that can be read in full; a no is a 4xx; everything else is unknown. To a
-//! question, 404 is "never seen" and no other status says anything.
+//! question, 404 is "never seen" and no other status says anything. To a step, 408, 425 and 429 are
+//! no answer: it is sent again.
 
 use crate::gateway::{Call, DeliveryStatus, Receipt, Reply, Settled};
 use evenkeel_rules::money::Money;
@@ -55,8 +56,10 @@ pub(super) fn read(call: &Call, answer: &Answer<'_>) -> Reply {
         Call::Charge { .. }
         | Call::Refund { .. }
         | Call::Deliver { .. }
-        | Call::CancelDelivery { .. }
-        | Call::Step { .. } => no(answer),
+        | Call::CancelDelivery { .. } => no(answer),
+        // Too slow, too early, too many: no word on what was asked.
+        Call::Step { .. } if matches!(answer.status.as_u16(), 408 | 425 | 429) => Reply::Unknown,
+        Call::Step { .. } => no(answer),
     }
 }
 

@@ -3,11 +3,11 @@
 use super::Tables;
 use crate::commit::{Name, Rejection};
 use crate::port::{
-    DueRow, FRONT_MAX, HoldRow, KeyRow, Listed, Mark, OrderRow, PrivateId, PrivateRow, SkuRow,
-    Touch, View,
+    DueRow, FRONT_MAX, HoldRow, KeyRow, Listed, Mark, OrderRow, PrivateId, PrivateRow, SagaRow,
+    SkuRow, Touch, View,
 };
 use evenkeel_rules::hold::State;
-use evenkeel_rules::ids::{CustomerId, HoldId, OrderId};
+use evenkeel_rules::ids::{CustomerId, HoldId, OrderId, SagaId};
 use evenkeel_rules::time::LogTime;
 
 impl Tables {
@@ -45,14 +45,20 @@ impl Tables {
         self.orders.get(self.order_ids.get(id)?).cloned()
     }
 
+    pub(super) fn saga(&self, id: &SagaId) -> Option<SagaRow> {
+        self.sagas.get(self.saga_ids.get(id)?).cloned()
+    }
+
     pub(super) fn due_rows(&self, until: LogTime, limit: usize) -> Vec<DueRow> {
         let dues = self.dues.range(..=(until, u64::MAX));
         let rows = dues.filter_map(|(due, created)| {
             let order = self.orders.get(created).filter(|it| it.due == Some(*due));
+            let saga = self.sagas.get(created).filter(|it| it.due == Some(*due));
             let callback = self.callbacks.get(created);
             let callback = callback.filter(|it| it.due == Some(*due));
             order
                 .map(|row| DueRow::Order(row.clone()))
+                .or_else(|| saga.map(|row| DueRow::Saga(row.clone())))
                 .or_else(|| Some(DueRow::Callback(callback?.clone())))
         });
         rows.take(limit).collect()
@@ -64,7 +70,9 @@ impl Tables {
         let callbacks = self.callbacks.range(..before);
         let callbacks = callbacks.filter(|(_, row)| row.flagged);
         let callbacks = callbacks.map(|(created, row)| (*created, DueRow::Callback(row.clone())));
-        let mut rows: Vec<_> = orders.chain(callbacks).collect();
+        let sagas = self.sagas.range(..before).filter(|(_, row)| row.flagged);
+        let sagas = sagas.map(|(created, row)| (*created, DueRow::Saga(row.clone())));
+        let mut rows: Vec<_> = orders.chain(sagas).chain(callbacks).collect();
         rows.sort_by_key(|(created, _)| std::cmp::Reverse(*created));
         rows.into_iter().take(limit).map(|(_, row)| row).collect()
     }
@@ -103,6 +111,8 @@ impl Tables {
             .extend(tokens.map(|id| (id.clone(), self.tokens.get(id).cloned())));
         view.orders
             .extend(touch.orders.iter().map(|id| (id.clone(), self.order(id))));
+        view.sagas
+            .extend(touch.sagas.iter().map(|id| (id.clone(), self.saga(id))));
         let callbacks = touch.callbacks.iter();
         view.callbacks
             .extend(callbacks.map(|at| (*at, self.callbacks.get(at).cloned())));

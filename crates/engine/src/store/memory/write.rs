@@ -37,6 +37,7 @@ impl Tables {
             }
         }
         check_rows(&self.orders, &writes.orders)?;
+        check_rows(&self.sagas, &writes.sagas)?;
         check_rows(&self.callbacks, &writes.callbacks)?;
         for row in &writes.private {
             if self.private.contains_key(&row.id) {
@@ -88,6 +89,11 @@ impl Tables {
             self.order_ids.insert(id, created);
         }
         write_rows(&mut self.orders, &mut self.dues, &writes.orders);
+        for write in &writes.sagas {
+            let (id, created) = (write.row.body.id.clone(), write.row.created);
+            self.saga_ids.insert(id, created);
+        }
+        write_rows(&mut self.sagas, &mut self.dues, &writes.sagas);
         write_rows(&mut self.callbacks, &mut self.dues, &writes.callbacks);
         self.dues
             .extend(writes.dues.iter().map(|timer| (timer.due, timer.created)));

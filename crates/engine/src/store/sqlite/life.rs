@@ -1,4 +1,4 @@
-//! Rows that have a life of their own: orders and callbacks, in two tables of one shape.
+//! Rows that have a life of their own: orders, sagas and callbacks, in three tables of one shape.
 //!
 //! A row is keyed by the position that created it, so new ones are appended, and changed in place
 //! while they are young. Those that wait for a person are in a partial index, so that finding them
@@ -12,9 +12,10 @@ use super::squeeze::squeeze;
 use super::write::one;
 use crate::callback::Callback;
 use crate::commit::Timer;
-use crate::port::{DueRow, Fault, OrderRow, Row, RowWrite};
-use evenkeel_rules::ids::OrderId;
+use crate::port::{DueRow, Fault, OrderRow, Row, RowWrite, SagaRow};
+use evenkeel_rules::ids::{OrderId, SagaId};
 use evenkeel_rules::order::{Order, Tries};
+use evenkeel_rules::saga::journey::Journey;
 use evenkeel_rules::time::LogTime;
 use rusqlite::{Connection, params};
 use serde::Serialize;
@@ -31,6 +32,11 @@ pub(super) trait Live: Serialize + DeserializeOwned {
 impl Live for Order {
     const TABLE: &'static str = "order_row";
     const WORD: &'static str = "order";
+}
+
+impl Live for Journey {
+    const TABLE: &'static str = "saga";
+    const WORD: &'static str = "saga";
 }
 
 impl Live for Callback {
@@ -85,6 +91,21 @@ pub(super) fn order_of(
     }
 }
 
+/// The row of a saga found by name; a name whose row is another saga's is damage, not absence.
+pub(super) fn saga_of(
+    conn: &Connection,
+    id: &SagaId,
+    entry: Option<names::Entry>,
+) -> Result<Option<SagaRow>, Fault> {
+    let Some(entry) = entry else {
+        return Ok(None);
+    };
+    match row::<Journey>(conn, entry.at)? {
+        Some(row) if row.body.id == *id => Ok(Some(row)),
+        Some(_) | None => Err(Fault::Corrupt(format!("the row of saga {id} is gone"))),
+    }
+}
+
 /// Rows created before a position, newest first.
 pub(super) fn list<T: Live>(
     conn: &Connection,
@@ -101,9 +122,11 @@ pub(super) fn list<T: Live>(
 /// Rows that wait for a person, newest first, whatever they are rows of.
 pub(super) fn flagged(conn: &Connection, before: u64, limit: usize) -> Result<Vec<DueRow>, Fault> {
     let orders = flagged_of(conn, before, limit)?.into_iter();
+    let sagas = flagged_of(conn, before, limit)?.into_iter();
     let callbacks = flagged_of(conn, before, limit)?.into_iter();
     let mut all: Vec<(u64, DueRow)> = orders
         .map(|row| (row.created, DueRow::Order(row)))
+        .chain(sagas.map(|row| (row.created, DueRow::Saga(row))))
         .chain(callbacks.map(|row| (row.created, DueRow::Callback(row))))
         .collect();
     all.sort_by_key(|(created, _)| std::cmp::Reverse(*created));
@@ -124,6 +147,9 @@ fn flagged_of<T: Live>(conn: &Connection, before: u64, limit: usize) -> Result<V
 pub(super) fn due(conn: &Connection, at: Timer) -> Result<Option<DueRow>, Fault> {
     if let Some(row) = row::<Order>(conn, at.created)? {
         return Ok((row.due == Some(at.due)).then_some(DueRow::Order(row)));
+    }
+    if let Some(row) = row::<Journey>(conn, at.created)? {
+        return Ok((row.due == Some(at.due)).then_some(DueRow::Saga(row)));
     }
     let row = row::<Callback>(conn, at.created)?;
     let row = row.filter(|row| row.due == Some(at.due));

@@ -26,14 +26,14 @@ mod wal;
 mod write;
 
 use crate::chain;
-use crate::commit::{Name, hold_name, order_name};
+use crate::commit::{Name, hold_name, order_name, saga_name};
 use crate::port::{
     At, BatchId, CallbackRow, DueRow, Fault, Head, HoldRow, Ids, KeyRow, Listed, Locked, LogRow,
-    OrderRow, Place, PrivateId, PrivateRow, RefusalRow, Store, TokenRow, Touch, View,
+    OrderRow, Place, PrivateId, PrivateRow, RefusalRow, SagaRow, Store, TokenRow, Touch, View,
 };
 use crate::worker::blocking;
 use async_trait::async_trait;
-use evenkeel_rules::ids::{CustomerId, HoldId, OrderId, SkuId};
+use evenkeel_rules::ids::{CustomerId, HoldId, OrderId, SagaId, SkuId};
 use evenkeel_rules::stock::Balances;
 use evenkeel_rules::time::LogTime;
 use fault::fault;
@@ -76,7 +76,7 @@ struct Inner {
     filter: NameFilter,
     /// Deadlines of holds.
     timers: Mutex<timers::Timers>,
-    /// When orders and callbacks are to be looked at.
+    /// When orders, sagas and callbacks are to be looked at.
     dues: Mutex<timers::Timers>,
     known_to: AtomicU64,
     /// For readers; the writer has its own.
@@ -315,6 +315,26 @@ impl Store for SqliteStore {
     }
 
     async fn orders(&self, before: u64, limit: usize) -> Result<At<Vec<OrderRow>>, Fault> {
+        self.read(move |_, conn| life::list(conn, before, limit.min(ROWS_MAX)))
+            .await
+    }
+
+    async fn saga(&self, id: &SagaId) -> Result<At<Option<SagaRow>>, Fault> {
+        let (inner, id) = (Arc::clone(&self.inner), id.clone());
+        let name = saga_name(&id);
+        blocking(move || {
+            inner.with_names(|index| {
+                let entry = index.get(&name)?;
+                let entry = entry.filter(|entry| entry.at <= index.upto.position);
+                let row = life::saga_of(index.conn, &id, entry)?;
+                let found = row.is_some();
+                Ok((row, found))
+            })
+        })
+        .await
+    }
+
+    async fn sagas(&self, before: u64, limit: usize) -> Result<At<Vec<SagaRow>>, Fault> {
         self.read(move |_, conn| life::list(conn, before, limit.min(ROWS_MAX)))
             .await
     }

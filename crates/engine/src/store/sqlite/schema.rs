@@ -1,6 +1,6 @@
 //! Tables, settings and migrations of the SQLite store.
 //!
-//! Hot rows are appended: the log, holds, orders, callbacks and private texts are keyed by
+//! Hot rows are appended: the log, holds, orders, sagas, callbacks and private texts are keyed by
 //! position, timers by minute and batch, names by the index's runs. A batch over many SKUs appends
 //! its balances in one row, see `balances`; the texts of batches with orders are made small, see
 //! `squeeze`. No database time, no triggers, no random B-tree on the hot path. The settings are
@@ -20,8 +20,12 @@ const SQLITE_MIN: (i32, &str) = (3_051_003, "3.51.3");
 const PREPARED: usize = 128;
 
 /// The migrations, oldest first; `user_version` counts those that were applied.
-fn migrations() -> [String; 2] {
-    [format!("{TABLES}{}", Names::SCHEMA), ORDERS.to_owned()]
+fn migrations() -> [String; 3] {
+    [
+        format!("{TABLES}{}", Names::SCHEMA),
+        ORDERS.to_owned(),
+        SAGAS.to_owned(),
+    ]
 }
 
 const TABLES: &str = "
@@ -69,6 +73,15 @@ CREATE TABLE due(minute INTEGER NOT NULL, first INTEGER NOT NULL, entries BLOB N
   PRIMARY KEY (minute, first)) STRICT, WITHOUT ROWID;
 CREATE TABLE due_news(first INTEGER PRIMARY KEY, entries BLOB NOT NULL) STRICT;
 INSERT OR IGNORE INTO timer_news(first, entries) SELECT position + 1, x'' FROM head;
+";
+
+/// Sagas over anybody's services.
+const SAGAS: &str = "
+CREATE TABLE saga(created INTEGER PRIMARY KEY, last INTEGER NOT NULL,
+  version INTEGER NOT NULL, calls INTEGER NOT NULL, sent INTEGER NOT NULL,
+  sent_at INTEGER NOT NULL, again INTEGER NOT NULL, called INTEGER NOT NULL,
+  due INTEGER, flagged INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
+CREATE INDEX saga_flagged ON saga(created) WHERE flagged = 1;
 ";
 
 /// Opens the one writing connection, with every setting made and checked.

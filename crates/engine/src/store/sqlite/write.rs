@@ -5,7 +5,7 @@ use super::names;
 use super::rows::{self, sql};
 use super::squeeze::{plain, squeeze};
 use super::{Inner, REFUSAL, Writer, balances, codec, life, private, timers};
-use crate::commit::{Name, Rejection, hold_name, order_name};
+use crate::commit::{Name, Rejection, hold_name, order_name, saga_name};
 use crate::port::{
     FRONT_MAX, Fault, HoldWrite, KeyRow, Locked, Map, Mark, SkuWrite, TokenWrite, Touch, View,
     Writes,
@@ -136,6 +136,11 @@ impl SqliteLock {
             let row = life::order_of(conn, id, entry)?;
             view.orders.insert(id.clone(), row);
         }
+        for id in &touch.sagas {
+            let entry = look(saga_name(id))?;
+            let row = life::saga_of(conn, id, entry)?;
+            view.sagas.insert(id.clone(), row);
+        }
         drop(names);
         for created in &touch.callbacks {
             let row = life::row(conn, *created)?;
@@ -192,7 +197,9 @@ impl SqliteLock {
         let writer = &mut *self.writer;
         let conn = &writer.conn;
         // Holds alone come in floods and are small; an order leaves many texts.
-        let about_orders = !(writes.orders.is_empty() && writes.callbacks.is_empty());
+        let about_orders = !(writes.orders.is_empty()
+            && writes.sagas.is_empty()
+            && writes.callbacks.is_empty());
         let keep: Keep = if about_orders { squeeze } else { plain };
         {
             const INSERT: &str = "INSERT INTO log(position, hash, text) VALUES (?1, ?2, ?3)";
@@ -217,6 +224,7 @@ impl SqliteLock {
             }
         }
         life::write(conn, &writes.orders)?;
+        life::write(conn, &writes.sagas)?;
         life::write(conn, &writes.callbacks)?;
         let now = writes.head.time;
         private::write(conn, &writes.private)?;
