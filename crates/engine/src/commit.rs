@@ -6,9 +6,7 @@
 //! bookkeeping (keys, refusals, timers, which take none), or refuses it on its own.
 
 use crate::callback::Sender;
-use crate::port::{
-    CallbackRow, HoldRow, OrderRow, PrivateId, SagaRow, SkuRow, TokenRow, Touch,
-};
+use crate::port::{CallbackRow, HoldRow, OrderRow, PrivateId, SagaRow, SkuRow, TokenRow, Touch};
 use evenkeel_rules::hold::{self, Place, Wanted};
 use evenkeel_rules::idempotency;
 use evenkeel_rules::ids::{

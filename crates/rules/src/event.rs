@@ -227,8 +227,7 @@ impl Kind {
     /// orders and sagas: theirs are pairs of states.
     #[must_use]
     pub fn legal_pairs() -> Vec<(Option<Self>, Self)> {
-        let of_states =
-            |kind: Self| matches!(kind.aggregate(), Aggregate::Order | Aggregate::Saga);
+        let of_states = |kind: Self| matches!(kind.aggregate(), Aggregate::Order | Aggregate::Saga);
         let all = || {
             Self::ALL
                 .iter()

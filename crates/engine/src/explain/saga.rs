@@ -93,7 +93,10 @@ fn next(row: &SagaRow) -> Option<Next> {
     let (what, otherwise) = if due.turn.undo {
         ("the undoing of step", "a refusal makes the saga stuck")
     } else {
-        ("step", "a refusal undoes what was done; behind the pivot it makes the saga stuck")
+        (
+            "step",
+            "a refusal undoes what was done; behind the pivot it makes the saga stuck",
+        )
     };
     Some(Next {
         expected: format!("{what} {} is answered", step.name),

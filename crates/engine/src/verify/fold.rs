@@ -5,13 +5,13 @@
 //! is taken as it is and not blamed for it.
 
 use super::callbacks::CallbackFold;
-use super::sagas::SagaFold;
 use super::holds::Holds;
 use super::leases::Fences;
 use super::names::Of;
 use super::orders::{Orders, RowFold};
 use super::privacy::{self, Secrets};
 use super::report::{Book, Draft, Invariant, Kind as Wrong, Subject};
+use super::sagas::SagaFold;
 use crate::body::StockData;
 use crate::chain::{Entry, EntryEvent};
 use crate::commit::Name;

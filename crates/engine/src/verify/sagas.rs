@@ -363,8 +363,7 @@ pub(super) async fn vouches(
     let Ok(Patch { run, mark }) = event.data::<Patch>() else {
         return Ok(Some(false));
     };
-    let marked = mark.is_none_or(|(step, mark)| {
-        row.body.marks.get(usize::from(step)).copied() == Some(mark)
-    });
+    let marked = mark
+        .is_none_or(|(step, mark)| row.body.marks.get(usize::from(step)).copied() == Some(mark));
     Ok((row.last == position).then_some(run == row.body.run && marked))
 }

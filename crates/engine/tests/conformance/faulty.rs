@@ -4,9 +4,10 @@ use async_trait::async_trait;
 use evenkeel_engine::commit::Name;
 use evenkeel_engine::port::{
     At, BatchId, CallbackRow, DueRow, Fault, Head, HoldRow, KeyRow, Listed, Locked, LogRow,
-    OrderRow, Place, PrivateId, PrivateRow, RefusalRow, Store, TokenRow, Touch, View, Writes,
+    OrderRow, Place, PrivateId, PrivateRow, RefusalRow, SagaRow, Store, TokenRow, Touch, View,
+    Writes,
 };
-use evenkeel_rules::ids::{CustomerId, HoldId, OrderId, SkuId};
+use evenkeel_rules::ids::{CustomerId, HoldId, OrderId, SagaId, SkuId};
 use evenkeel_rules::stock::Balances;
 use evenkeel_rules::time::LogTime;
 use parking_lot::Mutex;
@@ -254,6 +255,14 @@ impl Store for FaultStore {
 
     async fn callback(&self, created: u64) -> Result<At<Option<CallbackRow>>, Fault> {
         self.inner.callback(created).await
+    }
+
+    async fn saga(&self, id: &SagaId) -> Result<At<Option<SagaRow>>, Fault> {
+        self.inner.saga(id).await
+    }
+
+    async fn sagas(&self, before: u64, limit: usize) -> Result<At<Vec<SagaRow>>, Fault> {
+        self.inner.sagas(before, limit).await
     }
 
     async fn callbacks(&self, before: u64, limit: usize) -> Result<At<Vec<CallbackRow>>, Fault> {

@@ -40,6 +40,7 @@ pub(crate) async fn batch(store: &dyn Store) -> Writes {
         tokens: Vec::new(),
         timers: Vec::new(),
         orders: Vec::new(),
+        sagas: Vec::new(),
         callbacks: Vec::new(),
         dues: Vec::new(),
         private: Vec::new(),
@@ -143,6 +144,8 @@ pub(crate) fn call<'a>(writes: &'a mut Writes, about: &str) -> &'a mut CallbackR
 pub(crate) fn arm(writes: &mut Writes) {
     let orders = writes.orders.iter().map(|it| (it.row.created, it.row.due));
     let callbacks = writes.callbacks.iter();
+    let sagas = writes.sagas.iter();
+    let orders = orders.chain(sagas.map(|it| (it.row.created, it.row.due)));
     let all = orders.chain(callbacks.map(|it| (it.row.created, it.row.due)));
     let timers = all.filter_map(|(created, due)| Some(Timer { due: due?, created }));
     writes.dues = timers.collect();
@@ -180,6 +183,7 @@ pub(crate) async fn due(store: &dyn Store, until: LogTime, limit: usize) -> Vec<
 pub(crate) fn word(row: &DueRow) -> String {
     match row {
         DueRow::Order(row) => row.body.id.to_string(),
+        DueRow::Saga(row) => format!("saga {}", row.body.id),
         DueRow::Callback(row) => format!("#{}", row.created),
     }
 }

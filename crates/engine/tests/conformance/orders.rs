@@ -446,7 +446,8 @@ async fn asked(store: &dyn Store, step: Step, (number, now): (usize, LogTime)) -
                     created: row.created,
                     lease: None,
                 }),
-                evenkeel_engine::port::DueRow::Order(_) => None,
+                evenkeel_engine::port::DueRow::Order(_)
+                | evenkeel_engine::port::DueRow::Saga(_) => None,
             })
         }
         Step::Forget => {

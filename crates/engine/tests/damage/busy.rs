@@ -8,11 +8,11 @@ use async_trait::async_trait;
 use evenkeel_engine::commit::Name;
 use evenkeel_engine::port::{
     At, BatchId, CallbackRow, DueRow, Fault, Head, HoldRow, KeyRow, Listed, Locked, LogRow,
-    OrderRow, Place, PrivateId, PrivateRow, RefusalRow, Store, TokenRow, Touch, View,
+    OrderRow, Place, PrivateId, PrivateRow, RefusalRow, SagaRow, Store, TokenRow, Touch, View,
 };
 use evenkeel_engine::store::memory::MemoryStore;
 use evenkeel_engine::verify::{Inputs, verify};
-use evenkeel_rules::ids::{CustomerId, HoldId, OrderId, SkuId};
+use evenkeel_rules::ids::{CustomerId, HoldId, OrderId, SagaId, SkuId};
 use evenkeel_rules::order::Word;
 use evenkeel_rules::stock::Balances;
 use evenkeel_rules::time::LogTime;
@@ -136,6 +136,16 @@ impl Store for Busy {
     async fn callback(&self, created: u64) -> Result<At<Option<CallbackRow>>, Fault> {
         self.write().await;
         self.store.callback(created).await
+    }
+
+    async fn saga(&self, id: &SagaId) -> Result<At<Option<SagaRow>>, Fault> {
+        self.write().await;
+        self.store.saga(id).await
+    }
+
+    async fn sagas(&self, before: u64, limit: usize) -> Result<At<Vec<SagaRow>>, Fault> {
+        self.write().await;
+        self.store.sagas(before, limit).await
     }
 
     async fn callbacks(&self, before: u64, limit: usize) -> Result<At<Vec<CallbackRow>>, Fault> {

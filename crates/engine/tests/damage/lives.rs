@@ -122,6 +122,7 @@ async fn look_after(trade: &mut Trade<'_>, rng: &mut fastrand::Rng) {
     }
     match due.swap_remove(rng.usize(..due.len())) {
         DueRow::Callback(row) => trade.apply(row.created).await,
+        DueRow::Saga(row) => unreachable!("nobody began the saga {}", row.body.id),
         DueRow::Order(row) => {
             if let Some(due) = row.body.due(row.tries, 0) {
                 let told = said(&row, due.task, rng);

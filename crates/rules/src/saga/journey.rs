@@ -284,7 +284,9 @@ pub fn compensate(asked: Asked<'_>, now: LogTime) -> Result<Decision, Rejection>
     let refused = journey.mark(run.step) == Mark::Refused;
     let top = run.step + u8::from(!refused);
     let is_pivot = |step: &u8| plan.nature(*step) == Nature::Pivot;
-    let passed = (0..top).filter(is_pivot).any(|step| step < run.step || !plan.is_undoable(step));
+    let passed = (0..top)
+        .filter(is_pivot)
+        .any(|step| step < run.step || !plan.is_undoable(step));
     if !goes || passed {
         return Err(journey.illegal(State::Compensating));
     }
@@ -328,12 +330,7 @@ impl Journey {
         Rejection::IllegalTransition { from, to }
     }
 
-    fn decided(
-        &self,
-        kind: crate::event::Kind,
-        run: Run,
-        mark: Option<(u8, Mark)>,
-    ) -> Decision {
+    fn decided(&self, kind: crate::event::Kind, run: Run, mark: Option<(u8, Mark)>) -> Decision {
         let mark = mark.filter(|(step, mark)| self.mark(*step) != *mark);
         let patch = Patch { run, mark };
         let after = patch.clone().apply(self.clone());

@@ -197,9 +197,8 @@ impl SqliteLock {
         let writer = &mut *self.writer;
         let conn = &writer.conn;
         // Holds alone come in floods and are small; an order leaves many texts.
-        let about_orders = !(writes.orders.is_empty()
-            && writes.sagas.is_empty()
-            && writes.callbacks.is_empty());
+        let about_orders =
+            !(writes.orders.is_empty() && writes.sagas.is_empty() && writes.callbacks.is_empty());
         let keep: Keep = if about_orders { squeeze } else { plain };
         {
             const INSERT: &str = "INSERT INTO log(position, hash, text) VALUES (?1, ?2, ?3)";

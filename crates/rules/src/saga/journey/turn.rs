@@ -91,7 +91,11 @@ impl Journey {
             calls => tries.last.plus(CALLS.delay(calls, random)),
         };
         // The limit is the last moment to try: whatever is known then decides.
-        let at = if tries.last < limit { at.min(limit) } else { at };
+        let at = if tries.last < limit {
+            at.min(limit)
+        } else {
+            at
+        };
         Some(Due { turn, at })
     }
 
