@@ -9,6 +9,7 @@
 
 mod keys;
 mod mistake;
+mod outbound;
 mod providers;
 mod read;
 #[cfg(test)]
@@ -18,6 +19,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 pub(crate) use keys::{KEYS, Value};
+pub(crate) use outbound::Allowed;
 pub(crate) use mistake::{Mistake, Mistakes};
 pub(crate) use providers::Provider;
 
@@ -44,6 +46,8 @@ pub(crate) struct Config {
     pub(crate) delivery: Provider,
     /// The product service; it signs nothing.
     pub(crate) product: Provider,
+    /// What steps of sagas may be sent to beside the public internet.
+    pub(crate) outbound: Allowed,
     /// At this many available units or fewer a SKU is shown as `low`.
     pub(crate) low_at: u64,
     /// The least severe level that is logged.
@@ -63,6 +67,7 @@ impl Default for Config {
             payment: Provider::default(),
             delivery: Provider::default(),
             product: Provider::default(),
+            outbound: Allowed::default(),
             low_at: 10,
             log_level: tracing::level_filters::LevelFilter::INFO,
         }

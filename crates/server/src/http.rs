@@ -38,6 +38,7 @@ use crate::anchors::Anchors;
 use crate::webhook::Ring;
 use bytes::Bytes;
 use evenkeel_engine::Engine;
+use evenkeel_engine::gateway::outbound::Outbound;
 use evenkeel_engine::port::Ids;
 use evenkeel_rules::ids::TokenId;
 use evenkeel_rules::time::{LogTime, Millis};
@@ -61,6 +62,8 @@ pub(crate) struct Settings {
     pub(crate) confirming: Millis,
     /// The secrets under which providers sign.
     pub(crate) webhooks: Webhooks,
+    /// Where the steps of sagas may lead.
+    pub(crate) outbound: Outbound,
     /// At most this many available units are `low`.
     pub(crate) low_at: u64,
     /// Whether health and metrics have a listener of their own.

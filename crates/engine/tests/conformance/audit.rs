@@ -6,6 +6,7 @@ use evenkeel_engine::port::{HoldRow, LogRow, Place, Store};
 use evenkeel_rules::event::{Aggregate, Kind};
 use evenkeel_rules::hold::Hold;
 use evenkeel_rules::order::{Order, Patch};
+use evenkeel_rules::saga::journey::{self, Journey};
 use evenkeel_rules::stock::{Account, Balances};
 use std::collections::BTreeMap;
 
@@ -76,6 +77,7 @@ pub(crate) async fn whole(store: &dyn Store) {
     );
     compare_holds(store, holds).await;
     compare_orders(store, lives.orders).await;
+    compare_sagas(store, lives.sagas).await;
     compare_callbacks(store, lives.callbacks).await;
     compare_balances(store, balances).await;
     let stray = store.stray_balances().await.expect("readable").rows;
@@ -129,6 +131,7 @@ type Life<T> = (u64, u64, u64, T);
 #[derive(Default)]
 struct Lives {
     orders: BTreeMap<String, Life<Order>>,
+    sagas: BTreeMap<String, Life<Journey>>,
     callbacks: BTreeMap<String, Life<Callback>>,
 }
 
@@ -147,6 +150,19 @@ impl Lives {
                 let (created, _, _, order) = known.expect("it began");
                 let life = (created, position, version, patch.apply(order));
                 self.orders.insert(stream, life);
+            }
+            (Aggregate::Saga, true) => {
+                let saga: Journey = event.data().expect("a saga's first event has it whole");
+                let life = (position, position, version, saga);
+                self.sagas.insert(stream, life);
+            }
+            (Aggregate::Saga, false) => {
+                let patch: journey::Patch = event.data().expect("what changed");
+                let known = self.sagas.remove(&stream);
+                let (created, _, _, saga) = known.expect("it began");
+                let saga = patch.apply(saga).expect("one of its steps");
+                self.sagas
+                    .insert(stream, (created, position, version, saga));
             }
             (Aggregate::Callback, true) => {
                 let callback: Callback = event.data().expect("a callback");
@@ -179,6 +195,19 @@ async fn compare_orders(store: &dyn Store, folded: BTreeMap<String, Life<Order>>
         let life = (row.created, row.last, row.version, row.body);
         let stream = format!("order:{}", life.3.id);
         assert_eq!(folded.get(&stream), Some(&life), "an order equals its fold");
+    }
+}
+
+async fn compare_sagas(store: &dyn Store, folded: BTreeMap<String, Life<Journey>>) {
+    let kept = store.sagas(u64::MAX >> 1, 9_999).await;
+    let kept = kept.expect("readable").rows;
+    assert_eq!(kept.len(), folded.len(), "as many sagas as the fold has");
+    for row in kept {
+        assert_eq!(row.flagged, row.body.is_flagged(), "{row:?}");
+        assert_eq!(row.due.is_some(), row.body.turn().is_some(), "{row:?}");
+        let life = (row.created, row.last, row.version, row.body);
+        let stream = format!("saga:{}", life.3.id);
+        assert_eq!(folded.get(&stream), Some(&life), "a saga equals its fold");
     }
 }
 

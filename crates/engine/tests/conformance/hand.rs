@@ -3,14 +3,16 @@
 use super::world::START;
 use evenkeel_engine::callback::{Callback, Sender, State};
 use evenkeel_engine::chain::{Cause, NewEvent, Text, hex, link};
-use evenkeel_engine::commit::{Timer, order_name};
+use evenkeel_engine::commit::{Timer, order_name, saga_name};
 use evenkeel_engine::port::{
-    CallbackRow, DueRow, Fault, LogRow, NameWrite, OrderRow, Row, RowWrite, Store, Touch, Writes,
+    CallbackRow, DueRow, Fault, LogRow, NameWrite, OrderRow, Row, RowWrite, SagaRow, Store, Touch,
+    Writes,
 };
 use evenkeel_rules::event::Kind;
 use evenkeel_rules::ids::OrderId;
 use evenkeel_rules::money::{Currency, Money};
 use evenkeel_rules::order::{News, Order, Tries, Word};
+use evenkeel_rules::saga::journey;
 use evenkeel_rules::time::{LogTime, Millis};
 
 pub(crate) fn order(id: &str) -> OrderId {
@@ -138,6 +140,22 @@ pub(crate) fn call<'a>(writes: &'a mut Writes, about: &str) -> &'a mut CallbackR
     let (row, was) = (row(position, body), None);
     writes.callbacks.push(RowWrite { row, was });
     &mut writes.callbacks.last_mut().expect("it was added").row
+}
+
+/// Adds a new saga.
+pub(crate) fn saga<'a>(writes: &'a mut Writes, ask: &journey::Ask) -> &'a mut SagaRow {
+    let body = journey::start(ask, false, START).expect("a fresh id");
+    let data = serde_json::to_vec(&body).expect("plain JSON");
+    let position = log(writes, Kind::SagaStarted, ask.id.as_str(), &data);
+    let (name, fingerprint) = (saga_name(&ask.id), [0; 16]);
+    writes.names.push(NameWrite {
+        name,
+        position,
+        fingerprint,
+    });
+    let (row, was) = (row(position, body), None);
+    writes.sagas.push(RowWrite { row, was });
+    &mut writes.sagas.last_mut().expect("it was added").row
 }
 
 /// Adds the timers of all rows of a batch that are due at some time.

@@ -19,6 +19,7 @@ pub(crate) mod orders;
 pub(crate) mod pull;
 pub(crate) mod reads;
 pub(crate) mod rows;
+pub(crate) mod sagas;
 pub(crate) mod stock;
 pub(crate) mod time;
 pub(crate) mod tokens;
@@ -130,6 +131,13 @@ macro_rules! conformance {
                 news_of_a_charge_that_nobody_asks_about_have_the_provider_asked
                 a_customers_texts_are_erased_and_nothing_else_changes
                 two_engines_over_orders_come_to_the_same_end
+            }
+            sagas {
+                a_saga_is_begun_stepped_to_its_end_and_replayed
+                a_saga_that_is_refused_is_undone_and_may_need_a_person
+                a_tried_step_waits_without_a_fact
+                a_saga_row_of_another_version_is_corrupt_and_nothing_is_written
+                sagas_are_due_flagged_and_there_after_reopening
             }
             dues {
                 rows_are_due_oldest_first_and_at_the_heads_time

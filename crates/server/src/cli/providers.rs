@@ -37,7 +37,7 @@ impl Providers {
         let options = HttpOptions {
             payment: endpoint(config.payment.url.as_deref(), url, "payment/default"),
             delivery: endpoint(config.delivery.url.as_deref(), url, "delivery/default"),
-            ..HttpOptions::default()
+            allow: config.outbound.allowed(),
         };
         Ok(Self {
             gateway: gateway(options)?,
@@ -72,7 +72,7 @@ impl Providers {
         let options = HttpOptions {
             payment: endpoint(Some(&format!("{at}/payment")), url, "payment/sandbox"),
             delivery: endpoint(Some(&format!("{at}/delivery")), url, "delivery/sandbox"),
-            ..HttpOptions::default()
+            allow: config.outbound.allowed(),
         };
         Ok(Self {
             gateway: gateway(options)?,

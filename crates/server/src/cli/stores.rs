@@ -79,6 +79,7 @@ fn over(
         max_life: Millis(config.max_life_ms),
         confirming: Millis(config.confirming_ms),
         webhooks: webhooks.unwrap_or_else(|| config.webhooks()),
+        outbound: config.outbound.allowed(),
         low_at: config.low_at,
         admin_apart: config.admin_listen.is_some(),
         anchors: Anchors::of(&config.data),

@@ -10,7 +10,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use super::Config;
+use super::{Allowed, Config};
 use super::providers::{secrets, secrets_in, url};
 
 /// The largest integer that a JSON client can be trusted to read back.
@@ -227,6 +227,14 @@ pub(crate) const KEYS: &[Key] = &[
         meaning: "How long a call to the product service may take.",
         set: |config, value| timeout(value).map(|new| config.product.timeout_ms = new),
         show: |config| shown(config.product.timeout_ms),
+    },
+    Key {
+        path: "security.outbound_allow",
+        kind: Kind::List,
+        range: "list of networks, such as `10.1.0.0/16`, and places, such as `stock.internal:8080`",
+        meaning: "Where steps of sagas may lead beside the public internet.",
+        set: |config, value| Allowed::read(value).map(|new| config.outbound = new),
+        show: |config| config.outbound.shown(),
     },
     Key {
         path: "telemetry.log_level",

@@ -131,6 +131,18 @@ impl<'a> Fields<'a, '_> {
         self.report.add(&Place::Member(self.place, name), code);
     }
 
+    /// Notes a mistake in a member of an object in a list of this object.
+    pub(crate) fn wrong_item(
+        &mut self,
+        list: &str,
+        index: usize,
+        (name, code): (&str, &'static str),
+    ) {
+        let list = Place::Member(self.place, list);
+        let item = Place::Index(&list, index);
+        self.report.add(&Place::Member(&item, name), code);
+    }
+
     /// Notes a mistake in the request's path.
     pub(crate) fn wrong_path(&mut self, code: &'static str) {
         self.report.add(&Place::Member(&Place::Root, "path"), code);

@@ -87,10 +87,23 @@ impl Api {
     /// # Errors
     /// What a read that failed is told as; so for a log that lacks the event.
     pub(super) async fn updated(&self, row: &OrderRow) -> Result<LogTime, Problem> {
-        if row.last == row.created {
-            return Ok(row.body.created_at);
+        let made = (row.created, row.body.created_at);
+        self.changed_at(row.last, made).await
+    }
+
+    /// When the event at a position was, of something that was made at another.
+    ///
+    /// # Errors
+    /// What a read that failed is told as.
+    pub(super) async fn changed_at(
+        &self,
+        last: u64,
+        (created, created_at): (u64, LogTime),
+    ) -> Result<LogTime, Problem> {
+        if last == created {
+            return Ok(created_at);
         }
-        let entry = entry_at(&**self.engine.store(), row.last).await;
+        let entry = entry_at(&**self.engine.store(), last).await;
         Ok(entry.map_err(|fault| refusal::of_read(&fault))?.at)
     }
 

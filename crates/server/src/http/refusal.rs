@@ -10,6 +10,7 @@ use evenkeel_engine::Refusal;
 use evenkeel_engine::commit::Rejection;
 use evenkeel_engine::port::Fault;
 use evenkeel_rules::ids::SkuId;
+use evenkeel_rules::saga::journey;
 use evenkeel_rules::time::LogTime;
 use evenkeel_rules::{hold, idempotency, order, sku, stock, token};
 use http::HeaderValue;
@@ -68,6 +69,12 @@ fn of_rejection(rejection: &Rejection, named: Named<'_>) -> Problem {
         Rejection::Key(idempotency::Rejection::KeyReused) => Problem::new(Code::KeyReused),
         Rejection::Hold(rejection) => of_hold(rejection, named),
         Rejection::Order(rejection) => of_order(rejection, named),
+        Rejection::Saga(journey::Rejection::NotFound) => Problem::new(Code::NotFound),
+        Rejection::Saga(journey::Rejection::Version) => Problem::new(Code::Version),
+        Rejection::Saga(journey::Rejection::AlreadyExists) => Problem::new(Code::AlreadyExists),
+        Rejection::Saga(journey::Rejection::IllegalTransition { from, to }) => {
+            illegal(from.name(), to.name())
+        }
         Rejection::Stock(stock::Rejection::SkuUnknown) => Problem::new(Code::SkuUnknown),
         Rejection::Stock(stock::Rejection::Insufficient) => Problem::new(Code::Insufficient),
         Rejection::Stock(stock::Rejection::Overflow) => Problem::new(Code::Overflow),

@@ -5,8 +5,8 @@ mod review;
 mod saga;
 
 pub(super) use order::{money, order, payment, refund, shipment};
-pub(super) use review::{of_callback, of_order, review};
-pub(super) use saga::{Which, saga};
+pub(super) use review::{of_callback, of_order, of_saga, review};
+pub(super) use saga::{Which, journey, saga};
 
 use super::shapes;
 use super::time::text;

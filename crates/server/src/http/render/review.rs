@@ -5,7 +5,7 @@ use super::saga::Which;
 use crate::http::shapes::{self, OpenClass, ReviewAction, Subject};
 use crate::http::time::text;
 use evenkeel_engine::callback::{SetAside, State as Stored};
-use evenkeel_engine::port::{CallbackRow, OrderRow};
+use evenkeel_engine::port::{CallbackRow, OrderRow, SagaRow};
 use evenkeel_rules::order::{Order, ReviewState, Units};
 use evenkeel_rules::saga::State;
 
@@ -119,6 +119,23 @@ pub(in crate::http) fn of_order(row: &OrderRow) -> Vec<shapes::OpenFinding> {
         }
     };
     open.into_iter().chain(stuck(row).map(of_saga)).collect()
+}
+
+/// What a saga over anybody's services that waits for a person is found to be.
+pub(in crate::http) fn of_saga(row: &SagaRow) -> shapes::OpenFinding {
+    let (id, run) = (row.body.id.as_str(), row.body.run);
+    let step = &row.body.steps[usize::from(run.step)].name;
+    let undoing = if run.back { "the undoing of " } else { "" };
+    shapes::OpenFinding {
+        id: format!("stuck:{id}"),
+        kind: "saga_stuck",
+        subject: subject("saga", id),
+        class: OpenClass::Divergent,
+        expected: "the saga ends by itself".to_owned(),
+        found: format!("{undoing}step {step} was refused, or is not known"),
+        position: row.last,
+        detail: format!("saga {id} needs a person: saga retry|compensate"),
+    }
 }
 
 /// What a callback that waits for a person is found to be.

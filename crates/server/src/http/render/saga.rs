@@ -6,8 +6,9 @@
 use super::order::life;
 use crate::http::shapes::{self, StepKind, StepState};
 use crate::http::time::text;
-use evenkeel_engine::port::OrderRow;
+use evenkeel_engine::port::{OrderRow, SagaRow};
 use evenkeel_rules::order::Refund;
+use evenkeel_rules::saga::journey::{Journey, Mark};
 use evenkeel_rules::saga::{CANCEL, Nature, ORDER, Run, State, Step};
 use evenkeel_rules::time::LogTime;
 
@@ -90,7 +91,7 @@ pub(in crate::http) fn saga(
     Some(shapes::Saga {
         id: format!("{}:{id}", which.name()),
         name: which.name(),
-        order: id.to_owned(),
+        order: Some(id.to_owned()),
         state: run.state.name(),
         step: step.map(|step| step.name.clone()),
         life: shapes::Life {
@@ -116,6 +117,7 @@ fn steps(plan: &[Step], run: Run) -> Vec<shapes::SagaStep> {
         name: step.name.to_owned(),
         kind: kind(step.nature),
         state: state(run, (place, at), step.compensation.is_some()),
+        service: None,
     };
     plan.iter().enumerate().map(step).collect()
 }
@@ -154,5 +156,69 @@ fn refund((number, refund): (usize, &Refund)) -> shapes::SagaStep {
             State::Compensated => StepState::Dropped,
             State::Stuck => StepState::Stuck,
         },
+        service: None,
+    }
+}
+
+/// A saga over anybody's services.
+pub(in crate::http) fn journey(row: &SagaRow, updated: LogTime) -> shapes::Saga {
+    let Journey {
+        id,
+        steps,
+        run,
+        created_at,
+        ..
+    } = &row.body;
+    let live = !run.state.is_ended();
+    let step = steps.get(usize::from(run.step)).filter(|_| live);
+    let due = row.due.filter(|_| row.body.turn().is_some());
+    let numbered = (0_u8..).zip(steps);
+    let shown = numbered.map(|(place, step)| shapes::SagaStep {
+        name: step.name.to_string(),
+        kind: kind(step.nature),
+        state: standing(&row.body, place),
+        service: Some(shapes::StepService {
+            url: step.url.clone(),
+            undo_url: step.undo_url.clone(),
+            timeout_ms: step.timeout.0,
+        }),
+    });
+    shapes::Saga {
+        id: id.to_string(),
+        name: "services",
+        order: None,
+        state: run.state.name(),
+        step: step.map(|step| step.name.to_string()),
+        steps: shown.collect(),
+        life: shapes::Life {
+            version: row.version,
+            since: text(run.since),
+            next_due: due.map(text),
+            reason: None,
+            created_at: text(*created_at),
+            updated_at: text(updated),
+            position: row.last,
+        },
+    }
+}
+
+/// Where a step is, of a saga over anybody's services.
+fn standing(journey: &Journey, place: u8) -> StepState {
+    let run = journey.run;
+    if place == run.step {
+        match run.state {
+            State::Running if run.unknown => return StepState::Unknown,
+            State::Running => return StepState::Intended,
+            State::Compensating => return StepState::Undoing,
+            State::Stuck => return StepState::Stuck,
+            State::Completed | State::Compensated => {}
+        }
+    }
+    match journey.mark(place) {
+        Mark::Open if matches!(run.state, State::Running | State::Stuck) => StepState::Waiting,
+        Mark::Open | Mark::Refused => StepState::Dropped,
+        Mark::Unknown => StepState::Unknown,
+        Mark::Done => StepState::Done,
+        Mark::Undone => StepState::Undone,
     }
 }

@@ -8,7 +8,8 @@ use crate::http::route::{Doc, Prepare, Route, WATCHING, Who};
 use crate::http::{Api, refusal, shapes, time};
 use evenkeel_engine::explain::{Step, Story, Subject, explain};
 use evenkeel_engine::token::Position;
-use evenkeel_rules::ids::{BadId, HoldId, OrderId, SkuId};
+use evenkeel_rules::ids::{BadId, HoldId, OrderId, SagaId, SkuId};
+use evenkeel_rules::saga::journey::is_reserved;
 use http::Method;
 use schemars::SchemaGenerator;
 use serde_json::json;
@@ -52,6 +53,9 @@ fn shipment<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
 
 fn saga<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
     told(api, &call, |text| {
+        if !is_reserved(text) {
+            return SagaId::new(text).map(Subject::Journey);
+        }
         let (_, id) = text.split_once(':').ok_or(BadId::Character)?;
         Ok(Subject::Saga(text.to_owned(), OrderId::new(id)?))
     })

@@ -141,13 +141,14 @@ fn resolve<'a>(api: &'a Api, call: &Call<'a>, word: ReviewState) -> Result<Act<'
 fn list<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
     flagged(api, &call, "reviews", |row| match row {
         DueRow::Order(row) => render::review(row, None).into_iter().collect(),
-        DueRow::Callback(_) => Vec::new(),
+        DueRow::Saga(_) | DueRow::Callback(_) => Vec::new(),
     })
 }
 
 fn findings<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
     flagged(api, &call, "findings", |row| match row {
         DueRow::Order(row) => render::of_order(row),
+        DueRow::Saga(row) => vec![render::of_saga(row)],
         DueRow::Callback(row) => vec![render::of_callback(row)],
     })
 }
@@ -214,6 +215,8 @@ pub(super) async fn counted(api: &Api) -> Result<(u64, u64), Problem> {
     let at = at.map_err(|fault| refusal::of_read(&fault))?;
     let orders = at.rows.iter();
     let orders = orders.filter(|row| matches!(row, DueRow::Order(_))).count();
-    let callbacks = at.rows.len() - orders;
+    let callbacks = at.rows.iter();
+    let callbacks = callbacks.filter(|row| matches!(row, DueRow::Callback(_)));
+    let callbacks = callbacks.count();
     Ok((orders as u64, callbacks as u64))
 }

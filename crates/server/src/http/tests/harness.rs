@@ -6,6 +6,7 @@ use evenkeel_engine::clock::{SystemClock, SystemIds};
 use evenkeel_engine::commit::{Command, Effect};
 use evenkeel_engine::gateway::Gateway;
 use evenkeel_engine::gateway::memory::InstantGateway;
+use evenkeel_engine::gateway::outbound::Outbound;
 use evenkeel_engine::store::memory::MemoryStore;
 use evenkeel_engine::token::hash;
 use evenkeel_engine::{Engine, Options, Ports, Request, Threads};
@@ -95,6 +96,7 @@ impl Server {
                 payment: Some(ring(SECRET)),
                 delivery: Some(ring(SECRET)),
             },
+            outbound: Outbound::public_and(&["127.0.0.1:9000"]).expect("a place"),
             low_at: 10,
             admin_apart,
             anchors: crate::anchors::Anchors::none(),
