@@ -19,8 +19,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 pub(crate) use keys::{KEYS, Value};
-pub(crate) use outbound::Allowed;
 pub(crate) use mistake::{Mistake, Mistakes};
+pub(crate) use outbound::Allowed;
 pub(crate) use providers::Provider;
 
 /// The values that a command runs with, all of them checked.

@@ -10,6 +10,7 @@ use evenkeel_engine::Refusal;
 use evenkeel_engine::commit::{Command, Key, Rejection};
 use evenkeel_engine::port::Fault;
 use evenkeel_engine::token::Position;
+use evenkeel_rules::saga::journey;
 use evenkeel_rules::{hold, idempotency, order, stock};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -73,6 +74,11 @@ fn route(command: &Command) -> (&'static str, String, String) {
             let verb = if *go_on { "approve" } else { "reject" };
             post(format!("/v1/reviews/{id}/{verb}"), id.as_str())
         }
+        Command::StartSaga { ask, .. } => post("/v1/sagas".to_owned(), ask.id.as_str()),
+        Command::RetrySaga { id, .. } => post(format!("/v1/sagas/{id}/retry"), id.as_str()),
+        Command::CompensateSaga { id, .. } => {
+            post(format!("/v1/sagas/{id}/compensate"), id.as_str())
+        }
         Command::StoreCallback(received) => {
             let (kind, provider) = (received.sender.name(), &received.provider);
             post(
@@ -84,7 +90,10 @@ fn route(command: &Command) -> (&'static str, String, String) {
             let id = customer.to_string();
             ("DELETE", format!("/v1/private/{id}"), id)
         }
-        Command::Report { .. } | Command::ApplyCallback { .. } | Command::Beat { .. } => {
+        Command::Report { .. }
+        | Command::ReportStep { .. }
+        | Command::ApplyCallback { .. }
+        | Command::Beat { .. } => {
             unreachable!("only the runner asks for {}", command.name())
         }
         Command::CreateToken { id, .. } => post("/v1/tokens".to_owned(), id.as_str()),
@@ -110,6 +119,12 @@ fn refused(refusal: &Refusal) -> (u16, &'static str) {
                 (409, "order.illegal_transition")
             }
             Rejection::Order(order::Rejection::ExceedsRefundable) => (409, "exceeds_refundable"),
+            Rejection::Saga(journey::Rejection::NotFound) => (404, "not_found"),
+            Rejection::Saga(journey::Rejection::Version) => (412, "version"),
+            Rejection::Saga(journey::Rejection::AlreadyExists) => (409, "already_exists"),
+            Rejection::Saga(journey::Rejection::IllegalTransition { .. }) => {
+                (409, "illegal_transition")
+            }
             Rejection::Key(idempotency::Rejection::InFlight) => (409, "in_flight"),
             Rejection::Key(idempotency::Rejection::KeyReused) => (422, "key_reused"),
             _ => (422, "schema"),

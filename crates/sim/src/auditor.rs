@@ -16,6 +16,7 @@ mod lives;
 mod missing;
 mod model;
 mod orders;
+mod sagas;
 mod said;
 mod story;
 mod tables;
@@ -120,7 +121,7 @@ impl Auditor {
         self.note(found);
     }
 
-    /// What is not over yet of orders and callbacks, with the reason.
+    /// What is not over yet of orders, sagas and callbacks, with the reason.
     #[must_use]
     pub fn unfinished(&self) -> Option<String> {
         self.model.unfinished()

@@ -114,6 +114,10 @@ fault_kinds! {
     DeliveryFails = "delivery_fails",
     /// The delivery provider calls a parcel off too late that has not left.
     RecallRefused = "recall_refused",
+    /// A service refuses a step of a saga.
+    StepRefused = "step_refused",
+    /// A service refuses to undo a step of a saga.
+    UndoRefused = "undo_refused",
     /// A callback is never sent.
     CallbackLost = "callback_lost",
     /// A callback comes late, behind others.
@@ -169,6 +173,7 @@ impl FaultKind {
             | Self::CallbackAltered
             | Self::CallbackContradicts => 20,
             Self::CallLost | Self::CallLate | Self::AnswerLost | Self::ChargeFails => 30,
+            Self::StepRefused | Self::UndoRefused => 60,
             Self::WrongAmount | Self::RefundRefused | Self::RefundFails => 40,
             Self::RecallRefused | Self::CallbackLate | Self::CallbackDoubled => 60,
             Self::RefundPending | Self::CallbackLost => 80,

@@ -110,6 +110,10 @@ planted! {
     CallbackBeforeStored = "callback-before-stored", "I5";
     /// Whoever asks after the charge of an ended order is told that it was never seen.
     ForgottenWatch = "forgotten-watch", "I10";
+    /// A step whose outcome is not known is taken for refused: only recorded steps are undone.
+    RecordedSagaStepsOnly = "recorded-saga-steps-only", "I13";
+    /// An undoing is taken for done that was never asked for.
+    UndoneUnasked = "undone-unasked", "I13";
     /// A parcel that could no longer be called off is taken for called off.
     RecallTooLate = "recall-too-late", "I11";
 }
@@ -279,6 +283,16 @@ fn force(tables: &mut Tables, part: Part, writes: &Writes) {
             .dues
             .retain(|timer| Some(timer.0) != ended || timer.1 != row.created);
     }
+    for RowWrite { row, .. } in &writes.sagas {
+        tables.saga_ids.insert(row.body.id.clone(), row.created);
+        let was = tables.sagas.insert(row.created, row.clone());
+        let ended = was
+            .and_then(|was| was.due)
+            .filter(|due| row.due != Some(*due));
+        tables
+            .dues
+            .retain(|timer| Some(timer.0) != ended || timer.1 != row.created);
+    }
     for RowWrite { row, .. } in &writes.callbacks {
         let was = tables.callbacks.insert(row.created, row.clone());
         let ended = was
@@ -386,7 +400,8 @@ pub(crate) async fn due_rows(
 ) -> Result<At<Vec<DueRow>>, Fault> {
     let mut due = world.store.due_rows(until, limit).await?;
     if world.planted == Some(Planted::ForgottenOrders) {
-        due.rows.retain(|row| matches!(row, DueRow::Callback(_)));
+        due.rows
+            .retain(|row| matches!(row, DueRow::Callback(_) | DueRow::Saga(_)));
     }
     Ok(due)
 }

@@ -1,4 +1,5 @@
-//! The simulated providers: one of payment and one of delivery, outside of all nodes.
+//! The simulated providers: one of payment, one of delivery, and anybody's services, outside of all
+//! nodes.
 //!
 //! They have a truth of their own, a ledger by key, and know nothing of the engine's. What is sent
 //! to them arrives at once, later, much later or never; an effect happens once per key, whenever
@@ -27,6 +28,7 @@ mod delivery;
 mod gateway;
 mod payment;
 mod post;
+mod service;
 
 pub(crate) use gateway::SimGateway;
 pub(crate) use payment::Standing;
@@ -55,6 +57,7 @@ type Later = Vec<(Duration, Happening)>;
 struct State {
     payment: payment::Ledger,
     delivery: delivery::Ledger,
+    services: service::Ledger,
     queue: BTreeMap<(Duration, u64), Happening>,
     numbered: u64,
     down_until: BTreeMap<&'static str, Duration>,
@@ -72,16 +75,16 @@ fn ms(millis: u64) -> Duration {
 }
 
 /// Which provider a call goes to.
-const fn called(call: &Call) -> Sender {
+const fn called(call: &Call) -> &'static str {
     match call {
         Call::Charge { .. }
         | Call::AskCharge { .. }
         | Call::Refund { .. }
-        | Call::AskRefund { .. } => Sender::Payment,
-        Call::Deliver { .. }
-        | Call::AskDelivery { .. }
-        | Call::CancelDelivery { .. }
-        | Call::Step { .. } => Sender::Delivery,
+        | Call::AskRefund { .. } => Sender::Payment.name(),
+        Call::Deliver { .. } | Call::AskDelivery { .. } | Call::CancelDelivery { .. } => {
+            Sender::Delivery.name()
+        }
+        Call::Step { .. } => "services",
     }
 }
 
@@ -102,9 +105,9 @@ impl Providers {
     }
 
     /// Whether a provider is down now; it may go down just now.
-    fn is_down(&self, world: &World, which: Sender) -> bool {
+    fn is_down(&self, world: &World, which: &'static str) -> bool {
         let now = world.mono();
-        let until = self.state.lock().down_until.get(which.name()).copied();
+        let until = self.state.lock().down_until.get(which).copied();
         if until.is_some_and(|until| now < until) {
             return true;
         }
@@ -113,7 +116,7 @@ impl Providers {
             let longest = [900, 6_000, 40_000][world.any(3)];
             let down = ms(world.dice(|dice| dice.range(50, longest)));
             let mut state = self.state.lock();
-            state.down_until.insert(which.name(), now + down);
+            state.down_until.insert(which, now + down);
         }
         falls
     }
@@ -121,6 +124,11 @@ impl Providers {
     /// How an effect stands at the payment provider, as a person hears it on the telephone.
     pub(crate) fn refund_stands(&self, key: &str) -> Standing {
         self.state.lock().payment.refund_stands(key)
+    }
+
+    /// A person at a service lifts its refusal of a key.
+    pub(crate) fn lift(&self, key: &str) {
+        self.state.lock().services.lift(key);
     }
 
     /// A person pays money back by another way than the provider's.
@@ -228,7 +236,7 @@ impl Providers {
             Call::Deliver { key, order, .. } => state.delivery.deliver(world, (key, order)),
             Call::AskDelivery { key } => (state.delivery.ask(key), Vec::new()),
             Call::CancelDelivery { delivery, .. } => state.delivery.cancel(world, delivery),
-            Call::Step { .. } => (Reply::Done, Vec::new()),
+            Call::Step { key, .. } => (state.services.step(world, key), Vec::new()),
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::node::Node;
 use crate::planted::Planted;
 use crate::probe;
 use crate::provider;
-use crate::workload::{Shop, administer, buy, keep_desk, keep_stock, open_shop};
+use crate::workload::{Shop, administer, buy, keep_desk, keep_stock, open_shop, travel};
 use crate::world::World;
 use evenkeel_engine::Threads;
 use evenkeel_rules::time::Millis;
@@ -128,6 +128,7 @@ async fn simulate(seed: u64, options: &Options) -> SeedReport {
         let buyer = buy(client(&mut rng), shop.clone(), number, rng.u32(26..46));
         work.push(clock::spawn(buyer));
     }
+    work.push(clock::spawn(travel(client(&mut rng), rng.u32(3..9))));
     let mut patience = Duration::from_secs(60);
     while work.iter().any(|task| !task.is_finished()) && patience > Duration::ZERO {
         clock::sleep(Duration::from_millis(100)).await;

@@ -18,9 +18,11 @@ use evenkeel_rules::time::{LogTime, Millis};
 mod buyer;
 mod desk;
 mod staff;
+mod trips;
 pub(crate) use buyer::buy;
 pub(crate) use desk::{decide_all, keep_desk};
 pub(crate) use staff::{administer, keep_stock, open_shop};
+pub(crate) use trips::travel;
 
 /// What there is to buy.
 #[derive(Debug, Clone)]

@@ -61,6 +61,8 @@ planted! {
     confirming_without_capture_is_caught ConfirmWithoutCapture,
     a_callback_answered_before_it_is_stored_is_caught CallbackBeforeStored,
     a_watch_that_is_forgotten_is_caught ForgottenWatch,
+    undoing_recorded_steps_of_a_saga_only_is_caught RecordedSagaStepsOnly,
+    an_undoing_that_nobody_asked_for_is_caught UndoneUnasked,
     a_recall_that_came_too_late_is_caught RecallTooLate,
 }
 

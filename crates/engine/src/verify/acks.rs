@@ -202,6 +202,7 @@ fn does(method: &str, route: &str) -> Option<&'static [Event]> {
         ("POST", "orders") => &[Event::OrderCreated],
         ("POST", "cancel") => &[Event::CancelRequested, Event::OrderCancelled],
         ("POST", "refunds") => &[Event::RefundRequested],
+        ("POST", "sagas") => &[Event::SagaStarted],
         ("POST", "returns") => &[Event::OrderReturned],
         ("POST", "approve" | "reject") => &[Event::OrderResolved],
         ("POST", "tokens") => &[Event::TokenCreated],

@@ -10,11 +10,11 @@ use super::fold::{Fold, wrong};
 use super::holds::state_after;
 use super::report::{Book, Draft, Invariant, Kind, Subject};
 use crate::chain::{Entry, EntryEvent, hex};
-use crate::commit::{Name, hold_name, order_name};
+use crate::commit::{Name, hold_name, order_name, saga_name};
 use crate::port::{Head, Map, Place};
 use evenkeel_rules::event::{Aggregate, Kind as Event};
 use evenkeel_rules::hold::State;
-use evenkeel_rules::ids::{HoldId, OrderId, SkuId};
+use evenkeel_rules::ids::{HoldId, OrderId, SagaId, SkuId};
 use evenkeel_rules::order::Status;
 use serde_json::json;
 
@@ -227,10 +227,10 @@ fn about(kind: Event, id: &str) -> Option<Name> {
     match kind.aggregate() {
         Aggregate::Hold => HoldId::new(id).ok().map(|id| hold_name(&id)),
         Aggregate::Order => OrderId::new(id).ok().map(|id| order_name(&id)),
+        Aggregate::Saga => SagaId::new(id).ok().map(|id| saga_name(&id)),
         Aggregate::Sku
         | Aggregate::Stock
         | Aggregate::Token
-        | Aggregate::Saga
         | Aggregate::Callback
         | Aggregate::Private => None,
     }
@@ -264,6 +264,7 @@ fn lost(told: &Told, position: u64) -> Draft {
     let of = told.intent().map(Event::aggregate);
     let subject = match (&told.id, told.scoped.or(told.open)) {
         (Some(id), _) if of == Some(Aggregate::Hold) => Subject::new("hold", id),
+        (Some(id), _) if of == Some(Aggregate::Saga) => Subject::new("saga", id),
         (Some(id), _) if asked(told).is_some() => Subject::new("order", id),
         (_, Some(name)) => Subject::new("key", hex(&name)),
         _ => Subject::new("answer", told.line),

@@ -265,7 +265,11 @@ pub fn retry(asked: Asked<'_>, now: LogTime) -> Result<Decision, Rejection> {
     let journey = asked.admit()?;
     let run = journey.run.retry(now);
     let run = run.map_err(|_| journey.illegal(State::Running))?;
-    Ok(journey.decided(crate::event::Kind::SagaRetried, run, None))
+    // What was refused is asked again: from now on it may run.
+    let again = !run.back && run.state == State::Running;
+    let mark = again.then_some((run.step, Mark::Open));
+    let mark = mark.filter(|(step, _)| journey.mark(*step) == Mark::Refused);
+    Ok(journey.decided(crate::event::Kind::SagaRetried, run, mark))
 }
 
 /// Has a running or stuck saga undone: all of it that may have run. Not possible behind the pivot,

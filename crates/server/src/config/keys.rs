@@ -10,8 +10,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use super::{Allowed, Config};
 use super::providers::{secrets, secrets_in, url};
+use super::{Allowed, Config};
 
 /// The largest integer that a JSON client can be trusted to read back.
 const INTEGER_MAX: u64 = (1 << 53) - 1;

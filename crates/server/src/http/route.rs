@@ -46,10 +46,9 @@ pub(crate) const SEEING_REVIEWS: &[Role] =
 pub(crate) const OPERATING: &[Role] = &[Role::Operator, Role::Admin];
 /// Those who may look behind the scenes.
 pub(crate) const WATCHING: &[Role] = &[Role::Operator, Role::Admin, Role::Auditor];
+/// Those who may look at sagas.
+pub(crate) const SEEING_SAGAS: &[Role] = &[Role::Shop, Role::Operator, Role::Admin, Role::Auditor];
 /// Those who make and revoke tokens.
-pub(crate) const SEEING_SAGAS: &[Role] =
-    &[Role::Shop, Role::Operator, Role::Admin, Role::Auditor];
-/// Who keeps tokens.
 pub(crate) const KEEPING_TOKENS: &[Role] = &[Role::Admin];
 
 /// JSON, as `Accept` may name it.

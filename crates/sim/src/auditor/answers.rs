@@ -81,9 +81,11 @@ fn tells(effect: &Effect, model: &Model, (event, position): (&Event, u64)) -> bo
         Effect::Token(row) => row.version == event.version && value(&row.token) == event.data,
         // Who lives is bookkeeping: nobody is told but the node.
         Effect::Lease { .. } => true,
-        Effect::Order(_) | Effect::Callback { .. } | Effect::Erased(_) | Effect::Tried => {
-            said::tells(effect, model, (event, position))
-        }
+        Effect::Order(_)
+        | Effect::Saga(_)
+        | Effect::Callback { .. }
+        | Effect::Erased(_)
+        | Effect::Tried => said::tells(effect, model, (event, position)),
     }
 }
 

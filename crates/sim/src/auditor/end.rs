@@ -29,12 +29,13 @@ pub(super) fn compare_all(model: &mut Model, tables: &Tables, found: &mut Found)
             .filter(|name| name.starts_with(&prefix))
             .count()
     };
-    let folded = ["hold", "sku", "token", "order", "callback"].map(of);
+    let folded = ["hold", "sku", "token", "order", "saga", "callback"].map(of);
     let stored = [
         tables.holds.len(),
         tables.skus.len(),
         tables.tokens.len(),
         tables.orders.len(),
+        tables.sagas.len(),
         tables.callbacks.len(),
     ];
     if folded != stored {
@@ -46,6 +47,7 @@ pub(super) fn compare_all(model: &mut Model, tables: &Tables, found: &mut Found)
     compare_timers(model, tables, found);
     compare_money(model, found);
     compare_units(model, found);
+    model.compare_services(found);
 }
 
 /// Every order is over, and its money is what it owes and what the provider has, to the cent.
@@ -149,9 +151,9 @@ fn compare_names(model: &Model, tables: &Tables, found: &mut Found) {
         found.push(("I6", what));
     }
     let ids = tables.names.len() - stands.len();
-    let made = model.holds.len() + model.orders.len();
+    let made = model.holds.len() + model.orders.len() + model.sagas.len();
     if ids != made {
-        let what = format!("{ids} ids are known for {made} holds and orders");
+        let what = format!("{ids} ids are known for {made} holds, orders and sagas");
         found.push(("I6", what));
     }
 }

@@ -9,6 +9,7 @@ use super::Found;
 use super::holds::{HoldModel, Moved};
 use super::model::{Event, Model, Stream, text};
 use super::orders::{self, OrderModel, Scene};
+use super::sagas;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -24,6 +25,7 @@ pub(super) fn may_follow(before: Option<&str>, next: &str) -> bool {
             "token.created",
             "order.created",
             "order.rejected",
+            "saga.started",
             "callback.stored",
             "private.erased",
         ]
@@ -41,6 +43,8 @@ pub(super) fn may_follow(before: Option<&str>, next: &str) -> bool {
         Some(before) if aggregate(before) == "order" => {
             before != "order.rejected" && !["order.created", "order.rejected"].contains(&next)
         }
+        // Nor in a saga: what may become of it is looked at there.
+        Some(before) if aggregate(before) == "saga" => next != "saga.started",
         Some("token.created") => next == "token.revoked",
         Some(_) => false,
     }
@@ -52,8 +56,11 @@ pub(super) fn aggregate(kind: &str) -> &'static str {
         "sku.created" | "sku.updated" => "sku",
         "stock.received" | "stock.adjusted" => "stock",
         "token.created" | "token.revoked" => "token",
+        // Three of this name are an order's.
+        "saga.unknown" | "saga.completed" | "saga.stuck" => "order",
         _ => match kind.split_once('.').map(|(word, _)| word) {
-            Some("order" | "payment" | "delivery" | "saga") => "order",
+            Some("order" | "payment" | "delivery") => "order",
+            Some("saga") => "saga",
             Some("callback") => "callback",
             Some("private") => "private",
             _ => "hold",
@@ -66,6 +73,7 @@ pub(super) fn aggregate(kind: &str) -> &'static str {
 pub(super) fn folded(before: Option<&Value>, event: &Event) -> Value {
     match (before, aggregate(&event.kind)) {
         (_, "order") => Value::Null,
+        (before, "saga") => sagas::folded(before, event),
         (Some(before), "callback") => {
             let mut data = before.clone();
             for name in ["state", "why"] {
@@ -156,7 +164,7 @@ impl Model {
         }
     }
 
-    /// What is not over yet of orders and callbacks.
+    /// What is not over yet of orders, sagas and callbacks.
     pub(super) fn unfinished(&self) -> Option<String> {
         let orders = self.orders.iter();
         let mut open = orders.filter_map(|(id, order)| {
@@ -172,6 +180,8 @@ impl Model {
             let found = all.find(waits);
             found.map(|(name, _)| format!("{name} waits to be taken in"))
         };
-        open.next().or_else(waits)
+        open.next()
+            .or_else(|| self.unfinished_saga())
+            .or_else(waits)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::answers::Attempt;
 use super::model::{Model, text};
-use super::said;
+use super::{sagas, said};
 use evenkeel_engine::commit::{Command, Rejection};
 use evenkeel_rules::{hold, stock};
 
@@ -40,6 +40,9 @@ pub(super) fn is_missing(
             position,
             model,
         ),
+        (Rejection::Saga(rejection), command) => {
+            sagas::is_true(rejection, command, position, model)
+        }
         _ => None,
     }
 }

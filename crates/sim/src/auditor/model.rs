@@ -8,6 +8,7 @@ use super::Found;
 use super::holds::{self, HoldModel, Moved};
 use super::lives::{aggregate, folded, may_follow};
 use super::orders::OrderModel;
+use super::sagas;
 use super::truth::Truth;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -55,6 +56,7 @@ pub(super) struct Model {
     pub(super) streams: BTreeMap<String, Stream>,
     pub(super) holds: BTreeMap<String, HoldModel>,
     pub(super) orders: BTreeMap<String, OrderModel>,
+    pub(super) sagas: BTreeMap<String, sagas::History>,
     pub(super) truth: Truth,
     /// Callbacks that were stored as genuine, by sender, provider and id.
     pub(super) callbacks: BTreeSet<String>,
@@ -258,6 +260,9 @@ impl Model {
             if let Some(id) = event.stream.strip_prefix("order:") {
                 self.order((id, &event), at, &mut moved, found);
             }
+            if let Some(id) = event.stream.strip_prefix("saga:") {
+                self.saga((id, &event), position, found);
+            }
             if event.kind == "callback.stored" {
                 self.stored(&event, found);
             }
@@ -289,7 +294,7 @@ impl Model {
             found.push(("I7", what));
         }
         let created = before.map_or(position, |before| before.created);
-        if aggregate(&event.kind) != "order" {
+        if !["order", "saga"].contains(&aggregate(&event.kind)) {
             self.transitions.insert((kind, event.kind.clone()));
         }
         self.touched.0.insert(stream.clone());

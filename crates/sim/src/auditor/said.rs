@@ -31,6 +31,14 @@ pub(super) fn tells(effect: &Effect, model: &Model, (event, position): (&Event, 
                 && row.last == position
                 && tells_order(row, model, position)
         }
+        Effect::Saga(row) => {
+            let known = model.saga_at(row.body.id.as_str(), position);
+            event.stream == format!("saga:{}", row.body.id)
+                && row.last == position
+                && known.is_some_and(|(_, version, data)| {
+                    *version == row.version && value(&row.body) == *data
+                })
+        }
         Effect::Callback { row, .. } => {
             event.kind == "callback.stored"
                 && row.created == position
@@ -90,6 +98,14 @@ pub(super) fn fulfils(command: &Command, row: &Row) -> bool {
         }
         Command::ReturnOrder { id, .. } => wrote(id.as_str(), &["order.returned"]),
         Command::ResolveOrder { id, .. } => wrote(id.as_str(), &["order.review_closed"]),
+        Command::StartSaga { ask, .. } => row.events.last().is_some_and(|event| {
+            let data = &event.data;
+            event.kind == "saga.started"
+                && text(data, "id") == ask.id.as_str()
+                && data["steps"] == value(&ask.steps)
+        }),
+        Command::RetrySaga { id, .. } => wrote_saga(row, id.as_str(), "saga.retried"),
+        Command::CompensateSaga { id, .. } => wrote_saga(row, id.as_str(), "saga.turned"),
         // What contradicts may have the provider asked again, which its order notes behind it.
         Command::StoreCallback(received) => row.events.first().is_some_and(|event| {
             event.kind == "callback.stored" && is_callback(received, &event.data)
@@ -99,6 +115,11 @@ pub(super) fn fulfils(command: &Command, row: &Row) -> bool {
         }),
         _ => false,
     }
+}
+
+fn wrote_saga(row: &Row, id: &str, kind: &str) -> bool {
+    let mut events = row.events.iter();
+    events.any(|event| event.stream == format!("saga:{id}") && event.kind == kind)
 }
 
 fn is_callback(received: &Received, data: &Value) -> bool {

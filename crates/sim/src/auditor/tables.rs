@@ -4,7 +4,7 @@ use super::Found;
 use super::model::{Model, Place, Stream};
 use super::orders;
 use evenkeel_engine::store::memory::Tables;
-use evenkeel_rules::ids::{HoldId, LocationId, OrderId, SkuId, TokenId};
+use evenkeel_rules::ids::{HoldId, LocationId, OrderId, SagaId, SkuId, TokenId};
 use serde_json::Value;
 
 fn value(row: &impl serde::Serialize) -> Value {
@@ -45,6 +45,7 @@ pub(super) fn compare_stream(model: &Model, tables: &Tables, stream: &str, found
         "stock" => stock_is(tables, id, fold),
         "token" => token_is(tables, id, fold),
         "order" => order_is(model, tables, (id, fold), found),
+        "saga" => saga_is(tables, (id, fold), found),
         "callback" => callback_is(tables, id, fold),
         // An erasure leaves no row.
         "private" => true,
@@ -109,6 +110,29 @@ fn order_is(
     }
     let numbers = (row.created, row.last, row.version);
     numbers == (fold.created, fold.last, fold.version) && value(&row.body) == order.data
+}
+
+fn saga_is(tables: &Tables, (id, fold): (&str, &Stream), found: &mut Found) -> bool {
+    let of = SagaId::new(id).expect("the engine wrote a well-formed id");
+    let created = tables.saga_ids.get(&of);
+    let Some(row) = created.and_then(|created| tables.sagas.get(created)) else {
+        return false;
+    };
+    let timed = row
+        .due
+        .is_some_and(|due| tables.dues.contains(&(due, row.created)));
+    let state = fold.data["run"]["state"].as_str().unwrap_or("");
+    if ["running", "compensating"].contains(&state) && !timed {
+        found.push(("I18", format!("saga {id} needs a call and has no timer")));
+    }
+    if row.flagged != (state == "stuck") {
+        found.push((
+            "I13",
+            format!("saga {id} is {state}, flagged: {}", row.flagged),
+        ));
+    }
+    let numbers = (row.created, row.last, row.version);
+    numbers == (fold.created, fold.last, fold.version) && value(&row.body) == fold.data
 }
 
 fn callback_is(tables: &Tables, id: &str, fold: &Stream) -> bool {

@@ -4,7 +4,7 @@
 //! each order are compared with these, to the cent.
 
 use super::Found;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Something that happened at a provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +49,16 @@ pub enum Fact {
         /// Where it is, as `IN_TRANSIT`.
         status: &'static str,
     },
+    /// A step of a saga ran.
+    StepRan {
+        /// The effect's key.
+        key: String,
+    },
+    /// Whatever a step of a saga did was undone.
+    StepUndone {
+        /// The key of the step.
+        key: String,
+    },
 }
 
 /// One order's money at the provider.
@@ -69,6 +79,10 @@ pub(super) struct Truth {
     effects: BTreeMap<String, u32>,
     /// Where each order's parcel is.
     parcels: BTreeMap<String, (String, &'static str)>,
+    /// Steps of sagas that ran.
+    ran: BTreeSet<String>,
+    /// Steps of sagas that were undone: which of all it was.
+    undone: BTreeMap<String, u64>,
 }
 
 impl Truth {
@@ -98,6 +112,18 @@ impl Truth {
                     let what = format!("more went back of {charge} than was taken");
                     found.push(("I10", what));
                 }
+            }
+            Fact::StepRan { key } => {
+                self.once(key, found);
+                if self.undone.contains_key(key) {
+                    found.push(("I13", format!("{key} ran after it was undone")));
+                }
+                self.ran.insert(key.clone());
+            }
+            Fact::StepUndone { key } => {
+                self.once(&format!("{key}/undo"), found);
+                let number = self.undone.len() as u64;
+                self.undone.insert(key.clone(), number);
             }
             Fact::PaidByHand { order, amount } => {
                 self.accounts.entry(order.clone()).or_default().by_hand += amount;
@@ -138,6 +164,21 @@ impl Truth {
             let back: i64 = account.back.values().sum();
             (taken, back + account.by_hand)
         })
+    }
+
+    /// Whether a step of a saga ran.
+    pub(super) fn ran(&self, key: &str) -> bool {
+        self.ran.contains(key)
+    }
+
+    /// When a step of a saga was undone, among all that were.
+    pub(super) fn undone(&self, key: &str) -> Option<u64> {
+        self.undone.get(key).copied()
+    }
+
+    /// Every step that ran.
+    pub(super) fn steps(&self) -> impl Iterator<Item = &String> {
+        self.ran.iter()
     }
 
     /// Where an order's parcel is.

@@ -47,6 +47,11 @@ fn has_ended(world: &World, key: &str) -> bool {
     })
 }
 
+/// Whether a call is a step of a saga, or the undoing of one.
+fn is_step(call: &Call, undo: bool) -> bool {
+    matches!(call, Call::Step { key, .. } if key.ends_with("/undo") == undo)
+}
+
 /// What the engine is told of a reply.
 pub(crate) fn replied(world: &World, call: &Call, reply: Reply) -> Reply {
     let Some(bug) = world.planted else {
@@ -95,6 +100,14 @@ pub(crate) fn replied(world: &World, call: &Call, reply: Reply) -> Reply {
             },
             _ => Reply::Refused { code },
         },
+        (Planted::RecordedSagaStepsOnly, None, Reply::Unknown) if is_step(call, false) => {
+            Reply::Refused { code: None }
+        }
+        (Planted::UndoneUnasked, None, Reply::Unknown | Reply::NotSent { .. })
+            if is_step(call, true) =>
+        {
+            Reply::Done
+        }
         (_, _, reply) => reply,
     }
 }

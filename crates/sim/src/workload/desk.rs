@@ -6,7 +6,7 @@
 //! be paid by another way it pays so.
 
 use super::buyer::{PRICE, euros};
-use super::{Asked, Who, quantity, request};
+use super::{Asked, Who, quantity, request, trips};
 use crate::client::{Client, Patience};
 use crate::provider::Standing;
 use evenkeel_engine::commit::Command;
@@ -108,6 +108,7 @@ async fn forget(client: &mut Client, number: u32) {
 
 /// Decides everything that waits for a person; some of it only, if somebody may come again.
 pub(crate) async fn decide_all(client: &mut Client, key: &str, some: bool) {
+    trips::mend_all(client, &format!("{key}-saga"), some).await;
     let rows: Vec<OrderRow> = client.world.store.edit(|tables| {
         let all = tables.orders.values();
         all.filter(|row| row.flagged).cloned().collect()

@@ -291,6 +291,13 @@ fn a_person_may_turn_a_saga_until_the_pivot_may_run() {
         Some(turn),
         "what was refused is not undone"
     );
+    let again = retry(asked(&stuck), at(3)).expect("it is stuck").journey;
+    let turned = compensate(asked(&again), at(4)).expect("there is no pivot");
+    let turn = Turn {
+        step: 1,
+        undo: true,
+    };
+    assert_eq!(turned.journey.turn(), Some(turn), "it was asked since");
 }
 
 #[test]

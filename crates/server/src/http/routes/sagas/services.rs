@@ -5,9 +5,9 @@ use crate::http::call::{Act, Answer, Call};
 use crate::http::head::REPLAYED;
 use crate::http::problem::{Code, Problem};
 use crate::http::query::Spot;
+use crate::http::refusal::Named;
 use crate::http::routes::holds::{SCAN_MAX, SCAN_STEP};
 use crate::http::routes::{Writer, reason, writer};
-use crate::http::refusal::Named;
 use crate::http::{Api, refusal, render};
 use evenkeel_engine::commit::{Command, Effect};
 use evenkeel_engine::port::SagaRow;
@@ -107,7 +107,9 @@ async fn on(
     } else {
         Command::CompensateSaga { id, reason }
     };
-    Left::of(api, writer.ask(api, command).await)?.told(api).await
+    Left::of(api, writer.ask(api, command).await)?
+        .told(api)
+        .await
 }
 
 /// What a walk over these sagas found: rows, and the place behind the last that was looked at.

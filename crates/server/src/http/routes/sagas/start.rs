@@ -13,9 +13,7 @@ use evenkeel_engine::commit::{Command, Key};
 use evenkeel_engine::gateway::outbound::{Outbound, Why};
 use evenkeel_rules::ids::{SagaId, StepName};
 use evenkeel_rules::saga::Nature;
-use evenkeel_rules::saga::journey::{
-    Ask, GIVE_UP_AFTER, STEPS_MAX, Step, is_reserved, misplaced,
-};
+use evenkeel_rules::saga::journey::{Ask, GIVE_UP_AFTER, STEPS_MAX, Step, is_reserved, misplaced};
 use evenkeel_rules::time::Millis;
 use http::StatusCode;
 use sha2::{Digest, Sha256};
@@ -105,9 +103,9 @@ fn step(fields: &mut Fields<'_, '_>, outbound: &Outbound) -> Option<(Step, Optio
         Ok(_) => Ok(text(value)?.to_owned()),
         Err(Why::Long) => Err("max"),
         Err(Why::Blocked(_)) => Err("blocked"),
-        Err(
-            Why::Syntax | Why::Scheme | Why::Credentials | Why::Host | Why::Port | Why::NoTls,
-        ) => Err("url"),
+        Err(Why::Syntax | Why::Scheme | Why::Credentials | Why::Host | Why::Port | Why::NoTls) => {
+            Err("url")
+        }
     };
     let name = fields.id("name", StepName::new);
     let url = fields.optional("url", place);
