@@ -11,3 +11,4 @@ mod orders;
 mod reference;
 mod reviews;
 mod roles;
+mod sagas;

@@ -125,6 +125,8 @@ const ORDER: &str = "{\"id\":\"o-1\",\"lines\":[{\"sku\":\"lamp\",\"quantity\":1
     \"payment\":{\"method\":\"card\",\"token\":\"tok_ok\"}}";
 const FAR_ORDER: &str = "{\"lines\":[{\"sku\":\"lamp\",\"quantity\":99}],\
     \"payment\":{\"method\":\"card\",\"token\":\"tok_ok\"}}";
+const SAGA: &str = "{\"id\":\"trip-7\",\"steps\":[{\"name\":\"a\",\"url\":\"http://a.example/\",\
+    \"undo_url\":\"http://a.example/undo\",\"body\":[1]}]}";
 const WHY: &str = "{\"reason\":\"tried\"}";
 const BACK: &str = "{\"lines\":[{\"sku\":\"lamp\",\"quantity\":1}],\"restock\":true}";
 
@@ -172,7 +174,11 @@ const TRIES: &[Try] = &[
     ("GET", "/v1/payments/{id}", "o-1", Role::Buyer, None),
     ("GET", "/v1/shipments", "", Role::Buyer, None),
     ("GET", "/v1/shipments/{id}", "o-1", Role::Buyer, None),
+    ("POST", "/v1/sagas", "", Role::Shop, Some(SAGA)),
+    ("POST", "/v1/sagas", "", Role::Shop, Some("{\"steps\":[]}")),
     ("GET", "/v1/sagas", "", Role::Auditor, None),
+    ("GET", "/v1/sagas/{id}", "trip-7", Role::Shop, None),
+    ("POST", "/v1/sagas/{id}/retry", "trip-7", Role::Operator, Some(WHY)),
     ("GET", "/v1/sagas/{id}", "order:o-1", Role::Auditor, None),
     ("GET", "/v1/sagas/{id}", "o-1", Role::Auditor, None),
     ("POST", "/v1/sagas/{id}/retry", "order:o-1", Role::Operator, Some(WHY)),

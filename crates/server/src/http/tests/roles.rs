@@ -10,6 +10,7 @@ const RECEIVE: &str = "{\"quantity\":1,\"reference\":\"po-1\"}";
 /// A buyer may not name a customer, itself included.
 const ORDER: &str = "{\"customer\":\"c-1\",\"lines\":[{\"sku\":\"lamp\",\"quantity\":1}],\
     \"payment\":{\"method\":\"card\",\"token\":\"tok_ok\"}}";
+const SAGA: &str = "{\"steps\":[{\"name\":\"a\",\"url\":\"http://a.example/\"}]}";
 const WHY: &str = "{\"reason\":\"tried\"}";
 const BACK: &str = "{\"lines\":[{\"sku\":\"lamp\",\"quantity\":1}],\"restock\":true}";
 
@@ -120,12 +121,13 @@ const TABLE: &[(&str, &str, Option<&str>, &[Role])] = {
             None,
             &[Buyer, Shop, Operator, Admin, Auditor],
         ),
-        ("GET", "/v1/sagas", None, &[Operator, Admin, Auditor]),
+        ("POST", "/v1/sagas", Some(SAGA), &[Shop, Operator, Admin]),
+        ("GET", "/v1/sagas", None, &[Shop, Operator, Admin, Auditor]),
         (
             "GET",
             "/v1/sagas/order:o-9",
             None,
-            &[Operator, Admin, Auditor],
+            &[Shop, Operator, Admin, Auditor],
         ),
         (
             "POST",

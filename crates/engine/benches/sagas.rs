@@ -1,0 +1,222 @@
+//! Sagas over anybody's services a second, on the SQLite store: three steps each, by HTTP.
+//!
+//! The services are one listener in the same process on loopback, with keep-alive, that answers
+//! every POST with 200 and does nothing. A closed loop: each caller begins a saga with a random id
+//! and key, waits until it is COMPLETED in the store, and begins the next. So a saga is four
+//! commits and three HTTP exchanges, and the figure is what one machine does with both ends of each.
+//!
+//! `cargo bench -p evenkeel-engine --bench sagas -- [--seconds S] [--rounds N] [--callers N]
+//! [--bodies]`
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a benchmark has callers, a service and a stopwatch of its own"
+)]
+
+use evenkeel_engine::chain::hex;
+use evenkeel_engine::clock::{SystemClock, SystemIds};
+use evenkeel_engine::commit::{Command, Key};
+use evenkeel_engine::gateway::http::{HttpGateway, HttpOptions};
+use evenkeel_engine::gateway::outbound::Outbound;
+use evenkeel_engine::port::Ids;
+use evenkeel_engine::store::sqlite::SqliteStore;
+use evenkeel_engine::store::sqlite::names::NamesOptions;
+use evenkeel_engine::{Engine, Options, Ports, Request};
+use evenkeel_rules::ids::{SagaId, StepName, TokenId};
+use evenkeel_rules::saga::journey::{Ask, GIVE_UP_AFTER, Step};
+use evenkeel_rules::saga::{Nature, State};
+use evenkeel_rules::time::Millis;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const BODIES: &str = r#"[{"seat":"12A","class":"second"},{"nights":2},{"amount":12900}]"#;
+
+/// Who waits for the last call of a saga, by its key.
+type Waiting = Arc<Mutex<BTreeMap<String, oneshot::Sender<()>>>>;
+
+/// The value of a header, and how long the body is.
+fn heads(head: &str) -> (Option<&str>, usize) {
+    let (mut key, mut length) = (None, 0);
+    for line in head.lines() {
+        let Some((name, value)) = line.split_once(':') else {
+            continue;
+        };
+        if name.eq_ignore_ascii_case("idempotency-key") {
+            key = Some(value.trim());
+        } else if name.eq_ignore_ascii_case("content-length") {
+            length = value.trim().parse().unwrap_or(0);
+        }
+    }
+    (key, length)
+}
+
+/// Answers every request of one connection.
+async fn serve(mut stream: TcpStream, waiting: Waiting) -> std::io::Result<()> {
+    const YES: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+    stream.set_nodelay(true)?;
+    let mut bytes = Vec::with_capacity(4_096);
+    loop {
+        let end = bytes.windows(4).position(|at| at == b"\r\n\r\n");
+        let whole = end.and_then(|end| {
+            let head = std::str::from_utf8(&bytes[..end]).ok()?;
+            let (key, length) = heads(head);
+            (bytes.len() >= end + 4 + length).then(|| (key.map(str::to_owned), end + 4 + length))
+        });
+        let Some((key, length)) = whole else {
+            if stream.read_buf(&mut bytes).await? == 0 {
+                return Ok(());
+            }
+            continue;
+        };
+        bytes.drain(..length);
+        stream.write_all(YES).await?;
+        let key = key.unwrap_or_default();
+        if let Some(saga) = key.strip_suffix("/pay") {
+            let caller = waiting.lock().expect("nobody panics").remove(saga);
+            if let Some(caller) = caller {
+                drop(caller.send(()));
+            }
+        }
+    }
+}
+
+async fn listen(waiting: Waiting) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(serve(stream, Arc::clone(&waiting)));
+        }
+    });
+    address
+}
+
+async fn open(dir: &Path, services: SocketAddr) -> Engine {
+    let store = SqliteStore::open(dir, &SystemIds, NamesOptions::default());
+    let options = HttpOptions {
+        allow: Outbound::only(&[services.to_string()]).expect("a place"),
+        ..HttpOptions::default()
+    };
+    let gateway = HttpGateway::new(options).expect("nothing is configured");
+    let ports = Ports {
+        store: Arc::new(store.expect("the directory can be opened")),
+        gate: None,
+        gateway: Some(Arc::new(gateway)),
+        clock: Arc::new(SystemClock::new()),
+        ids: Arc::new(SystemIds),
+    };
+    let engine = Engine::start(ports, Options::default()).await;
+    engine.expect("the store answers")
+}
+
+fn start(id: &str, services: SocketAddr, with_bodies: bool) -> Request {
+    let step = |name: &str, nature| Step {
+        name: StepName::new(name).expect("an id"),
+        url: format!("http://{services}/{name}"),
+        undo_url: Some(format!("http://{services}/{name}/undo")),
+        nature,
+        timeout: Millis(2_000),
+    };
+    let steps = vec![
+        step("flight", Nature::Compensatable),
+        step("hotel", Nature::Compensatable),
+        step("pay", Nature::Pivot),
+    ];
+    let ask = Ask {
+        id: SagaId::new(id).expect("an id"),
+        steps,
+        give_up_after: GIVE_UP_AFTER,
+        bodies: with_bodies.then(|| hex(&Sha256::digest(BODIES))),
+    };
+    let bodies = if with_bodies { BODIES } else { "" };
+    let command = Command::StartSaga {
+        ask: Box::new(ask),
+        bodies: bodies.to_owned(),
+    };
+    Request {
+        command,
+        key: Some(Key::new(None, id, &[b"POST /v1/sagas", id.as_bytes()])),
+        actor: TokenId::new("t-bench").expect("an id"),
+        owner: None,
+        expected: None,
+        deadline: None,
+    }
+}
+
+/// One saga from its beginning to its end.
+async fn whole(engine: &Engine, (services, waiting): (SocketAddr, &Waiting), with_bodies: bool) {
+    let number = u128::from_le_bytes(SystemIds.random());
+    let id = format!("trip-{number:032x}");
+    let (caller, called) = oneshot::channel();
+    let mut all = waiting.lock().expect("nobody panics");
+    all.insert(id.clone(), caller);
+    drop(all);
+    let begun = engine.execute(start(&id, services, with_bodies)).await;
+    begun.expect("it is begun");
+    called.await.expect("its last step is called");
+    let id = SagaId::new(&id).expect("an id");
+    loop {
+        let row = engine.store().saga(&id).await.expect("readable").rows;
+        let row = row.expect("it was begun");
+        if row.body.run.state == State::Completed {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+fn argument(name: &str, default: u64) -> u64 {
+    let mut arguments = std::env::args().skip_while(|argument| argument != name);
+    let value = arguments.nth(1).and_then(|value| value.parse().ok());
+    value.unwrap_or(default)
+}
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() {
+    let length = Duration::from_secs(argument("--seconds", 5));
+    let (rounds, callers) = (argument("--rounds", 3), argument("--callers", 512));
+    let with_bodies = std::env::args().any(|argument| argument == "--bodies");
+    let waiting = Waiting::default();
+    let services = listen(Arc::clone(&waiting)).await;
+    let dir = tempfile::tempdir().expect("a directory");
+    let engine = open(dir.path(), services).await;
+    let mut figures = Vec::new();
+    for _ in 0..rounds {
+        let stop = Arc::new(AtomicBool::new(false));
+        let done = Arc::new(AtomicU64::new(0));
+        let mut tasks = tokio::task::JoinSet::new();
+        let begin = Instant::now();
+        for _ in 0..callers {
+            let (engine, waiting) = (engine.clone(), Arc::clone(&waiting));
+            let (stop, done) = (Arc::clone(&stop), Arc::clone(&done));
+            tasks.spawn(async move {
+                while !stop.load(Ordering::Relaxed) {
+                    whole(&engine, (services, &waiting), with_bodies).await;
+                    done.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        tokio::time::sleep(length).await;
+        stop.store(true, Ordering::Relaxed);
+        while tasks.join_next().await.is_some() {}
+        figures.push(done.load(Ordering::Relaxed) as f64 / begin.elapsed().as_secs_f64());
+    }
+    engine.stop().await;
+    figures.sort_by(f64::total_cmp);
+    println!(
+        "sagas of three steps, {callers} callers: {:.0} completed/s ({:.0}-{:.0})",
+        figures[figures.len() / 2],
+        figures[0],
+        figures[figures.len() - 1],
+    );
+}
