@@ -12,6 +12,7 @@ mod lives;
 mod log;
 mod orders;
 mod rows;
+mod sagas;
 mod shop;
 mod site;
 mod trade;

@@ -332,6 +332,9 @@ async fn a_step_is_done_by_its_status_whatever_its_body() {
         (400, no()),
         (404, no()),
         (409, no()),
+        (408, Reply::Unknown),
+        (425, Reply::Unknown),
+        (429, Reply::Unknown),
         (500, Reply::Unknown),
     ] {
         let body = if status == 204 { "" } else { "not JSON" };
