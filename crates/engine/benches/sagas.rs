@@ -158,9 +158,10 @@ async fn whole(engine: &Engine, (services, waiting): (SocketAddr, &Waiting), wit
     let number = u128::from_le_bytes(SystemIds.random());
     let id = format!("trip-{number:032x}");
     let (caller, called) = oneshot::channel();
-    let mut all = waiting.lock().expect("nobody panics");
-    all.insert(id.clone(), caller);
-    drop(all);
+    {
+        let mut all = waiting.lock().expect("nobody panics");
+        all.insert(id.clone(), caller);
+    }
     let begun = engine.execute(start(&id, services, with_bodies)).await;
     begun.expect("it is begun");
     called.await.expect("its last step is called");

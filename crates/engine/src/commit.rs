@@ -7,8 +7,7 @@
 
 use crate::callback::Sender;
 use crate::port::{CallbackRow, HoldRow, OrderRow, PrivateId, SagaRow, SkuRow, TokenRow, Touch};
-use evenkeel_rules::hold::{self, Place, Wanted};
-use evenkeel_rules::idempotency;
+use evenkeel_rules::hold::{Place, Wanted};
 use evenkeel_rules::ids::{
     CustomerId, HoldId, LocationId, OrderId, Reference, RefundId, SagaId, SkuId, TokenId,
 };
@@ -16,14 +15,15 @@ use evenkeel_rules::lease::Leases;
 use evenkeel_rules::money::Money;
 use evenkeel_rules::order::{self, Ask, ReturnLine, Task, Told};
 use evenkeel_rules::saga::journey;
-use evenkeel_rules::sku::{self, Terms};
+use evenkeel_rules::sku::Terms;
 use evenkeel_rules::stock::{self, Balances};
 use evenkeel_rules::time::{LogTime, Millis};
-use evenkeel_rules::token::{self, Role};
-use serde::{Deserialize, Serialize};
+use evenkeel_rules::token::Role;
 
 mod key;
+mod rejection;
 pub use key::{Key, Name, hold_name, hold_of, order_name, saga_name};
+pub use rejection::Rejection;
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -445,55 +445,6 @@ pub enum Outcome {
         /// Where in the log.
         position: u64,
     },
-}
-
-/// Why the rules said no, whichever aggregate it is about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[serde(rename_all = "snake_case")]
-pub enum Rejection {
-    /// About the key.
-    #[error(transparent)]
-    Key(#[from] idempotency::Rejection),
-    /// About a hold.
-    #[error(transparent)]
-    Hold(#[from] hold::Rejection),
-    /// About units.
-    #[error(transparent)]
-    Stock(#[from] stock::Rejection),
-    /// About a catalogue entry.
-    #[error(transparent)]
-    Sku(#[from] sku::Rejection),
-    /// About a token.
-    #[error(transparent)]
-    Token(#[from] token::Rejection),
-    /// About an order.
-    #[error(transparent)]
-    Order(#[from] order::Rejection),
-    /// About a saga over anybody's services.
-    #[error(transparent)]
-    Saga(#[from] journey::Rejection),
-}
-
-impl From<order::Refused> for Rejection {
-    fn from(refused: order::Refused) -> Self {
-        match refused {
-            order::Refused::Order(rejection) => rejection.into(),
-            order::Refused::Hold(rejection) => rejection.into(),
-        }
-    }
-}
-
-impl Rejection {
-    /// Whether the decision can never change, so that it is written with its key and replayed.
-    #[must_use]
-    pub const fn is_final(&self) -> bool {
-        match self {
-            Self::Hold(rejection) => rejection.is_final(),
-            Self::Order(rejection) => rejection.is_final(),
-            Self::Saga(rejection) => rejection.is_final(),
-            Self::Key(_) | Self::Stock(_) | Self::Sku(_) | Self::Token(_) => false,
-        }
-    }
 }
 
 /// When a row's timer is due, or was.

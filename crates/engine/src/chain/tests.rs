@@ -14,11 +14,13 @@ use evenkeel_rules::time::Millis;
 use evenkeel_rules::token::Role;
 
 mod orders;
+mod sagas;
 
 /// One row of each kind of event, as this format writes it, and its hash. A row that differs is
 /// another format: old logs would no longer be read, or hash differently.
 const GOLDEN: &str = include_str!("golden.txt");
 const GOLDEN_ORDERS: &str = include_str!("orders.txt");
+const GOLDEN_SAGAS: &str = include_str!("sagas.txt");
 
 const AT: LogTime = NOW;
 
@@ -249,7 +251,11 @@ async fn the_text_of_every_kind_of_event_is_as_it_always_was() {
     assert!(shown == GOLDEN, "another format:\n{shown}");
     let orders = orders::history().await;
     missing.retain(|kind| !orders.kinds.contains(kind));
+    let sagas = sagas::history().await;
+    missing.retain(|kind| !sagas.kinds.contains(kind));
     assert_eq!(missing, [], "every kind has a row");
+    let shown = sagas.shown;
+    assert!(shown == GOLDEN_SAGAS, "another format:\n{shown}");
     let shown = orders.shown;
     assert!(shown == GOLDEN_ORDERS, "another format:\n{shown}");
 }

@@ -14,6 +14,7 @@ use evenkeel_rules::saga::journey::Report;
 use evenkeel_rules::saga::journey::{Ask, GIVE_UP_AFTER, Journey, Mark, Patch, Step, Told, start};
 use evenkeel_rules::saga::{Nature, Run, State};
 use evenkeel_rules::time::{LogTime, Millis};
+use std::sync::Arc;
 
 /// One saga, written without judging anything.
 struct Scribe {
@@ -244,7 +245,7 @@ async fn a_saga_that_goes_on_after_its_end_or_begins_wrongly_is_named() {
     journey.marks[1] = Mark::Done;
     assert_eq!(Scribe::of(journey).found().await, illegal);
     let mut journey = start(&ask(), false, now()).expect("a fresh id");
-    journey.steps.swap(0, 2);
+    Arc::make_mut(&mut journey.steps).swap(0, 2);
     assert_eq!(Scribe::of(journey).found().await, illegal);
 }
 
@@ -263,7 +264,9 @@ async fn a_sagas_row_that_is_edited_gone_forgotten_or_unnamed_is_named() {
         |row: &mut evenkeel_engine::port::SagaRow| row.version += 1,
         |row: &mut evenkeel_engine::port::SagaRow| row.flagged = true,
         |row: &mut evenkeel_engine::port::SagaRow| row.body.marks[0] = Mark::Undone,
-        |row: &mut evenkeel_engine::port::SagaRow| row.body.steps[0].url.push('x'),
+        |row: &mut evenkeel_engine::port::SagaRow| {
+            Arc::make_mut(&mut row.body.steps)[0].url.push('x');
+        },
     ] {
         let found = Scribe::new().told(Told::Done).found_with(|tables| {
             let mut row = one(tables);

@@ -13,6 +13,7 @@ use crate::ids::{SagaId, StepName};
 use crate::order::Tries;
 use crate::time::{LogTime, Millis};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 mod turn;
 pub use turn::{Due, Report, Told, Turn};
@@ -95,8 +96,8 @@ impl Mark {
 pub struct Journey {
     /// Its id.
     pub id: SagaId,
-    /// Its steps; they never change.
-    pub steps: Vec<Step>,
+    /// Its steps; they never change, so copies share them.
+    pub steps: Arc<[Step]>,
     /// How long a step that can be undone is tried.
     pub give_up_after: Millis,
     /// SHA-256 of the bodies that its steps are sent, in hexadecimal, if any step has one. The
@@ -249,7 +250,7 @@ pub fn start(ask: &Ask, taken: bool, now: LogTime) -> Result<Journey, Rejection>
     Ok(Journey {
         id: ask.id.clone(),
         marks: vec![Mark::Open; ask.steps.len()],
-        steps: ask.steps.clone(),
+        steps: ask.steps.as_slice().into(),
         give_up_after: ask.give_up_after,
         bodies: ask.bodies.clone(),
         run: Run::begin(0, now),

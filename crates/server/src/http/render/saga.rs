@@ -172,7 +172,7 @@ pub(in crate::http) fn journey(row: &SagaRow, updated: LogTime) -> shapes::Saga 
     let live = !run.state.is_ended();
     let step = steps.get(usize::from(run.step)).filter(|_| live);
     let due = row.due.filter(|_| row.body.turn().is_some());
-    let numbered = (0_u8..).zip(steps);
+    let numbered = (0_u8..).zip(steps.iter());
     let shown = numbered.map(|(place, step)| shapes::SagaStep {
         name: step.name.to_string(),
         kind: kind(step.nature),
