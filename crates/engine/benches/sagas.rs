@@ -84,7 +84,7 @@ async fn serve(mut stream: TcpStream, waiting: Waiting) -> std::io::Result<()> {
         if let Some(saga) = key.strip_suffix("/pay") {
             let caller = waiting.lock().expect("nobody panics").remove(saga);
             if let Some(caller) = caller {
-                drop(caller.send(()));
+                let _gone = caller.send(());
             }
         }
     }

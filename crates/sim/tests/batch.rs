@@ -84,6 +84,8 @@ fn each_fault_fires_alone_and_leaves_every_invariant_held() {
         // Looking up an unknown outcome can only fail where an outcome is unknown.
         let with = match kind {
             FaultKind::ResolveUnavailable => "commit_unknown,resolve_unavailable",
+            // Almost nothing is undone unless something was refused.
+            FaultKind::UndoRefused => "step_refused,undo_refused",
             // Only a charge that has failed can be paid after all.
             FaultKind::ChargeRevives => "charge_fails,charge_revives",
             _ => name,

@@ -34,7 +34,7 @@ pub(super) enum Command {
         #[command(flatten)]
         word: Word,
     },
-    /// Undo what a stuck saga has done
+    /// Undo what a saga has done: one of an order must be stuck, another not at its pivot yet
     #[command(after_help = "Example: evenkeel saga compensate order:o-1 --reason unsold")]
     Compensate {
         /// The saga
