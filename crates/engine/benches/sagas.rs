@@ -2,8 +2,9 @@
 //!
 //! The services are one listener in the same process on loopback, with keep-alive, that answers
 //! every POST with 200 and does nothing. A closed loop: each caller begins a saga with a random id
-//! and key, waits until it is COMPLETED in the store, and begins the next. So a saga is four
-//! commits and three HTTP exchanges, and the figure is what one machine does with both ends of each.
+//! and key, waits until its last step is called, and begins the next; the clock stops when every
+//! saga is COMPLETED in the store. So a saga is four commits and three HTTP exchanges, and the
+//! figure is what one machine does with both ends of each.
 //!
 //! `cargo bench -p evenkeel-engine --bench sagas -- [--seconds S] [--rounds N] [--callers N]
 //! [--bodies]`
@@ -17,7 +18,7 @@ use evenkeel_engine::clock::{SystemClock, SystemIds};
 use evenkeel_engine::commit::{Command, Key};
 use evenkeel_engine::gateway::http::{HttpGateway, HttpOptions};
 use evenkeel_engine::gateway::outbound::Outbound;
-use evenkeel_engine::port::Ids;
+use evenkeel_engine::port::{Ids, SagaRow};
 use evenkeel_engine::store::sqlite::SqliteStore;
 use evenkeel_engine::store::sqlite::names::NamesOptions;
 use evenkeel_engine::{Engine, Options, Ports, Request};
@@ -165,14 +166,27 @@ async fn whole(engine: &Engine, (services, waiting): (SocketAddr, &Waiting), wit
     let begun = engine.execute(start(&id, services, with_bodies)).await;
     begun.expect("it is begun");
     called.await.expect("its last step is called");
-    let id = SagaId::new(&id).expect("an id");
+}
+
+/// Waits until every saga that was begun behind a position is completed.
+async fn all_completed(engine: &Engine, behind: u64) {
     loop {
-        let row = engine.store().saga(&id).await.expect("readable").rows;
-        let row = row.expect("it was begun");
-        if row.body.run.state == State::Completed {
+        let (mut before, mut open) = (u64::MAX, 0);
+        loop {
+            let rows = engine.store().sagas(before, 2_000).await;
+            let rows = rows.expect("readable").rows;
+            let Some(last) = rows.last() else { break };
+            before = last.created;
+            let live = |row: &&SagaRow| row.body.run.state != State::Completed;
+            open += rows.iter().filter(live).count();
+            if open > 0 || before <= behind {
+                break;
+            }
+        }
+        if open == 0 {
             return;
         }
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
@@ -196,6 +210,7 @@ async fn main() {
         let stop = Arc::new(AtomicBool::new(false));
         let done = Arc::new(AtomicU64::new(0));
         let mut tasks = tokio::task::JoinSet::new();
+        let behind = engine.head().await.expect("readable").position;
         let begin = Instant::now();
         for _ in 0..callers {
             let (engine, waiting) = (engine.clone(), Arc::clone(&waiting));
@@ -210,6 +225,7 @@ async fn main() {
         tokio::time::sleep(length).await;
         stop.store(true, Ordering::Relaxed);
         while tasks.join_next().await.is_some() {}
+        all_completed(&engine, behind).await;
         figures.push(done.load(Ordering::Relaxed) as f64 / begin.elapsed().as_secs_f64());
     }
     engine.stop().await;

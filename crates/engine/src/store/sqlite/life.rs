@@ -145,15 +145,33 @@ fn flagged_of<T: Live>(conn: &Connection, before: u64, limit: usize) -> Result<V
 
 /// The row of a timer, if it is still due then.
 pub(super) fn due(conn: &Connection, at: Timer) -> Result<Option<DueRow>, Fault> {
-    if let Some(row) = row::<Order>(conn, at.created)? {
-        return Ok((row.due == Some(at.due)).then_some(DueRow::Order(row)));
+    // Most timers are stale by then: a body is read only if it is its row's.
+    if let Some(stands) = stands::<Order>(conn, at)? {
+        return Ok(match stands {
+            true => row(conn, at.created)?.map(DueRow::Order),
+            false => None,
+        });
     }
-    if let Some(row) = row::<Journey>(conn, at.created)? {
-        return Ok((row.due == Some(at.due)).then_some(DueRow::Saga(row)));
+    if let Some(stands) = stands::<Journey>(conn, at)? {
+        return Ok(match stands {
+            true => row(conn, at.created)?.map(DueRow::Saga),
+            false => None,
+        });
     }
-    let row = row::<Callback>(conn, at.created)?;
-    let row = row.filter(|row| row.due == Some(at.due));
+    let row = match stands::<Callback>(conn, at)? {
+        Some(true) => row(conn, at.created)?,
+        Some(false) | None => None,
+    };
     Ok(row.map(DueRow::Callback))
+}
+
+/// Whether a timer is that of its row; nothing if there is no such row.
+fn stands<T: Live>(conn: &Connection, at: Timer) -> Result<Option<bool>, Fault> {
+    let query = format!("SELECT due FROM {} WHERE created = ?1", T::TABLE);
+    rows::one(conn, &query, [sql(at.created)], |row| {
+        let due: Option<i64> = row.get(0).map_err(fault)?;
+        Ok(due == Some(at.due.micros()))
+    })
 }
 
 /// Writes rows, each over the version that it was read at.
