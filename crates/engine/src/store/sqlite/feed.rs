@@ -9,10 +9,10 @@ use super::names::{self, Names};
 use super::rows;
 use super::{Inner, REFUSAL};
 use crate::chain::Entry;
-use crate::commit::{hold_name, order_name};
+use crate::commit::{hold_name, order_name, saga_name};
 use crate::port::Fault;
 use evenkeel_rules::event::{Aggregate, Kind};
-use evenkeel_rules::ids::{HoldId, OrderId};
+use evenkeel_rules::ids::{HoldId, OrderId, SagaId};
 use rusqlite::Connection;
 use std::sync::atomic::Ordering;
 
@@ -31,6 +31,8 @@ fn names_of(entry: &Entry) -> Result<Vec<Named>, Fault> {
             hold_name(&HoldId::new(event.id()).map_err(wrong)?)
         } else if event.kind.begins() && event.kind.aggregate() == Aggregate::Order {
             order_name(&OrderId::new(event.id()).map_err(wrong)?)
+        } else if event.kind == Kind::SagaStarted {
+            saga_name(&SagaId::new(event.id()).map_err(wrong)?)
         } else {
             continue;
         };
