@@ -1,8 +1,8 @@
-//! I12: what the engine wrote for orders and callbacks, it wrote under a lease that nobody had
+//! I12: what the engine wrote for orders, sagas and callbacks, it wrote under a lease that nobody had
 //! taken over.
 //!
-//! A row of the log says under which token it was written; the shard follows from the order or the
-//! callback that it is about. Per shard the tokens never fall. All leases get new tokens when a
+//! A row of the log says under which token it was written; the shard follows from the order, the
+//! saga or the callback that it is about. Per shard the tokens never fall. All leases get new tokens when a
 //! node joins or goes, so a token under which a shard was lost is nobody's any more, whatever the
 //! shard. And no token was written under that was never given, or that the leases in the head row
 //! have fallen behind.
@@ -16,12 +16,13 @@ use super::report::{Book, Draft, Invariant, Kind, Subject};
 use crate::chain::Entry;
 use crate::port::{Fault, Store};
 use evenkeel_rules::event::Aggregate;
+use evenkeel_rules::ids::SagaId;
 use evenkeel_rules::lease::{Leases, SHARDS, shard_of};
 use serde_json::json;
 use std::collections::BTreeMap;
 
 /// What an engine writes under a lease: what came of a call, and a callback that it takes in.
-const LEASED: [&str; 2] = ["saga", "inbox"];
+const LEASED: [&str; 3] = ["saga", "step", "inbox"];
 /// Who asks when an engine asks.
 const ENGINE: &str = "engine";
 
@@ -106,6 +107,11 @@ impl Fold {
             match event.kind.aggregate() {
                 Aggregate::Callback => return event.id().parse().ok(),
                 Aggregate::Order => created = created.or_else(|| self.order_made(event.id())),
+                Aggregate::Saga => {
+                    let fold = SagaId::new(event.id()).ok();
+                    let fold = fold.and_then(|id| self.sagas.get(&id));
+                    created = created.or(fold.map(|fold| fold.stream.created));
+                }
                 Aggregate::Sku
                 | Aggregate::Stock
                 | Aggregate::Hold
