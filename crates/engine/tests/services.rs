@@ -49,7 +49,12 @@ impl Gateway for Services {
         };
         self.calls.lock().push((key.clone(), body.clone()));
         let mut answers = self.answers.lock();
-        let next = answers.get_mut(key).and_then(Vec::pop);
+        let told = answers.get_mut(key);
+        let next = told.and_then(|told| match told.last() {
+            // What was refused stays refused.
+            Some(Reply::Refused { code }) => Some(Reply::Refused { code: code.clone() }),
+            Some(_) | None => told.pop(),
+        });
         next.unwrap_or(Reply::Done)
     }
 }

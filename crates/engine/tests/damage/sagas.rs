@@ -22,6 +22,8 @@ struct Scribe {
     journey: Journey,
     version: u64,
     created: u64,
+    /// What writes its next events.
+    by: &'static str,
 }
 
 fn now() -> LogTime {
@@ -48,10 +50,15 @@ fn ask() -> Ask {
     }
 }
 
-fn row(tables: &mut Tables, (kind, version, previous): (Event, u64, u64), data: &[u8]) -> u64 {
+fn row(
+    tables: &mut Tables,
+    by: &str,
+    (kind, version, previous): (Event, u64, u64),
+    data: &[u8],
+) -> u64 {
     let position = tables.head.position + 1;
     let cause = Cause {
-        kind: "test",
+        kind: by,
         key: None,
         id: "trip-7",
         actor: "engine",
@@ -87,7 +94,7 @@ impl Scribe {
         let site = Memory::new();
         let data = serde_json::to_vec(&journey).expect("plain JSON");
         let created = site.0.edit(|tables| {
-            let position = row(tables, (Event::SagaStarted, 1, 0), &data);
+            let position = row(tables, "test", (Event::SagaStarted, 1, 0), &data);
             let name = saga_name(&journey.id);
             let write = NameWrite {
                 name,
@@ -104,6 +111,7 @@ impl Scribe {
             journey,
             version,
             created,
+            by: "test",
         }
     }
 
@@ -114,7 +122,7 @@ impl Scribe {
         let previous = self.site.0.tables().head.position;
         self.version += 1;
         let told = (kind, self.version, previous);
-        self.site.0.edit(|tables| row(tables, told, &data));
+        self.site.0.edit(|tables| row(tables, self.by, told, &data));
         self.journey = patch.apply(self.journey).expect("one of its steps");
         self
     }
@@ -148,6 +156,7 @@ impl Scribe {
             journey,
             version,
             created,
+            ..
         } = self;
         site.0.edit(|tables| {
             let last = tables.head.position;
@@ -292,4 +301,12 @@ async fn a_sagas_row_that_is_edited_gone_forgotten_or_unnamed_is_named() {
     let found = unnamed.await;
     let expected = named(Invariant::I6, Kind::KeyMissing, "saga trip-7");
     assert!(found.contains(&expected), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_step_that_an_engine_noted_under_no_lease_is_named() {
+    let mut scribe = Scribe::new();
+    scribe.by = "step";
+    let found = scribe.told(Told::Done).found().await;
+    assert_eq!(found, [named(Invariant::I12, Kind::Unfenced, "log 2")]);
 }
