@@ -145,6 +145,9 @@ pub struct RefusalRow {
 /// One (SKU, location).
 pub type Place = (SkuId, LocationId);
 
+/// A customer's share of a SKU that limits it.
+pub type Share = (SkuId, CustomerId);
+
 /// Rows that the warm ledger may hold already.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rows {
@@ -167,6 +170,8 @@ pub struct Touch {
     pub orders: Vec<OrderId>,
     /// Callbacks by the position that stored them.
     pub callbacks: Vec<u64>,
+    /// Shares, whether they exist or not.
+    pub shares: Vec<Share>,
     /// Rows to read in any case.
     pub rows: Rows,
     /// Rows to read only if the head is not where `exact_at` says: the cache holds them.
@@ -196,6 +201,8 @@ pub struct View {
     pub orders: Map<OrderId, Option<OrderRow>>,
     /// Callbacks.
     pub callbacks: Map<u64, Option<CallbackRow>>,
+    /// Counted units of each share; absent means that the customer never had any.
+    pub shares: Map<Share, Option<u64>>,
     /// Catalogue entries.
     pub skus: Map<SkuId, Option<SkuRow>>,
     /// Balances; absent means that the place never had units.
@@ -215,6 +222,7 @@ impl View {
             tokens: Map::default(),
             orders: Map::default(),
             callbacks: Map::default(),
+            shares: Map::default(),
             skus: Map::default(),
             balances: Map::default(),
             front: None,
@@ -267,6 +275,17 @@ pub struct BalanceWrite {
     pub now: Balances,
 }
 
+/// A share to write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShareWrite {
+    /// Which.
+    pub share: Share,
+    /// What must stand there now; nothing for a new row.
+    pub was: Option<u64>,
+    /// Counted units that are to stand there; a row stays when it comes to 0.
+    pub now: u64,
+}
+
 /// A token's row to write.
 #[derive(Debug, Clone)]
 pub struct TokenWrite {
@@ -306,6 +325,8 @@ pub struct Writes {
     pub skus: Vec<SkuWrite>,
     /// Balances.
     pub balances: Vec<BalanceWrite>,
+    /// Customers' shares; only of SKUs that limit them.
+    pub shares: Vec<ShareWrite>,
     /// Tokens.
     pub tokens: Vec<TokenWrite>,
     /// New timers of holds.
@@ -417,6 +438,14 @@ pub trait Store: Send + Sync {
 
     /// Final refusals from a number on, ascending, at most `limit` of them.
     async fn refusals(&self, from: u64, limit: usize) -> Result<At<Vec<RefusalRow>>, Fault>;
+
+    /// Customers' shares behind one of them, in the order of SKU and customer, at most `limit` of
+    /// them, for `verify`.
+    async fn shares(
+        &self,
+        after: Option<&Share>,
+        limit: usize,
+    ) -> Result<At<Vec<(Share, u64)>>, Fault>;
 
     /// Balances whose SKU or location is not listed with it, for `verify`.
     async fn stray_balances(&self) -> Result<At<Vec<(Place, Balances)>>, Fault>;

@@ -14,13 +14,14 @@ use crate::commit::{Command, Commit, Key, Outcome, Rejection, hold_name};
 use crate::ledger::Ledger;
 use crate::port::{
     BATCHES_KEPT, BalanceWrite, BatchId, Fault, Head, HoldRow, HoldWrite, KeyRow, LogRow, Map,
-    Mark, NameWrite, News, Place, Rows, Touch, View, Writes,
+    Mark, NameWrite, News, Place, Rows, Share, Touch, View, Writes,
 };
 use evenkeel_rules::event::Kind;
 use evenkeel_rules::ids::HoldId;
 use evenkeel_rules::stock::{Balances, Move};
 use evenkeel_rules::time::{LogTime, Millis};
 use std::collections::BTreeSet;
+use units::Facts;
 
 mod callbacks;
 mod catalogue;
@@ -29,6 +30,7 @@ mod keys;
 mod leases;
 mod needs;
 pub(crate) mod orders;
+pub(crate) mod shares;
 mod units;
 
 /// What a batch is judged with.
@@ -106,6 +108,7 @@ struct Judge<'a> {
     dirty_holds: Map<u64, usize>,
     dirty_balances: Map<Place, usize>,
     dirty_orders: Map<u64, usize>,
+    dirty_shares: Map<Share, usize>,
     news: News,
 }
 
@@ -146,6 +149,7 @@ impl<'a> Judge<'a> {
             holds: Vec::new(),
             skus: Vec::new(),
             balances: Vec::new(),
+            shares: Vec::new(),
             tokens: Vec::new(),
             timers: Vec::new(),
             orders: Vec::new(),
@@ -167,6 +171,7 @@ impl<'a> Judge<'a> {
             dirty_holds,
             dirty_balances,
             dirty_orders: Map::default(),
+            dirty_shares: Map::default(),
             news,
         }
     }
@@ -237,6 +242,14 @@ impl<'a> Judge<'a> {
                 reason,
             } => self.erase(commit, (customer, texts), reason),
         }
+    }
+
+    /// Accepts a commit that holds' units move in: customers' shares follow the moves.
+    fn accept_facts(&mut self, commit: &Commit, facts: &Facts) -> Result<u64, Stop> {
+        let shares = self.shares_after(facts)?;
+        let position = self.accept(commit, &facts.drafts, &facts.moves)?;
+        self.put_shares(shares);
+        Ok(position)
     }
 
     /// Accepts a commit: its moves are made, its facts get the next position, its key is taken.

@@ -45,6 +45,7 @@ fn hold(state: State) -> Hold {
             quantity: Quantity::new(2).expect("a quantity"),
             confirmed: (state == State::Confirmed).then_some(1),
             released: (state == State::Confirmed).then_some(1),
+            counted: false,
         }],
         placed_at: AT,
         deadline: LogTime::from_micros(AT.micros() + 60_000_000),

@@ -127,6 +127,7 @@ impl Scribe {
                 quantity: Quantity::new(units).expect("a quantity"),
                 confirmed: sold,
                 released: sold.map(|_| 0),
+                counted: false,
             }],
             placed_at: time(0),
             deadline: time(5_000),

@@ -89,7 +89,11 @@ fn a_share_grows_by_what_is_held_and_shrinks_by_what_comes_back() {
             | Operation::TransferOut
             | Operation::TransferIn => 7,
         };
-        assert_eq!(share_after(7, operation, five), Some(after), "{operation:?}");
+        assert_eq!(
+            share_after(7, operation, five),
+            Some(after),
+            "{operation:?}"
+        );
     }
     assert_eq!(share_after(4, Operation::Release, five), None);
     assert_eq!(share_after(u64::MAX, Operation::Hold, five), None);
