@@ -23,7 +23,8 @@ use std::time::Duration;
 
 mod rows;
 pub use rows::{
-    CallbackRow, DueRow, HoldRow, OrderRow, PrivateId, PrivateRow, Row, RowWrite, SkuRow, TokenRow,
+    BalanceWrite, CallbackRow, DueRow, HoldRow, HoldWrite, OrderRow, PrivateId, PrivateRow, Row,
+    RowWrite, ShareWrite, SkuRow, SkuWrite, TokenRow, TokenWrite,
 };
 
 /// A map whose order depends on nothing random.
@@ -242,57 +243,6 @@ impl Head {
     pub fn stamp(&self) -> Option<(u64, BatchId)> {
         self.batches.back().map(|batch| (self.position, *batch))
     }
-}
-
-/// A hold's row to write.
-#[derive(Debug, Clone)]
-pub struct HoldWrite {
-    /// The row.
-    pub row: HoldRow,
-    /// Its hold as JSON, as it stands in the event.
-    pub body: Vec<u8>,
-    /// The version that the row must have now; nothing for a new row.
-    pub was: Option<u64>,
-}
-
-/// A SKU's row to write.
-#[derive(Debug, Clone)]
-pub struct SkuWrite {
-    /// The row.
-    pub row: SkuRow,
-    /// The two versions that the row must have now; nothing for a new row.
-    pub was: Option<(u64, u64)>,
-}
-
-/// Balances to write.
-#[derive(Debug, Clone)]
-pub struct BalanceWrite {
-    /// Which.
-    pub place: Place,
-    /// What must stand there now; nothing for a new row.
-    pub was: Option<Balances>,
-    /// What is to stand there.
-    pub now: Balances,
-}
-
-/// A share to write.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ShareWrite {
-    /// Which.
-    pub share: Share,
-    /// What must stand there now; nothing for a new row.
-    pub was: Option<u64>,
-    /// Counted units that are to stand there; a row stays when it comes to 0.
-    pub now: u64,
-}
-
-/// A token's row to write.
-#[derive(Debug, Clone)]
-pub struct TokenWrite {
-    /// The row.
-    pub row: TokenRow,
-    /// The version that the row must have now; nothing for a new row.
-    pub was: Option<u64>,
 }
 
 /// A name to write: a key or an id, and the position that made it.

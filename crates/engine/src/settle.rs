@@ -21,7 +21,6 @@ use evenkeel_rules::ids::HoldId;
 use evenkeel_rules::stock::{Balances, Move};
 use evenkeel_rules::time::{LogTime, Millis};
 use std::collections::BTreeSet;
-use units::Facts;
 
 mod callbacks;
 mod catalogue;
@@ -242,14 +241,6 @@ impl<'a> Judge<'a> {
                 reason,
             } => self.erase(commit, (customer, texts), reason),
         }
-    }
-
-    /// Accepts a commit that holds' units move in: customers' shares follow the moves.
-    fn accept_facts(&mut self, commit: &Commit, facts: &Facts) -> Result<u64, Stop> {
-        let shares = self.shares_after(facts)?;
-        let position = self.accept(commit, &facts.drafts, &facts.moves)?;
-        self.put_shares(shares);
-        Ok(position)
     }
 
     /// Accepts a commit: its moves are made, its facts get the next position, its key is taken.

@@ -38,6 +38,7 @@ mod orders;
 mod privacy;
 mod report;
 mod rows;
+mod shares;
 mod shelf;
 mod steps;
 mod walk;
@@ -121,6 +122,7 @@ pub async fn verify(store: &dyn Store, inputs: Inputs<'_>) -> Result<Report, Fau
     lives::callbacks(&mut walk, &mut late, &mut to).await?;
     catalogue::tokens(&mut walk, &mut to).await?;
     catalogue::skus(&mut walk, &mut to).await?;
+    shares::compare(&mut walk, &mut to).await?;
     names::settle(store, to.fold, to.book).await?;
     names::refusals(store, to.fold, to.book).await?;
     let micros = |time: LogTime| time.micros();

@@ -17,6 +17,7 @@ mod missing;
 mod model;
 mod orders;
 mod said;
+mod shares;
 mod story;
 mod tables;
 mod truth;

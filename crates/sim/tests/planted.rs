@@ -61,6 +61,7 @@ planted! {
     confirming_without_capture_is_caught ConfirmWithoutCapture,
     a_callback_answered_before_it_is_stored_is_caught CallbackBeforeStored,
     a_watch_that_is_forgotten_is_caught ForgottenWatch,
+    a_share_that_is_not_given_back_is_caught ShareNotGivenBack,
     a_recall_that_came_too_late_is_caught RecallTooLate,
 }
 

@@ -7,6 +7,7 @@
 
 use super::units::Facts;
 use super::{Judge, Stop};
+use crate::commit::Commit;
 use crate::port::{HoldRow, Share, ShareWrite, Touch};
 use evenkeel_rules::hold::{Hold, Line, share_after};
 use evenkeel_rules::ids::HoldId;
@@ -14,6 +15,14 @@ use evenkeel_rules::order::Order;
 use evenkeel_rules::stock::{Move, Operation};
 
 impl Judge<'_> {
+    /// Accepts a commit that holds' units move in: customers' shares follow the moves.
+    pub(super) fn accept_facts(&mut self, commit: &Commit, facts: &Facts) -> Result<u64, Stop> {
+        let shares = self.shares_after(facts)?;
+        let position = self.accept(commit, &facts.drafts, &facts.moves)?;
+        self.put_shares(shares);
+        Ok(position)
+    }
+
     /// Counted units that a customer has of a SKU.
     pub(super) fn share(&self, share: &Share) -> Result<u64, Stop> {
         let touch = || Touch {

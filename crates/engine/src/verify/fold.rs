@@ -11,6 +11,7 @@ use super::names::Of;
 use super::orders::{Orders, RowFold};
 use super::privacy::{self, Secrets};
 use super::report::{Book, Draft, Invariant, Kind as Wrong, Subject};
+use super::shares::Shares;
 use crate::body::StockData;
 use crate::chain::{Entry, EntryEvent};
 use crate::commit::Name;
@@ -103,6 +104,8 @@ pub(super) struct Fold {
     pub(super) time: LogTime,
     pub(super) balances: Map<Place, Balances>,
     pub(super) holds: Holds,
+    /// What customers have of SKUs that limit them.
+    pub(super) shares: Shares,
     pub(super) orders: Orders,
     /// By the position that stored them.
     pub(super) callbacks: BTreeMap<u64, CallbackFold>,
@@ -210,6 +213,9 @@ impl Fold {
             agree &= self.event(entry, event, &mut moves, book);
         }
         self.token(entry, book);
+        for made in &entry.moves {
+            self.share_move(made);
+        }
         self.end_row(entry, book);
         book.checked(Invariant::I2, 1);
         if !agree || moves.next().is_some() {
@@ -385,6 +391,7 @@ impl Fold {
             .and_then(|fold| fold.entry.as_ref());
         let stream = self.advance(before.map(|(stream, _)| *stream), event, book);
         let id = sku.terms.sku.clone();
+        self.shares.put(&id, sku.terms.max_per_customer.is_some());
         self.skus.entry(id).or_default().entry = Some((stream, sku));
         Ok(true)
     }
