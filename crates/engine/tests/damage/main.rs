@@ -12,6 +12,7 @@ mod lives;
 mod log;
 mod orders;
 mod rows;
+mod shares;
 mod shop;
 mod site;
 mod trade;
