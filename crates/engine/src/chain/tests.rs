@@ -190,7 +190,7 @@ fn history() -> Vec<(u64, Commit)> {
     let first = Command::PutSku {
         terms: terms.clone(),
     };
-    (terms.max_per_order, terms.max_per_customer) = (Some(units(5)), Some(units(6)));
+    (terms.max_per_order, terms.max_per_customer) = (Some(units(5)), Some(units(9)));
     terms.sale = Some(Window {
         opens_at: Some(NOW),
         closes_at: None,
