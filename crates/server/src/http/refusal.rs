@@ -88,6 +88,7 @@ fn of_hold(rejection: &hold::Rejection, named: Named<'_>) -> Problem {
         }
         hold::Rejection::SaleNotOpen { .. } => Problem::new(Code::SaleNotOpen),
         hold::Rejection::LimitCustomer { sku, most, has } => {
+            let most = most.get();
             let detail = format!(
                 "One customer may have {most} units of {sku}, held and sold together; \
                  this one has {has}."
