@@ -1,8 +1,8 @@
 //! The catalogue entry of a SKU: name, price, limits and sale window.
 //!
 //! An entry is replaced as a whole by a put. It decides who may hold how much and when
-//! (`max_per_order`, `max_per_customer`, the sale window); how many units there are is the business of
-//! [`crate::stock`].
+//! (`max_per_order`, `max_per_customer`, the sale window); how many units there are is the business
+//! of [`crate::stock`].
 
 use crate::ids::SkuId;
 use crate::money::Money;

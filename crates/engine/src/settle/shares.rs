@@ -2,8 +2,8 @@
 //!
 //! A share is a row of its own, read and written only where a SKU sets `max_per_customer` or a hold
 //! says that its units count. It changes with the moves of a commit, in that commit, whoever makes
-//! them: a place, an expiry by the sweep or for another's sake, a cancel, a return. So it equals the
-//! fold of the log at every position, and `verify` folds it again.
+//! them: a place, an expiry by the sweep or for another's sake, a cancel, a return. So it equals
+//! the fold of the log at every position, and `verify` folds it again.
 
 use super::units::Facts;
 use super::{Judge, Stop};
