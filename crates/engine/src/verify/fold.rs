@@ -104,7 +104,6 @@ pub(super) struct Fold {
     pub(super) time: LogTime,
     pub(super) balances: Map<Place, Balances>,
     pub(super) holds: Holds,
-    /// What customers have of SKUs that limit them.
     pub(super) shares: Shares,
     pub(super) orders: Orders,
     /// By the position that stored them.
@@ -213,9 +212,7 @@ impl Fold {
             agree &= self.event(entry, event, &mut moves, book);
         }
         self.token(entry, book);
-        for made in &entry.moves {
-            self.share_move(made);
-        }
+        entry.moves.iter().for_each(|made| self.share_move(made));
         self.end_row(entry, book);
         book.checked(Invariant::I2, 1);
         if !agree || moves.next().is_some() {
