@@ -21,7 +21,9 @@ use serde_json::json;
 use std::collections::BTreeMap;
 
 /// What an engine writes under a lease: what came of a call, and a callback that it takes in.
-const LEASED: [&str; 2] = ["saga", "inbox"];
+const LEASED: [&str; 2] = ["saga", INBOX];
+/// Who takes callbacks in.
+const INBOX: &str = "inbox";
 /// Who asks when an engine asks.
 const ENGINE: &str = "engine";
 
@@ -99,21 +101,21 @@ impl Fold {
         self.fences.note(shard, token, position);
     }
 
-    /// Where the row was made that a row of the log is about; nothing if that is not known.
+    /// Where the row was made that was looked at when this was written; nothing if that is not
+    /// known: a callback that has to wait may leave its question in the order's story only.
     fn created_of(&self, entry: &Entry) -> Option<u64> {
-        let mut created = None;
-        for event in &entry.events {
-            match event.kind.aggregate() {
-                Aggregate::Callback => return event.id().parse().ok(),
-                Aggregate::Order => created = created.or_else(|| self.order_made(event.id())),
-                Aggregate::Sku
-                | Aggregate::Stock
-                | Aggregate::Hold
-                | Aggregate::Token
-                | Aggregate::Private => (),
-            }
+        let of = if entry.cause.kind == INBOX {
+            Aggregate::Callback
+        } else {
+            Aggregate::Order
+        };
+        let mut events = entry.events.iter();
+        let event = events.find(|event| event.kind.aggregate() == of)?;
+        if of == Aggregate::Callback {
+            event.id().parse().ok()
+        } else {
+            self.order_made(event.id())
         }
-        created
     }
 }
 
