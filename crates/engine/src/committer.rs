@@ -355,6 +355,7 @@ impl Committer {
             touch.orders.extend(wants.orders.iter().cloned());
             touch.sagas.extend(wants.sagas.iter().cloned());
             touch.callbacks.extend(&wants.callbacks);
+            touch.shares.extend(wants.shares.iter().cloned());
             touch.front = touch.front.max(wants.front);
             for sku in &wants.rows.skus {
                 if !skus.contains_key(sku) {
@@ -381,9 +382,14 @@ impl Committer {
             // A commit that was widened asked for the front of an earlier moment.
             touch.front = touch.front.max(Some(clock));
         }
-        let (cached, rows) = skus
+        let (cached, rows): (Vec<SkuId>, _) = skus
             .into_keys()
             .partition(|sku| self.ledger.skus.contains_key(sku));
+        if cached.iter().any(|sku| self.ledger.is_limited(sku)) {
+            let commands = part.iter().map(|waiting| &waiting.commit.command);
+            let shares = commands.flat_map(|command| self.ledger.shares_of(command));
+            touch.shares.extend(shares);
+        }
         (touch.cached.skus, touch.rows.skus) = (cached, rows);
         let held = |place: &Place| self.ledger.balances.contains_key(place);
         let (cached, rows) = places.into_keys().partition(held);
@@ -475,6 +481,7 @@ impl Touch {
         self.orders.extend(more.orders);
         self.sagas.extend(more.sagas);
         self.callbacks.extend(more.callbacks);
+        self.shares.extend(more.shares);
         self.rows.skus.extend(more.rows.skus);
         self.rows.balances.extend(more.rows.balances);
         self.front = self.front.max(more.front);

@@ -11,10 +11,11 @@ use crate::engine::Shared;
 use crate::port::{Fault, Place, Rows, Touch};
 use crate::queue::{Full, Told, Waiting};
 use crate::settle::orders::{add_wants, take_wants};
+use crate::settle::shares::counted_shares;
 use crate::story;
-use evenkeel_rules::hold;
+use evenkeel_rules::hold::{self, Hold};
 use evenkeel_rules::idempotency;
-use evenkeel_rules::ids::{CustomerId, HoldId, SkuId, TokenId};
+use evenkeel_rules::ids::{CustomerId, SkuId, TokenId};
 use evenkeel_rules::time::LogTime;
 use tokio::sync::oneshot;
 
@@ -211,7 +212,10 @@ async fn touch(shared: &Shared, command: &Command) -> Result<Touch, Fault> {
         | Command::Extend { id, .. }
         | Command::Expire { id } => {
             touch.holds.push(id.clone());
-            touch.rows.balances = places_of(shared, id).await?;
+            if let Some(row) = shared.store.hold(id).await?.rows {
+                touch.shares = counted_shares(&row.hold);
+                touch.rows.balances = places_of(row.hold);
+            }
         }
         Command::CreateToken { id, .. } | Command::RevokeToken { id } => {
             touch.tokens.push(id.clone());
@@ -251,10 +255,9 @@ async fn touch(shared: &Shared, command: &Command) -> Result<Touch, Fault> {
 }
 
 /// Where a hold's units are; its lines never change once it is placed.
-async fn places_of(shared: &Shared, id: &HoldId) -> Result<Vec<Place>, Fault> {
-    let row = shared.store.hold(id).await?.rows;
-    let lines = row.into_iter().flat_map(|row| row.hold.lines);
-    Ok(lines.map(|line| (line.sku, line.location)).collect())
+fn places_of(hold: Hold) -> Vec<Place> {
+    let lines = hold.lines.into_iter();
+    lines.map(|line| (line.sku, line.location)).collect()
 }
 
 async fn wait(shared: &Shared, told: oneshot::Receiver<Told>) -> Result<Outcome, Refusal> {

@@ -5,8 +5,10 @@
 //! between, the cache is thrown away and every touched row is read again. Losing it changes speed
 //! and nothing else: a conformance test runs the same history with and without it.
 
-use crate::port::{BatchId, Map, Place, SkuRow, View};
-use evenkeel_rules::ids::SkuId;
+use crate::commit::Command;
+use crate::port::{BatchId, Map, Place, Share, SkuRow, View};
+use evenkeel_rules::hold::Wanted;
+use evenkeel_rules::ids::{CustomerId, SkuId};
 use evenkeel_rules::stock::Balances;
 
 /// Entries after which the cache starts again from nothing.
@@ -47,6 +49,26 @@ impl Ledger {
     /// Stamps the rows as exact at a head: it is locked or was just committed.
     pub(crate) fn stamp(&mut self, stamp: Option<(u64, BatchId)>) {
         self.exact_at = stamp;
+    }
+
+    /// Whether one customer may have only so many units of a SKU, as far as the cache knows.
+    pub(crate) fn is_limited(&self, sku: &SkuId) -> bool {
+        let row = self.skus.get(sku).and_then(Option::as_ref);
+        row.is_some_and(|row| row.sku.terms.max_per_customer.is_some())
+    }
+
+    /// The shares by which a command is judged, as far as the cache knows: what it does not know is
+    /// asked for by the judge.
+    pub(crate) fn shares_of(&self, command: &Command) -> Vec<Share> {
+        let (customer, lines): (&CustomerId, &[Wanted]) = match command {
+            Command::Place(place) => (&place.customer, &place.lines),
+            Command::TakeOrder { ask, .. } if ask.hold.is_none() => (&ask.customer, &ask.lines),
+            _ => return Vec::new(),
+        };
+        let limited = lines.iter().filter(|line| self.is_limited(&line.sku));
+        limited
+            .map(|line| (line.sku.clone(), customer.clone()))
+            .collect()
     }
 
     /// Whether a place has too few units as far as the cache knows: a reason to look at the

@@ -24,8 +24,8 @@ mod around;
 mod rows;
 pub use around::{Clock, Ids, News, StockGate};
 pub use rows::{
-    CallbackRow, DueRow, HoldRow, OrderRow, PrivateId, PrivateRow, Row, RowWrite, SagaRow, SkuRow,
-    TokenRow,
+    BalanceWrite, CallbackRow, DueRow, HoldRow, HoldWrite, OrderRow, PrivateId, PrivateRow, Row,
+    RowWrite, SagaRow, ShareWrite, SkuRow, SkuWrite, TokenRow, TokenWrite,
 };
 
 /// A map whose order depends on nothing random.
@@ -147,6 +147,9 @@ pub struct RefusalRow {
 /// One (SKU, location).
 pub type Place = (SkuId, LocationId);
 
+/// A customer's share of a SKU that limits it.
+pub type Share = (SkuId, CustomerId);
+
 /// Rows that the warm ledger may hold already.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rows {
@@ -171,6 +174,8 @@ pub struct Touch {
     pub sagas: Vec<SagaId>,
     /// Callbacks by the position that stored them.
     pub callbacks: Vec<u64>,
+    /// Shares, whether they exist or not.
+    pub shares: Vec<Share>,
     /// Rows to read in any case.
     pub rows: Rows,
     /// Rows to read only if the head is not where `exact_at` says: the cache holds them.
@@ -202,6 +207,8 @@ pub struct View {
     pub sagas: Map<SagaId, Option<SagaRow>>,
     /// Callbacks.
     pub callbacks: Map<u64, Option<CallbackRow>>,
+    /// Counted units of each share; absent means that the customer never had any.
+    pub shares: Map<Share, Option<u64>>,
     /// Catalogue entries.
     pub skus: Map<SkuId, Option<SkuRow>>,
     /// Balances; absent means that the place never had units.
@@ -222,6 +229,7 @@ impl View {
             orders: Map::default(),
             sagas: Map::default(),
             callbacks: Map::default(),
+            shares: Map::default(),
             skus: Map::default(),
             balances: Map::default(),
             front: None,
@@ -241,46 +249,6 @@ impl Head {
     pub fn stamp(&self) -> Option<(u64, BatchId)> {
         self.batches.back().map(|batch| (self.position, *batch))
     }
-}
-
-/// A hold's row to write.
-#[derive(Debug, Clone)]
-pub struct HoldWrite {
-    /// The row.
-    pub row: HoldRow,
-    /// Its hold as JSON, as it stands in the event.
-    pub body: Vec<u8>,
-    /// The version that the row must have now; nothing for a new row.
-    pub was: Option<u64>,
-}
-
-/// A SKU's row to write.
-#[derive(Debug, Clone)]
-pub struct SkuWrite {
-    /// The row.
-    pub row: SkuRow,
-    /// The two versions that the row must have now; nothing for a new row.
-    pub was: Option<(u64, u64)>,
-}
-
-/// Balances to write.
-#[derive(Debug, Clone)]
-pub struct BalanceWrite {
-    /// Which.
-    pub place: Place,
-    /// What must stand there now; nothing for a new row.
-    pub was: Option<Balances>,
-    /// What is to stand there.
-    pub now: Balances,
-}
-
-/// A token's row to write.
-#[derive(Debug, Clone)]
-pub struct TokenWrite {
-    /// The row.
-    pub row: TokenRow,
-    /// The version that the row must have now; nothing for a new row.
-    pub was: Option<u64>,
 }
 
 /// A name to write: a key or an id, and the position that made it.
@@ -313,6 +281,8 @@ pub struct Writes {
     pub skus: Vec<SkuWrite>,
     /// Balances.
     pub balances: Vec<BalanceWrite>,
+    /// Customers' shares; only of SKUs that limit them.
+    pub shares: Vec<ShareWrite>,
     /// Tokens.
     pub tokens: Vec<TokenWrite>,
     /// New timers of holds.
@@ -433,6 +403,14 @@ pub trait Store: Send + Sync {
 
     /// Final refusals from a number on, ascending, at most `limit` of them.
     async fn refusals(&self, from: u64, limit: usize) -> Result<At<Vec<RefusalRow>>, Fault>;
+
+    /// Customers' shares behind one of them, in the order of SKU and customer, at most `limit` of
+    /// them, for `verify`.
+    async fn shares(
+        &self,
+        after: Option<&Share>,
+        limit: usize,
+    ) -> Result<At<Vec<(Share, u64)>>, Fault>;
 
     /// Balances whose SKU or location is not listed with it, for `verify`.
     async fn stray_balances(&self) -> Result<At<Vec<(Place, Balances)>>, Fault>;

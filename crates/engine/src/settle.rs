@@ -14,7 +14,7 @@ use crate::commit::{Command, Commit, Key, Outcome, Rejection, hold_name};
 use crate::ledger::Ledger;
 use crate::port::{
     BATCHES_KEPT, BalanceWrite, BatchId, Fault, Head, HoldRow, HoldWrite, KeyRow, LogRow, Map,
-    Mark, NameWrite, News, Place, Rows, Touch, View, Writes,
+    Mark, NameWrite, News, Place, Rows, Share, Touch, View, Writes,
 };
 use evenkeel_rules::event::Kind;
 use evenkeel_rules::ids::HoldId;
@@ -30,6 +30,7 @@ mod leases;
 mod needs;
 pub(crate) mod orders;
 pub(crate) mod sagas;
+pub(crate) mod shares;
 mod units;
 
 /// What a batch is judged with.
@@ -108,6 +109,7 @@ struct Judge<'a> {
     dirty_balances: Map<Place, usize>,
     dirty_orders: Map<u64, usize>,
     dirty_sagas: Map<u64, usize>,
+    dirty_shares: Map<Share, usize>,
     news: News,
 }
 
@@ -148,6 +150,7 @@ impl<'a> Judge<'a> {
             holds: Vec::new(),
             skus: Vec::new(),
             balances: Vec::new(),
+            shares: Vec::new(),
             tokens: Vec::new(),
             timers: Vec::new(),
             orders: Vec::new(),
@@ -171,6 +174,7 @@ impl<'a> Judge<'a> {
             dirty_balances,
             dirty_orders: Map::default(),
             dirty_sagas: Map::default(),
+            dirty_shares: Map::default(),
             news,
         }
     }

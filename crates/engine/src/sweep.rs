@@ -8,6 +8,7 @@
 use crate::commit::{Command, Commit};
 use crate::port::{Clock, Fault, HoldRow, Rows, Store, Touch};
 use crate::queue::{BATCH_MAX, Full, Queue, Told, Waiting};
+use crate::settle::shares::counted_shares;
 use crate::worker::{Round, Work};
 use async_trait::async_trait;
 use evenkeel_rules::ids::TokenId;
@@ -40,6 +41,7 @@ pub fn expire(row: &HoldRow) -> Commit {
     Commit {
         touch: Touch {
             holds: vec![id.clone()],
+            shares: counted_shares(&row.hold),
             rows,
             ..Touch::default()
         },

@@ -39,6 +39,7 @@ mod privacy;
 mod report;
 mod rows;
 mod sagas;
+mod shares;
 mod shelf;
 mod steps;
 mod walk;
@@ -123,6 +124,7 @@ pub async fn verify(store: &dyn Store, inputs: Inputs<'_>) -> Result<Report, Fau
     lives::callbacks(&mut walk, &mut late, &mut to).await?;
     catalogue::tokens(&mut walk, &mut to).await?;
     catalogue::skus(&mut walk, &mut to).await?;
+    shares::compare(&mut walk, &mut to).await?;
     names::settle(store, to.fold, to.book).await?;
     names::refusals(store, to.fold, to.book).await?;
     let micros = |time: LogTime| time.micros();

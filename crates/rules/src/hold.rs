@@ -25,10 +25,12 @@ mod again;
 mod end;
 mod order;
 mod place;
+mod share;
 pub use again::{again, is_spare};
 pub use end::{Ending, confirm, expire, extend, release};
 pub use order::{begin, close};
 pub use place::{Place, Supply, place, pull, sum};
+pub use share::share_after;
 
 /// Most lines of one request.
 pub const LINES_MAX: usize = 100;
@@ -114,6 +116,10 @@ pub struct Line {
     /// Units that a partial confirm gave back; present once confirmed.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub released: Option<u64>,
+    /// Whether its units count in the customer's share: the SKU had a `max_per_customer` when they
+    /// were placed.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub counted: bool,
 }
 
 /// A line as a request names it.
@@ -239,6 +245,17 @@ pub enum Rejection {
         /// The first such SKU.
         sku: SkuId,
     },
+    /// More units of a SKU than one customer may have; momentary.
+    #[error("more units of {sku} than one customer may have")]
+    #[serde(rename = "limit.customer")]
+    LimitCustomer {
+        /// The first such SKU.
+        sku: SkuId,
+        /// Most units that one customer may have.
+        most: Quantity,
+        /// Units that the customer has.
+        has: u64,
+    },
     /// Too few units are available; momentary.
     #[error("too few units of {sku} are available")]
     #[serde(rename = "stock.sold_out")]
@@ -298,6 +315,7 @@ impl Rejection {
             | Self::Version
             | Self::LimitExceeded { .. }
             | Self::SaleNotOpen { .. }
+            | Self::LimitCustomer { .. }
             | Self::SoldOut { .. }
             | Self::Confirming
             | Self::MoreThanHeld { .. }

@@ -1,8 +1,8 @@
 //! The catalogue entry of a SKU: name, price, limits and sale window.
 //!
 //! An entry is replaced as a whole by a put. It decides who may hold how much and when
-//! (`max_per_order`, the sale window); how many units there are is the business of
-//! [`crate::stock`].
+//! (`max_per_order`, `max_per_customer`, the sale window); how many units there are is the business
+//! of [`crate::stock`].
 
 use crate::ids::SkuId;
 use crate::money::Money;
@@ -42,7 +42,7 @@ pub struct Terms {
     /// Most units of this SKU in one hold or order.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub max_per_order: Option<Quantity>,
-    /// Most units of this SKU for one customer; stored and shown, enforced with orders.
+    /// Most units of this SKU that one customer may have, held and sold together.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub max_per_customer: Option<Quantity>,
     /// When it is sold; always, if missing.

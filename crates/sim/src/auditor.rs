@@ -18,6 +18,7 @@ mod model;
 mod orders;
 mod sagas;
 mod said;
+mod shares;
 mod story;
 mod tables;
 mod truth;

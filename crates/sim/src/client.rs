@@ -72,7 +72,9 @@ impl Client {
                 Some(Err(Refusal::Rejected { rejection, .. })) => match rejection {
                     Rejection::Key(idempotency::Rejection::InFlight) => {}
                     Rejection::Hold(
-                        hold::Rejection::SoldOut { .. } | hold::Rejection::SaleNotOpen { .. },
+                        hold::Rejection::SoldOut { .. }
+                        | hold::Rejection::SaleNotOpen { .. }
+                        | hold::Rejection::LimitCustomer { .. },
                     ) if patience > 0 => {
                         patience -= 1;
                         self.pause(20, 600).await;

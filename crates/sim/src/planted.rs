@@ -8,7 +8,7 @@
 use crate::world::World;
 use evenkeel_engine::commit::Name;
 use evenkeel_engine::port::{
-    At, DueRow, Fault, HoldRow, Map, Place, RowWrite, Store, Touch, View, Writes,
+    At, DueRow, Fault, HoldRow, Map, Place, RowWrite, ShareWrite, Store, Touch, View, Writes,
 };
 use evenkeel_engine::store::memory::Tables;
 use evenkeel_rules::hold::State;
@@ -114,6 +114,8 @@ planted! {
     RecordedSagaStepsOnly = "recorded-saga-steps-only", "I13";
     /// An undoing is taken for done that was never asked for.
     UndoneUnasked = "undone-unasked", "I13";
+    /// Units that come back are not taken off their customer's share.
+    ShareNotGivenBack = "share-not-given-back", "I8";
     /// A parcel that could no longer be called off is taken for called off.
     RecallTooLate = "recall-too-late", "I11";
 }
@@ -152,7 +154,11 @@ impl Planted {
     const fn is_unguarded(self) -> bool {
         matches!(
             self,
-            Self::StaleCache | Self::ForgottenKeys | Self::NoLock | Self::MarkBeforeEffect
+            Self::StaleCache
+                | Self::ForgottenKeys
+                | Self::NoLock
+                | Self::MarkBeforeEffect
+                | Self::ShareNotGivenBack
         )
     }
 }
@@ -227,7 +233,13 @@ pub(crate) fn write(
             locked.finish(writes).await
         });
     }
-    world.store.edit(|tables| force(tables, part, writes));
+    world.store.edit(|tables| {
+        force(tables, part, writes);
+        if part != Part::Names && part != Part::Log {
+            let keeps = world.planted == Some(Planted::ShareNotGivenBack);
+            force_shares(tables, writes, keeps);
+        }
+    });
     Ok(())
 }
 
@@ -310,6 +322,15 @@ fn force(tables: &mut Tables, part: Part, writes: &Writes) {
     tables
         .private
         .extend(texts.map(|row| (row.id, row.clone())));
+}
+
+/// Writes customers' shares without looking; `keeps` leaves those that would shrink as they are.
+fn force_shares(tables: &mut Tables, writes: &Writes, keeps: bool) {
+    let grows = |write: &&ShareWrite| !keeps || write.was.is_none_or(|was| write.now > was);
+    let shares = writes.shares.iter().filter(grows);
+    tables
+        .shares
+        .extend(shares.map(|write| (write.share.clone(), write.now)));
 }
 
 /// What a node is shown under the lock.

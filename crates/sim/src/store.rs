@@ -15,8 +15,8 @@ use async_trait::async_trait;
 use evenkeel_engine::commit::Name;
 use evenkeel_engine::port::{
     At, BatchId, CallbackRow, DueRow, Fault, Head, HoldRow, KeyRow, Listed, Locked, LogRow,
-    OrderRow, Place, PrivateId, PrivateRow, RefusalRow, SagaRow, Store, TokenRow, Touch, View,
-    Writes,
+    OrderRow, Place, PrivateId, PrivateRow, RefusalRow, SagaRow, Share, Store, TokenRow, Touch,
+    View, Writes,
 };
 use evenkeel_rules::ids::{CustomerId, HoldId, OrderId, SagaId, SkuId};
 use evenkeel_rules::stock::Balances;
@@ -331,6 +331,15 @@ impl Store for NodeStore {
     async fn refusals(&self, from: u64, limit: usize) -> Result<At<Vec<RefusalRow>>, Fault> {
         self.read().await?;
         self.world.store.refusals(from, limit).await
+    }
+
+    async fn shares(
+        &self,
+        after: Option<&Share>,
+        limit: usize,
+    ) -> Result<At<Vec<(Share, u64)>>, Fault> {
+        self.read().await?;
+        self.world.store.shares(after, limit).await
     }
 
     async fn stray_balances(&self) -> Result<At<Vec<(Place, Balances)>>, Fault> {

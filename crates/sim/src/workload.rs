@@ -29,6 +29,8 @@ pub(crate) use trips::travel;
 pub(crate) struct Shop {
     pub(crate) skus: Vec<SkuId>,
     pub(crate) locations: Vec<LocationId>,
+    /// Whether SKUs say how much one customer may have.
+    pub(crate) limits: bool,
 }
 
 /// Who asks.
@@ -48,12 +50,21 @@ impl Shop {
             &skus[..[1, 1, 2, 2, 3][rng.usize(0..5)]],
             &locations[..[1, 1, 2][rng.usize(0..3)]],
         );
+        // Drawn beside the others, so that shops without limits are what they always were.
+        let limits = rng.clone().u8(0..3) == 0;
         let sku = |id: &&str| SkuId::new(id).expect("a well-formed id");
         let location = |id: &&str| LocationId::new(id).expect("a well-formed id");
         Self {
             skus: skus.iter().map(sku).collect(),
             locations: locations.iter().map(location).collect(),
+            limits,
         }
+    }
+
+    /// What one customer may have of something, drawn beside the others.
+    pub(crate) fn limit(&self, rng: &fastrand::Rng) -> Option<Quantity> {
+        let mut rng = rng.clone();
+        (self.limits && rng.u8(0..4) > 0).then(|| quantity(rng.u64(2..=9)))
     }
 
     pub(crate) fn any_place(&self, rng: &mut fastrand::Rng) -> (SkuId, LocationId) {

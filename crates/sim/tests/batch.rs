@@ -6,7 +6,7 @@ use evenkeel_sim::{
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Seeds that the command line's batches do not run.
-const FIRST: u64 = 51_000;
+const FIRST: u64 = 50_000;
 
 fn batch(seeds: u64, faults: FaultSet) -> BatchReport {
     let options = BatchOptions {

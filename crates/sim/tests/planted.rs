@@ -63,6 +63,7 @@ planted! {
     a_watch_that_is_forgotten_is_caught ForgottenWatch,
     undoing_recorded_steps_of_a_saga_only_is_caught RecordedSagaStepsOnly,
     an_undoing_that_nobody_asked_for_is_caught UndoneUnasked,
+    a_share_that_is_not_given_back_is_caught ShareNotGivenBack,
     a_recall_that_came_too_late_is_caught RecallTooLate,
 }
 

@@ -47,6 +47,7 @@ fn hold(state: State) -> Hold {
             quantity: Quantity::new(2).expect("a quantity"),
             confirmed: (state == State::Confirmed).then_some(1),
             released: (state == State::Confirmed).then_some(1),
+            counted: false,
         }],
         placed_at: AT,
         deadline: LogTime::from_micros(AT.micros() + 60_000_000),
@@ -191,7 +192,7 @@ fn history() -> Vec<(u64, Commit)> {
     let first = Command::PutSku {
         terms: terms.clone(),
     };
-    (terms.max_per_order, terms.max_per_customer) = (Some(units(5)), Some(units(6)));
+    (terms.max_per_order, terms.max_per_customer) = (Some(units(5)), Some(units(9)));
     terms.sale = Some(Window {
         opens_at: Some(NOW),
         closes_at: None,

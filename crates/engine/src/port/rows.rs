@@ -4,12 +4,14 @@
 //! story can be walked back without an index. What a row has beside the fold (tries, due times) is
 //! bookkeeping: it changes without an event.
 
+use super::{Place, Share};
 use crate::callback::Callback;
 use evenkeel_rules::hold::Hold;
 use evenkeel_rules::ids::{CustomerId, LocationId};
 use evenkeel_rules::order::{Order, Tries};
 use evenkeel_rules::saga::journey::Journey;
 use evenkeel_rules::sku::Sku;
+use evenkeel_rules::stock::Balances;
 use evenkeel_rules::time::LogTime;
 use evenkeel_rules::token::Token;
 
@@ -135,4 +137,55 @@ pub struct TokenRow {
     pub token: Token,
     /// SHA-256 of its secret.
     pub secret: [u8; 32],
+}
+
+/// A hold's row to write.
+#[derive(Debug, Clone)]
+pub struct HoldWrite {
+    /// The row.
+    pub row: HoldRow,
+    /// Its hold as JSON, as it stands in the event.
+    pub body: Vec<u8>,
+    /// The version that the row must have now; nothing for a new row.
+    pub was: Option<u64>,
+}
+
+/// A SKU's row to write.
+#[derive(Debug, Clone)]
+pub struct SkuWrite {
+    /// The row.
+    pub row: SkuRow,
+    /// The two versions that the row must have now; nothing for a new row.
+    pub was: Option<(u64, u64)>,
+}
+
+/// Balances to write.
+#[derive(Debug, Clone)]
+pub struct BalanceWrite {
+    /// Which.
+    pub place: Place,
+    /// What must stand there now; nothing for a new row.
+    pub was: Option<Balances>,
+    /// What is to stand there.
+    pub now: Balances,
+}
+
+/// A share to write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShareWrite {
+    /// Which.
+    pub share: Share,
+    /// What must stand there now; nothing for a new row.
+    pub was: Option<u64>,
+    /// Counted units that are to stand there; a row stays when it comes to 0.
+    pub now: u64,
+}
+
+/// A token's row to write.
+#[derive(Debug, Clone)]
+pub struct TokenWrite {
+    /// The row.
+    pub row: TokenRow,
+    /// The version that the row must have now; nothing for a new row.
+    pub was: Option<u64>,
 }

@@ -1,11 +1,12 @@
 //! Judging commands on holds.
 
+use super::units::Facts;
 use super::{Draft, Judge, Stop};
 use crate::commit::{Command, Commit, Effect, Outcome, Timer};
 use crate::port::{HoldRow, Rows, SkuRow, Touch};
 use evenkeel_rules::event::Kind;
 use evenkeel_rules::hold::{self, Asker, Change, Hold, Known, Rejection, State, Supply, Wanted};
-use evenkeel_rules::ids::{HoldId, SkuId};
+use evenkeel_rules::ids::{CustomerId, HoldId, SkuId};
 use evenkeel_rules::stock::Move;
 use std::collections::BTreeSet;
 
@@ -24,15 +25,20 @@ impl Judge<'_> {
         let taken = self.hold(&place.id)?.is_some();
         let now = self.now;
         let rule = |supply: &[Supply<'_>]| hold::place(place, taken, supply, now);
-        let (pulled, (placed, mut moves)) = self.decide(&place.lines, rule)?;
+        let who = Some(&place.customer);
+        let (pulled, (placed, moves)) = self.decide((&place.lines, who), rule)?;
 
         let position = self.next_position();
-        let mut drafts = Vec::with_capacity(pulled.len() + 1);
-        let mut rows = self.expire_pulled(pulled, (&mut drafts, &mut moves))?;
-        rows.push(self.draft_new(&mut drafts, placed));
-        self.accept(commit, &drafts, &moves)?;
-        self.write_holds(&rows, drafts);
-        let (row, _) = rows.pop().expect("the placed hold is the last row");
+        let mut facts = Facts {
+            moves,
+            ..Facts::default()
+        };
+        self.expire_pulled(pulled, &mut facts)?;
+        let placed = self.draft_new(&mut facts.drafts, placed);
+        facts.holds.push(placed);
+        self.accept_facts(commit, &facts)?;
+        self.write_holds(&facts.holds, facts.drafts);
+        let (row, _) = facts.holds.pop().expect("the placed hold is the last row");
         self.writes.timers.push(Timer {
             due: row.hold.deadline,
             created: position,
@@ -47,10 +53,10 @@ impl Judge<'_> {
     /// it found too few. The rule's answer, and the holds that it takes to end.
     pub(super) fn decide<T, R: Into<crate::commit::Rejection>>(
         &mut self,
-        lines: &[Wanted],
+        (lines, customer): (&[Wanted], Option<&CustomerId>),
         rule: impl Fn(&[Supply<'_>]) -> Result<T, R>,
     ) -> Result<(Vec<HoldRow>, T), Stop> {
-        let said = match rule(&self.supply(lines, &[])?) {
+        let said = match rule(&self.supply((lines, customer), &[])?) {
             Ok(decided) => return Ok((Vec::new(), decided)),
             Err(rejection) => rejection.into(),
         };
@@ -59,7 +65,7 @@ impl Judge<'_> {
         }
         let pulled = self.pull(lines)?;
         let holds: Vec<&Hold> = pulled.iter().map(|row| &row.hold).collect();
-        match rule(&self.supply(lines, &holds)?) {
+        match rule(&self.supply((lines, customer), &holds)?) {
             Ok(decided) => Ok((pulled, decided)),
             Err(rejection) => {
                 self.note_search(lines);
@@ -72,20 +78,22 @@ impl Judge<'_> {
     pub(super) fn expire_pulled(
         &self,
         pulled: Vec<HoldRow>,
-        (drafts, moves): (&mut Vec<Draft>, &mut Vec<Move>),
-    ) -> Result<Vec<Drafted>, Stop> {
-        let mut rows = Vec::with_capacity(pulled.len() + 1);
-        let mut all = Vec::with_capacity(pulled.len() + moves.len());
+        facts: &mut Facts,
+    ) -> Result<(), Stop> {
+        let mut all = Vec::with_capacity(pulled.len() + facts.moves.len());
+        facts.drafts.reserve(pulled.len() + 1);
+        facts.holds.reserve(pulled.len() + 1);
         for row in pulled {
             let (after, freed) = hold::expire(Some(&row.hold), self.now)
                 .map_err(|no| Stop::Corrupt(format!("an overdue hold did not expire: {no}")))?;
             all.extend(freed);
             let was = Some(row.version);
-            rows.push(self.draft(drafts, row, after, (Kind::Expired, was)));
+            let drafted = self.draft(&mut facts.drafts, row, after, (Kind::Expired, was));
+            facts.holds.push(drafted);
         }
-        all.append(moves);
-        *moves = all;
-        Ok(rows)
+        all.append(&mut facts.moves);
+        facts.moves = all;
+        Ok(())
     }
 
     /// Drafts the first event of a hold.
@@ -107,10 +115,11 @@ impl Judge<'_> {
         }
     }
 
-    /// What the ledger says about each line; `pulled` holds count as ended.
+    /// What the ledger says about each line, and what the customer for whom they are to be placed
+    /// has of limited SKUs; the units of `pulled` holds count as available.
     pub(super) fn supply(
         &self,
-        lines: &[Wanted],
+        (lines, customer): (&[Wanted], Option<&CustomerId>),
         pulled: &[&Hold],
     ) -> Result<Vec<Supply<'_>>, Stop> {
         let mut supply = Vec::with_capacity(lines.len());
@@ -126,7 +135,16 @@ impl Judge<'_> {
             let freed = pulled.iter().flat_map(|hold| &hold.lines);
             let here = freed.filter(|held| held.sku == line.sku && held.location == line.location);
             let available = here.fold(stands, |sum, held| sum.saturating_add(held.quantity.get()));
-            supply.push(Supply { terms, available });
+            let limited = terms.is_some_and(|terms| terms.max_per_customer.is_some());
+            let has = match customer.filter(|_| limited) {
+                Some(customer) => self.share(&(line.sku.clone(), customer.clone()))?,
+                None => 0,
+            };
+            supply.push(Supply {
+                terms,
+                available,
+                has,
+            });
         }
         Ok(supply)
     }
@@ -152,7 +170,7 @@ impl Judge<'_> {
         let mut chosen: Vec<usize> = Vec::new();
         for (number, line) in lines.iter().enumerate() {
             let pulled: Vec<&Hold> = chosen.iter().map(|&index| holds[index]).collect();
-            let available = self.supply(lines, &pulled)?[number].available;
+            let available = self.supply((lines, None), &pulled)?[number].available;
             let rest: Vec<usize> = (0..holds.len())
                 .filter(|index| !chosen.contains(index))
                 .collect();
@@ -234,10 +252,15 @@ impl Judge<'_> {
     ) -> Result<Outcome, Stop> {
         let before = row.hold.clone();
         let was = Some(row.version);
-        let mut drafts = Vec::with_capacity(1);
-        let (row, was) = self.draft(&mut drafts, row, after, (kind, was));
-        let position = self.accept(commit, &drafts, &moves)?;
-        let data = drafts.pop().expect("one event was drafted").data;
+        let mut facts = Facts {
+            moves,
+            ..Facts::default()
+        };
+        let drafted = self.draft(&mut facts.drafts, row, after, (kind, was));
+        facts.holds.push(drafted);
+        let position = self.accept_facts(commit, &facts)?;
+        let data = facts.drafts.pop().expect("one event was drafted").data;
+        let (row, was) = facts.holds.pop().expect("one hold was drafted");
         self.write_hold(&row, data, was);
         self.tell_gate(&before, false);
         if row.hold.state == State::Held {

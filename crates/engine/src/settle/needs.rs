@@ -30,6 +30,7 @@ impl Judge<'_> {
                 let balances = at.map(|line| (line.sku.clone(), line.location.clone()));
                 Touch {
                     holds: vec![place.id.clone()],
+                    shares: self.ledger.shares_of(&commit.command),
                     ..rows(skus.collect(), balances.collect())
                 }
             }
@@ -38,9 +39,13 @@ impl Judge<'_> {
             | Command::Extend { id, .. }
             | Command::Expire { id } => Touch {
                 holds: vec![id.clone()],
+                shares: self.shares_of_hold(id),
                 ..rows(Vec::new(), self.places_of(id))
             },
-            Command::TakeOrder { ask, .. } => take_wants(ask),
+            Command::TakeOrder { ask, .. } => Touch {
+                shares: self.ledger.shares_of(&commit.command),
+                ..take_wants(ask)
+            },
             Command::CancelOrder { id, .. }
             | Command::RefundOrder { id, .. }
             | Command::ReturnOrder { id, .. }

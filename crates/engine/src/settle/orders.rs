@@ -45,13 +45,15 @@ impl Judge<'_> {
             });
             order::take(ask, taken, supply, (known, &made), now)
         };
-        let (pulled, take) = self.decide(&ask.lines, rule)?;
+        // Units that a given hold has were counted when it was placed.
+        let who = ask.hold.is_none().then_some(&ask.customer);
+        let (pulled, take) = self.decide((&ask.lines, who), rule)?;
 
         let mut facts = Facts {
             moves: take.moves,
             ..Facts::default()
         };
-        facts.holds = self.expire_pulled(pulled, (&mut facts.drafts, &mut facts.moves))?;
+        self.expire_pulled(pulled, &mut facts)?;
         let hold = match given.clone() {
             Some(row) => {
                 let was = Some(row.version);
@@ -67,7 +69,7 @@ impl Judge<'_> {
             // The hold that this very commit placed is sold in it.
             Some(decision) => self.sell_at_once(row, decision, hold, &mut facts)?,
         };
-        let position = self.accept(commit, &facts.drafts, &facts.moves)?;
+        let position = self.accept_facts(commit, &facts)?;
         self.write_order_holds(&facts);
         if let Some(row) = given {
             self.tell_gate(&row.hold, false);
@@ -262,7 +264,7 @@ impl Judge<'_> {
         }
         let row = self.draft_events(row, order, events, &mut facts.drafts);
         facts.drafts.extend(more);
-        self.accept(commit, &facts.drafts, &facts.moves)?;
+        self.accept_facts(commit, &facts)?;
         self.write_order_holds(&facts);
         Ok(self.write_order(row, was))
     }
@@ -374,6 +376,7 @@ impl Judge<'_> {
         };
         if let Some(Some(row)) = self.view.orders.get(id) {
             add_wants(&mut touch, &row.body);
+            touch.shares = self.shares_of_order(&row.body);
         }
         touch
     }

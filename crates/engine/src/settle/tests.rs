@@ -12,6 +12,7 @@ use evenkeel_rules::token;
 use std::collections::VecDeque;
 
 mod paths;
+mod shares;
 mod widen;
 
 /// A store without a store: the rows that were written so far.

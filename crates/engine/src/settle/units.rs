@@ -6,7 +6,7 @@ use crate::chain::hex;
 use crate::commit::order_name;
 use crate::port::OrderRow;
 use evenkeel_rules::event::Kind;
-use evenkeel_rules::hold::{self, Ending, Wanted};
+use evenkeel_rules::hold::{self, Ending, Supply, Wanted};
 use evenkeel_rules::ids::HoldId;
 use evenkeel_rules::order::{Order, Status, UnitsChange};
 use evenkeel_rules::stock::{Move, Operation};
@@ -30,15 +30,18 @@ impl Judge<'_> {
         if self.hold(&again)?.is_some() {
             return Ok(false);
         }
+        Ok(hold::is_spare(order, &self.supply_of(order)?))
+    }
+
+    /// What the ledger says about each line of an order.
+    fn supply_of(&self, order: &Order) -> Result<Vec<Supply<'_>>, Stop> {
         let wanted = |line: &evenkeel_rules::order::Line| Wanted {
             sku: line.sku.clone(),
             location: line.location.clone(),
             quantity: line.quantity,
         };
         let lines: Vec<Wanted> = order.lines.iter().map(wanted).collect();
-        let supply = self.supply(&lines, &[])?;
-        let available: Vec<u64> = supply.iter().map(|line| line.available).collect();
-        Ok(hold::is_spare(order, &available))
+        self.supply((&lines, Some(&order.customer)), &[])
     }
 
     /// Drafts what becomes of the units of an order that stands like this before the commit.
@@ -59,7 +62,8 @@ impl Judge<'_> {
             }
             UnitsChange::Reacquire => {
                 let id = again_id(&row.body);
-                let ([placed, confirmed], moves) = hold::again(&id, &row.body, self.now);
+                let supply = self.supply_of(&row.body)?;
+                let ([placed, confirmed], moves) = hold::again(&id, &row.body, &supply, self.now);
                 let (first, _) = self.draft_new(&mut facts.drafts, placed);
                 let (last, _) =
                     self.draft(&mut facts.drafts, first, confirmed, (Kind::Confirmed, None));

@@ -9,7 +9,7 @@ use crate::chain;
 use crate::commit::Name;
 use crate::port::{
     At, BatchId, CallbackRow, DueRow, Fault, Head, HoldRow, KeyRow, Listed, Locked, LogRow, Map,
-    NameWrite, OrderRow, Place, PrivateId, PrivateRow, RefusalRow, SagaRow, SkuRow, Store,
+    NameWrite, OrderRow, Place, PrivateId, PrivateRow, RefusalRow, SagaRow, Share, SkuRow, Store,
     TokenRow, Touch, View, Writes,
 };
 use async_trait::async_trait;
@@ -40,6 +40,8 @@ pub struct Tables {
     pub skus: BTreeMap<SkuId, SkuRow>,
     /// Balances.
     pub balances: Map<Place, Balances>,
+    /// Customers' shares.
+    pub shares: BTreeMap<Share, u64>,
     /// Tokens.
     pub tokens: BTreeMap<TokenId, TokenRow>,
     /// Names of keys and ids.
@@ -96,6 +98,7 @@ impl MemoryStore {
             hold_ids: Map::default(),
             skus: BTreeMap::new(),
             balances: Map::default(),
+            shares: BTreeMap::new(),
             tokens: BTreeMap::new(),
             names: Map::default(),
             refusals: Vec::new(),
@@ -307,6 +310,14 @@ impl Store for MemoryStore {
             let rows = tables.refusals.iter().filter(|row| row.number >= from);
             rows.take(limit).cloned().collect()
         }))
+    }
+
+    async fn shares(
+        &self,
+        after: Option<&Share>,
+        limit: usize,
+    ) -> Result<At<Vec<(Share, u64)>>, Fault> {
+        Ok(self.read(|tables| tables.shares_after(after, limit)))
     }
 
     async fn stray_balances(&self) -> Result<At<Vec<(Place, Balances)>>, Fault> {

@@ -12,6 +12,7 @@ use super::orders::{Orders, RowFold};
 use super::privacy::{self, Secrets};
 use super::report::{Book, Draft, Invariant, Kind as Wrong, Subject};
 use super::sagas::SagaFold;
+use super::shares::Shares;
 use crate::body::StockData;
 use crate::chain::{Entry, EntryEvent};
 use crate::commit::Name;
@@ -104,6 +105,7 @@ pub(super) struct Fold {
     pub(super) time: LogTime,
     pub(super) balances: Map<Place, Balances>,
     pub(super) holds: Holds,
+    pub(super) shares: Shares,
     pub(super) orders: Orders,
     pub(super) sagas: BTreeMap<SagaId, SagaFold>,
     /// By the position that stored them.
@@ -212,6 +214,7 @@ impl Fold {
             agree &= self.event(entry, event, &mut moves, book);
         }
         self.token(entry, book);
+        entry.moves.iter().for_each(|made| self.share_move(made));
         self.end_row(entry, book);
         book.checked(Invariant::I2, 1);
         if !agree || moves.next().is_some() {
@@ -388,6 +391,7 @@ impl Fold {
             .and_then(|fold| fold.entry.as_ref());
         let stream = self.advance(before.map(|(stream, _)| *stream), event, book);
         let id = sku.terms.sku.clone();
+        self.shares.put(&id, sku.terms.max_per_customer.is_some());
         self.skus.entry(id).or_default().entry = Some((stream, sku));
         Ok(true)
     }

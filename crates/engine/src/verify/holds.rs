@@ -73,7 +73,7 @@ pub(super) fn core_hash(hold: &Hold, order: Option<&OrderId>) -> u64 {
     let mut hasher = foldhash::fast::FixedState::default().build_hasher();
     (&hold.customer, hold.placed_at, hold.lines.len()).hash(&mut hasher);
     for line in &hold.lines {
-        (&line.sku, &line.location, line.quantity).hash(&mut hasher);
+        (&line.sku, &line.location, line.quantity, line.counted).hash(&mut hasher);
     }
     if let Some(order) = order {
         order.hash(&mut hasher);

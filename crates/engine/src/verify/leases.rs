@@ -22,7 +22,11 @@ use serde_json::json;
 use std::collections::BTreeMap;
 
 /// What an engine writes under a lease: what came of a call, and a callback that it takes in.
-const LEASED: [&str; 3] = ["saga", "step", "inbox"];
+const LEASED: [&str; 3] = ["saga", STEP, INBOX];
+/// Who takes callbacks in.
+const INBOX: &str = "inbox";
+/// Who notes what came of a step of a saga over anybody's services.
+const STEP: &str = "step";
 /// Who asks when an engine asks.
 const ENGINE: &str = "engine";
 
@@ -100,26 +104,24 @@ impl Fold {
         self.fences.note(shard, token, position);
     }
 
-    /// Where the row was made that a row of the log is about; nothing if that is not known.
+    /// Where the row was made that was looked at when this was written; nothing if that is not
+    /// known: a callback that has to wait may leave its question in the order's story only.
     fn created_of(&self, entry: &Entry) -> Option<u64> {
-        let mut created = None;
-        for event in &entry.events {
-            match event.kind.aggregate() {
-                Aggregate::Callback => return event.id().parse().ok(),
-                Aggregate::Order => created = created.or_else(|| self.order_made(event.id())),
-                Aggregate::Saga => {
-                    let fold = SagaId::new(event.id()).ok();
-                    let fold = fold.and_then(|id| self.sagas.get(&id));
-                    created = created.or(fold.map(|fold| fold.stream.created));
-                }
-                Aggregate::Sku
-                | Aggregate::Stock
-                | Aggregate::Hold
-                | Aggregate::Token
-                | Aggregate::Private => (),
+        let of = match entry.cause.kind.as_str() {
+            INBOX => Aggregate::Callback,
+            STEP => Aggregate::Saga,
+            _ => Aggregate::Order,
+        };
+        let mut events = entry.events.iter();
+        let event = events.find(|event| event.kind.aggregate() == of)?;
+        match of {
+            Aggregate::Callback => event.id().parse().ok(),
+            Aggregate::Saga => {
+                let id = SagaId::new(event.id()).ok()?;
+                self.sagas.get(&id).map(|fold| fold.stream.created)
             }
+            _ => self.order_made(event.id()),
         }
-        created
     }
 }
 

@@ -59,6 +59,9 @@ impl Fold {
             Some(index) => *self.holds.get_mut(index) = fold,
             None => drop(self.holds.push(name, fold)),
         }
+        if let Some(what) = self.share_event(event.kind, &hold) {
+            self.illegal(event, what, book);
+        }
         if let Some(order) = &hold.order {
             self.row.note(order, (name, event.kind));
         }

@@ -2,12 +2,12 @@
 
 use evenkeel_engine::callback::{Callback, State, Turn};
 use evenkeel_engine::chain::{Entry, EntryEvent, Hash, link, origin};
-use evenkeel_engine::port::{HoldRow, LogRow, Place, Store};
+use evenkeel_engine::port::{HoldRow, LogRow, Place, Share, Store};
 use evenkeel_rules::event::{Aggregate, Kind};
 use evenkeel_rules::hold::Hold;
 use evenkeel_rules::order::{Order, Patch};
 use evenkeel_rules::saga::journey::{self, Journey};
-use evenkeel_rules::stock::{Account, Balances};
+use evenkeel_rules::stock::{Account, Balances, Move, Operation};
 use std::collections::BTreeMap;
 
 const PAGE: usize = 700;
@@ -48,6 +48,7 @@ pub(crate) async fn whole(store: &dyn Store) {
     let mut holds: BTreeMap<String, HoldRow> = BTreeMap::new();
     let mut lives = Lives::default();
     let mut balances: BTreeMap<Place, Balances> = BTreeMap::new();
+    let mut shares: BTreeMap<Share, u64> = BTreeMap::new();
     for row in log(store).await {
         assert_eq!(row.position, position + 1, "positions are dense");
         position = row.position;
@@ -67,6 +68,7 @@ pub(crate) async fn whole(store: &dyn Store) {
             let stands = balances.entry(at).or_default();
             let next = stands.after(moved.operation, moved.quantity);
             *stands = next.unwrap_or_else(|short| panic!("{short} at {position}: {moved:?}"));
+            fold_share(moved, &holds, &mut shares);
         }
     }
     assert_eq!(head.position, position, "the head is the log's end");
@@ -80,8 +82,32 @@ pub(crate) async fn whole(store: &dyn Store) {
     compare_sagas(store, lives.sagas).await;
     compare_callbacks(store, lives.callbacks).await;
     compare_balances(store, balances).await;
+    let kept = store.shares(None, 9_999).await.expect("readable").rows;
+    assert!(kept.into_iter().eq(shares), "shares equal the fold");
     let stray = store.stray_balances().await.expect("readable").rows;
     assert_eq!(stray, Vec::new(), "every balance is listed");
+}
+
+/// Counted units come to their customer and leave it.
+fn fold_share(moved: &Move, holds: &BTreeMap<String, HoldRow>, shares: &mut BTreeMap<Share, u64>) {
+    let Some(row) = holds.get(&format!("hold:{}", moved.reference)) else {
+        return;
+    };
+    let mut lines = row.hold.lines.iter();
+    let counts =
+        lines.any(|it| (&it.sku, &it.location, it.counted) == (&moved.sku, &moved.location, true));
+    if !counts {
+        return;
+    }
+    let share = (moved.sku.clone(), row.hold.customer.clone());
+    let units = shares.entry(share).or_default();
+    match moved.operation {
+        Operation::Hold => *units += moved.quantity.get(),
+        Operation::Release | Operation::Expire | Operation::Unsell | Operation::Return => {
+            *units -= moved.quantity.get();
+        }
+        _ => {}
+    }
 }
 
 fn fold_events(

@@ -39,6 +39,7 @@ pub(crate) async fn batch(store: &dyn Store) -> Writes {
         holds: Vec::new(),
         skus: Vec::new(),
         balances: Vec::new(),
+        shares: Vec::new(),
         tokens: Vec::new(),
         timers: Vec::new(),
         orders: Vec::new(),

@@ -20,6 +20,7 @@ pub(crate) mod pull;
 pub(crate) mod reads;
 pub(crate) mod rows;
 pub(crate) mod sagas;
+pub(crate) mod shares;
 pub(crate) mod stock;
 pub(crate) mod time;
 pub(crate) mod tokens;
@@ -124,6 +125,12 @@ macro_rules! conformance {
                 rows_that_wait_for_a_person_are_listed_until_they_do_not
                 a_private_text_is_read_until_it_is_erased
                 a_customers_texts_are_paged_upwards
+            }
+            shares {
+                fifty_places_of_one_customer_win_as_many_as_it_may_have
+                the_sweep_gives_shares_back
+                two_engines_keep_one_share
+                a_share_is_guarded_listed_and_there_after_reopening
             }
             orders {
                 an_order_is_taken_charged_confirmed_and_delivered

@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use evenkeel_engine::commit::Name;
 use evenkeel_engine::port::{
     At, BatchId, CallbackRow, DueRow, Fault, Head, HoldRow, KeyRow, Listed, Locked, LogRow,
-    OrderRow, Place, PrivateId, PrivateRow, RefusalRow, SagaRow, Store, TokenRow, Touch, View,
+    OrderRow, Place, PrivateId, PrivateRow, RefusalRow, SagaRow, Share, Store, TokenRow, Touch,
+    View,
 };
 use evenkeel_engine::store::memory::MemoryStore;
 use evenkeel_engine::verify::{Inputs, verify};
@@ -186,6 +187,15 @@ impl Store for Busy {
     async fn refusals(&self, from: u64, limit: usize) -> Result<At<Vec<RefusalRow>>, Fault> {
         self.write().await;
         self.store.refusals(from, limit).await
+    }
+
+    async fn shares(
+        &self,
+        after: Option<&Share>,
+        limit: usize,
+    ) -> Result<At<Vec<(Share, u64)>>, Fault> {
+        self.write().await;
+        self.store.shares(after, limit).await
     }
 
     async fn stray_balances(&self) -> Result<At<Vec<(Place, Balances)>>, Fault> {

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use evenkeel_engine::clock::SystemIds;
 use evenkeel_engine::commit::{Name, hold_name, order_name};
 use evenkeel_engine::port::{
-    CallbackRow, Fault, HoldRow, LogRow, OrderRow, Row, SkuRow, Store, TokenRow,
+    CallbackRow, Fault, HoldRow, LogRow, OrderRow, Row, Share, SkuRow, Store, TokenRow,
 };
 use evenkeel_engine::store::sqlite::names::{Entry, Mark, Names, NamesOptions};
 use evenkeel_engine::store::sqlite::{FILE, SqliteStore, text_of};
@@ -278,6 +278,21 @@ impl Site for File {
             None => {
                 let delete = format!("DELETE FROM balance WHERE place = {place}");
                 conn.execute(&delete, [sku.as_str()])
+            }
+        };
+        assert_eq!(done.expect("the statement is right"), 1);
+    }
+
+    fn set_share(&mut self, (sku, customer): &Share, units: Option<u64>) {
+        let (sku, customer) = (sku.as_str(), customer.as_str());
+        let done = match units {
+            Some(units) => {
+                let put = "INSERT OR REPLACE INTO share VALUES (?1, ?2, ?3)";
+                self.sql().execute(put, params![sku, customer, sql(units)])
+            }
+            None => {
+                let delete = "DELETE FROM share WHERE sku = ?1 AND customer = ?2";
+                self.sql().execute(delete, [sku, customer])
             }
         };
         assert_eq!(done.expect("the statement is right"), 1);

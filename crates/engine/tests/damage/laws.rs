@@ -9,7 +9,9 @@ use evenkeel_engine::verify::{Gate, Inputs, Invariant, Kind, verify};
 use evenkeel_rules::event::Kind as Event;
 use evenkeel_rules::hold::{Hold, Line, State};
 use evenkeel_rules::ids::{CustomerId, LocationId, Reference};
+use evenkeel_rules::money::{Currency, Money};
 use evenkeel_rules::quantity::Quantity;
+use evenkeel_rules::sku::{Sku, Terms};
 use evenkeel_rules::stock::{Balances, Move, Operation};
 use evenkeel_rules::time::LogTime;
 
@@ -113,6 +115,39 @@ impl Scribe {
         );
     }
 
+    /// Puts the SKU's entry, which allows one customer so many units.
+    fn limit(&mut self, most: Option<u64>, version: (u64, u64)) {
+        let currency = Currency::new("EUR").expect("EUR is in the list");
+        let entry = Sku {
+            terms: Terms {
+                sku: sku("lamp"),
+                name: "Lamp".to_owned(),
+                price: Money::price(1999, currency).expect("a price"),
+                max_per_order: None,
+                max_per_customer: most.map(|most| Quantity::new(most).expect("a quantity")),
+                sale: None,
+            },
+            created_at: time(0),
+            updated_at: time(self.at),
+        };
+        let data = serde_json::to_vec(&entry).expect("plain JSON");
+        let kind = match version {
+            (1, _) => Event::SkuCreated,
+            _ => Event::SkuUpdated,
+        };
+        self.row((kind, "lamp"), version, &data, &[]);
+    }
+
+    /// Adds a hold whose units count, or do not.
+    fn counted(&mut self, id: &str, units: u64, counted: bool) {
+        let mut body = self.body(State::Held, units);
+        body.id = hold(id);
+        body.lines[0].counted = counted;
+        let data = serde_json::to_vec(&body).expect("plain JSON");
+        let moves = [moved(Operation::Hold, units, id)];
+        self.row((Event::Held, id), (1, 0), &data, &moves);
+    }
+
     fn body(&self, state: State, units: u64) -> Hold {
         let sold = (state == State::Confirmed).then_some(units);
         let changed = (state != State::Held).then_some(time(self.at));
@@ -127,6 +162,7 @@ impl Scribe {
                 quantity: Quantity::new(units).expect("a quantity"),
                 confirmed: sold,
                 released: sold.map(|_| 0),
+                counted: false,
             }],
             placed_at: time(0),
             deadline: time(5_000),
@@ -400,6 +436,59 @@ async fn a_body_that_is_not_what_its_event_leaves_is_found() {
         );
         only(&scribe, Invariant::I7, Kind::IllegalTransition).await;
     }
+}
+
+#[tokio::test]
+async fn a_customer_that_has_more_than_the_sku_allows_is_found() {
+    for (second, lawful) in [(1, true), (2, false)] {
+        let mut scribe = Scribe::new();
+        scribe.limit(Some(3), (1, 0));
+        scribe.counted("h-1", 2, true);
+        scribe.counted("h-2", second, true);
+        let found = if lawful {
+            Vec::new()
+        } else {
+            vec![Kind::IllegalTransition]
+        };
+        assert_eq!(scribe.says(Invariant::I7).await, found);
+    }
+}
+
+#[tokio::test]
+async fn units_that_count_without_a_limit_or_the_other_way_round_are_found() {
+    let mut scribe = Scribe::new();
+    scribe.limit(None, (1, 0));
+    scribe.counted("h-1", 1, true);
+    only(&scribe, Invariant::I7, Kind::IllegalTransition).await;
+
+    let mut scribe = Scribe::new();
+    scribe.limit(Some(3), (1, 0));
+    // A limit that was set before there were shares counted nothing at first.
+    scribe.counted("h-1", 1, false);
+    assert_eq!(scribe.says(Invariant::I7).await, []);
+    scribe.counted("h-2", 1, true);
+    scribe.counted("h-3", 1, false);
+    only(&scribe, Invariant::I7, Kind::IllegalTransition).await;
+
+    let mut scribe = Scribe::new();
+    scribe.limit(Some(3), (1, 0));
+    scribe.counted("h-1", 1, true);
+    scribe.limit(None, (2, 2));
+    scribe.counted("h-2", 1, false);
+    scribe.limit(Some(3), (3, 4));
+    assert_eq!(scribe.says(Invariant::I7).await, []);
+}
+
+#[tokio::test]
+async fn a_hold_that_forgets_that_its_units_count_is_found() {
+    let mut scribe = Scribe::new();
+    scribe.limit(Some(3), (1, 0));
+    scribe.counted("h-1", 1, true);
+    scribe.at = 1;
+    let released = scribe.body(State::Released, 1);
+    let moves = [moved(Operation::Release, 1, "h-1")];
+    scribe.written(Event::Released, &released, 2, &moves);
+    only(&scribe, Invariant::I7, Kind::IllegalTransition).await;
 }
 
 #[tokio::test]

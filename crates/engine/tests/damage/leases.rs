@@ -52,8 +52,8 @@ fn last_of_an_order(site: &dyn Site, token: u64) -> u64 {
         let entry = Entry::read(&log[at(*position)].text);
         entry.expect("readable").cause.kind == "saga"
     };
-    let rows = under(site, token).into_iter().filter(is_saga);
-    rows.last().expect("some")
+    let mut rows = under(site, token).into_iter().filter(is_saga);
+    rows.next_back().expect("some")
 }
 
 #[tokio::test]

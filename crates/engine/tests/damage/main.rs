@@ -13,6 +13,7 @@ mod log;
 mod orders;
 mod rows;
 mod sagas;
+mod shares;
 mod shop;
 mod site;
 mod trade;

@@ -5,7 +5,7 @@ use super::trade::Trade;
 use async_trait::async_trait;
 use evenkeel_engine::commit::Name;
 use evenkeel_engine::port::{
-    CallbackRow, Fault, HoldRow, LogRow, OrderRow, SkuRow, Store, TokenRow,
+    CallbackRow, Fault, HoldRow, LogRow, OrderRow, Share, SkuRow, Store, TokenRow,
 };
 use evenkeel_engine::store::memory::{MemoryStore, Tables};
 use evenkeel_engine::verify::{Inputs, Invariant, Kind, Outcome, Report, verify};
@@ -32,6 +32,8 @@ pub(crate) trait Site: Send {
     fn edit_token(&mut self, edit: &dyn Fn(&mut TokenRow));
     fn set_balance(&mut self, sku: &SkuId, balances: Option<Balances>);
     fn balance(&self, sku: &SkuId) -> Balances;
+    /// What a customer has of a SKU; nothing removes the row.
+    fn set_share(&mut self, share: &Share, units: Option<u64>);
     fn remove_name(&mut self, name: Name);
     fn remove_refusal(&mut self, number: u64);
     fn edit_order(&mut self, created: u64, edit: &dyn Fn(&mut OrderRow));
@@ -120,6 +122,13 @@ impl Site for Memory {
             .balances
             .get(&place)
             .expect("the place has units")
+    }
+
+    fn set_share(&mut self, share: &Share, units: Option<u64>) {
+        self.edit(|tables| match units {
+            Some(units) => tables.shares.insert(share.clone(), units),
+            None => tables.shares.remove(share),
+        });
     }
 
     fn remove_name(&mut self, name: Name) {
@@ -221,6 +230,8 @@ pub(crate) enum History {
     Holds,
     /// Orders in every state.
     Orders,
+    /// SKUs that limit what one customer may have.
+    Shares,
 }
 
 impl History {
@@ -228,6 +239,7 @@ impl History {
         match self {
             Self::Holds => Shop::new(store).open().await,
             Self::Orders => Trade::new(store).open().await,
+            Self::Shares => super::shares::history(store).await,
         }
     }
 }
@@ -265,6 +277,11 @@ pub(crate) async fn planted(damage: impl Fn(&mut dyn Site) -> Vec<Named>) {
 /// The same in the history of orders.
 pub(crate) async fn planted_trade(damage: impl Fn(&mut dyn Site) -> Vec<Named>) {
     plant(trades().await, damage).await;
+}
+
+/// The same in a history of one's choice.
+pub(crate) async fn plant_in(history: History, damage: impl Fn(&mut dyn Site) -> Vec<Named>) {
+    plant(all(history).await, damage).await;
 }
 
 async fn plant(sites: Vec<Box<dyn Site>>, damage: impl Fn(&mut dyn Site) -> Vec<Named>) {

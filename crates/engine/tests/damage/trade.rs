@@ -220,7 +220,7 @@ impl<'a> Trade<'a> {
             .await;
     }
 
-    async fn delivered(&mut self, id: &str, count: u64) {
+    pub(crate) async fn delivered(&mut self, id: &str, count: u64) {
         self.sold(id, count).await;
         self.moved(id, Parcel::InTransit).await;
         self.moved(id, Parcel::Delivered).await;

@@ -1,28 +1,39 @@
 //! Taking units again for an order whose money came after its limit.
 
-use super::{Hold, HoldId, Line, LogTime, Operation, Quantity, Reference, State};
+use super::place::is_limited;
+use super::{Hold, HoldId, Line, LogTime, Operation, Quantity, Reference, State, Supply, share};
 use crate::order::Order;
 use crate::stock::Move;
 
-/// Whether all of an order's units can be had: `available` has one number per line, what its SKU
-/// and location have. Sale windows and limits were judged when the order was taken.
+/// Whether all of an order's units can be had: `supply` has one entry per line, in the same order.
+/// Sale windows and the limit per order were judged when the order was taken; what one customer may
+/// have is judged again, because the order's end gave its share back.
 #[must_use]
-pub fn is_spare(order: &Order, available: &[u64]) -> bool {
-    let lines = order.lines.iter().zip(available);
-    let mut enough = lines.map(|(line, units)| line.quantity.get() <= *units);
-    order.lines.len() == available.len() && enough.all(|enough| enough)
+pub fn is_spare(order: &Order, supply: &[Supply<'_>]) -> bool {
+    let lines = order.lines.iter().zip(supply);
+    let mut enough = lines.map(|(line, supply)| line.quantity.get() <= supply.available);
+    let wanted = order.lines.iter().map(|line| (&line.sku, line.quantity));
+    order.lines.len() == supply.len()
+        && enough.all(|enough| enough)
+        && share::beyond(wanted, supply).is_none()
 }
 
 /// A hold of the order's units that is confirmed at once, as it was placed and as it then stands,
-/// and the moves of both. The caller saw that they are spare.
+/// and the moves of both. The caller saw in the same `supply` that they are spare.
 #[must_use]
-pub fn again(id: &HoldId, order: &Order, now: LogTime) -> ([Hold; 2], Vec<Move>) {
+pub fn again(
+    id: &HoldId,
+    order: &Order,
+    supply: &[Supply<'_>],
+    now: LogTime,
+) -> ([Hold; 2], Vec<Move>) {
     let line = |line: &crate::order::Line| Line {
         sku: line.sku.clone(),
         location: line.location.clone(),
         quantity: line.quantity,
         confirmed: None,
         released: None,
+        counted: is_limited(&line.sku, supply),
     };
     let placed = Hold {
         id: id.clone(),

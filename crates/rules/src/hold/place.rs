@@ -2,7 +2,7 @@
 
 use super::{
     CustomerId, Hold, HoldId, Line, LogTime, Millis, Operation, PULL_MAX, Quantity, Rejection,
-    State, Terms, Wanted,
+    SkuId, State, Terms, Wanted, share,
 };
 use crate::quantity::MAX;
 use crate::stock::Move;
@@ -28,6 +28,8 @@ pub struct Supply<'a> {
     pub terms: Option<&'a Terms>,
     /// Units of the line's (SKU, location) that are available.
     pub available: u64,
+    /// Units of the SKU that the customer has, if the SKU limits them; 0 otherwise.
+    pub has: u64,
 }
 
 /// Sums the lines of one SKU and location into one, in order of first appearance.
@@ -81,6 +83,10 @@ pub fn place(
             sku: terms.sku.clone(),
         });
     }
+    let wanted = command.lines.iter().map(|line| (&line.sku, line.quantity));
+    if let Some(refused) = share::beyond(wanted, supply) {
+        return Err(refused);
+    }
     // The line that refuses an oversell. Of lines that nobody summed, the sum counts.
     let short = |(line, at): &(&Wanted, &Supply<'_>)| at.available.min(MAX) < demand(command, line);
     if let Some((line, _)) = lines().find(short) {
@@ -92,6 +98,7 @@ pub fn place(
     // From here on it succeeds.
     let summed = sum(&command.lines).expect("a demand of at most 2^53-1 was found to be available");
     let line = |wanted: Wanted| Line {
+        counted: is_limited(&wanted.sku, supply),
         sku: wanted.sku,
         location: wanted.location,
         quantity: wanted.quantity,
@@ -113,6 +120,14 @@ pub fn place(
     Ok((hold, moves))
 }
 
+/// Whether one customer may have only so many units of a SKU.
+pub(super) fn is_limited(sku: &SkuId, supply: &[Supply<'_>]) -> bool {
+    let terms = supply.iter().filter_map(|supply| supply.terms);
+    terms
+        .filter(|terms| terms.max_per_customer.is_some())
+        .any(|terms| terms.sku == *sku)
+}
+
 /// Units that all lines of the line's SKU and location want together.
 fn demand(command: &Place, line: &Wanted) -> u64 {
     let alike = |other: &&Wanted| other.sku == line.sku && other.location == line.location;
@@ -121,7 +136,7 @@ fn demand(command: &Place, line: &Wanted) -> u64 {
 }
 
 /// The first SKU of which the lines together want more than one order may have.
-fn over_the_limit(lines: &[Wanted], supply: &[Supply<'_>]) -> Option<crate::ids::SkuId> {
+fn over_the_limit(lines: &[Wanted], supply: &[Supply<'_>]) -> Option<SkuId> {
     let limited = supply.iter().filter_map(|supply| {
         let terms = supply.terms?;
         Some((&terms.sku, terms.max_per_order?))

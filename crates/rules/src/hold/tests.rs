@@ -15,6 +15,7 @@ mod order;
 mod place;
 mod pull;
 mod release;
+mod share;
 mod states;
 mod sum;
 
@@ -25,6 +26,7 @@ variants!(
     AlreadyExists,
     LimitExceeded,
     SaleNotOpen,
+    LimitCustomer,
     SoldOut,
     Confirmed,
     Released,
@@ -55,6 +57,7 @@ fn hold(state: State) -> Hold {
             quantity: wanted.quantity,
             confirmed: (state == State::Confirmed).then_some(all),
             released: (state == State::Confirmed).then_some(0),
+            counted: false,
         }
     };
     Hold {
@@ -208,6 +211,7 @@ fn a_refusal_keeps_its_code_and_comes_back_from_its_text() {
         ("AlreadyExists", "already_exists"),
         ("LimitExceeded", "limit_exceeded"),
         ("SaleNotOpen", "sale.not_open"),
+        ("LimitCustomer", "limit.customer"),
         ("SoldOut", "stock.sold_out"),
         ("Confirmed", "hold.confirmed"),
         ("Released", "hold.released"),

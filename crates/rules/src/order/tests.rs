@@ -77,6 +77,7 @@ fn taken(total: i64) -> (Take, u64) {
     let supply = [&lamp, &chair].map(|terms| crate::hold::Supply {
         terms: Some(terms),
         available: 5,
+        has: 0,
     });
     let made = hold_of(&ask.id, "00");
     let taken = take(&ask, false, &supply, (None, &made), NOW).expect("units are there");

@@ -242,6 +242,7 @@ impl Ledger {
         let supply_of = |line: &Wanted| Supply {
             terms: self.terms.iter().find(|terms| terms.sku == line.sku),
             available: available[&(line.sku.clone(), line.location.clone())],
+            has: 0,
         };
         let supply: Vec<Supply<'_>> = command.lines.iter().map(supply_of).collect();
         let taken = self.stories.contains_key(&id);

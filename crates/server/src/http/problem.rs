@@ -114,8 +114,9 @@ catalogue! {
         "A line's hold ended; put the line again.";
     CheckedOut 409 "cart.checked_out" "The cart is checked out" never
         "The cart became an order and no longer changes.";
-    LimitCustomer 409 "limit.customer" "Too many live holds" again
-        "The customer has as many live holds as one customer may have.";
+    LimitCustomer 409 "limit.customer" "Over the customer's limit" again
+        "The customer would have more units of a SKU, held and sold together, than one customer \
+         may have. Units come back when a hold ends, an order is cancelled or units are returned.";
     SaleNotOpen 409 "sale.not_open" "The sale is not open" again
         "The SKU has a sale window, and it is not open now.";
     Overflow 409 "overflow" "Too many units" never

@@ -94,6 +94,14 @@ fn of_hold(rejection: &hold::Rejection, named: Named<'_>) -> Problem {
             beyond(named.line(sku), Code::LimitExceeded.meaning().code)
         }
         hold::Rejection::SaleNotOpen { .. } => Problem::new(Code::SaleNotOpen),
+        hold::Rejection::LimitCustomer { sku, most, has } => {
+            let most = most.get();
+            let detail = format!(
+                "One customer may have {most} units of {sku}, held and sold together; \
+                 this one has {has}."
+            );
+            Problem::new(Code::LimitCustomer).detail(detail)
+        }
         hold::Rejection::SoldOut { .. } => Problem::new(Code::SoldOut),
         hold::Rejection::Confirmed { ended_at } => {
             ended(Code::HoldConfirmed, hold::State::Confirmed, *ended_at)

@@ -107,7 +107,7 @@ pub(crate) struct Sku {
     /// Most units in one hold or order.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) max_per_order: Option<u64>,
-    /// Most units for one customer.
+    /// Most units that one customer may have, held and sold together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) max_per_customer: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]

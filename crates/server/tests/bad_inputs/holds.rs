@@ -68,6 +68,68 @@ fn the_limit_of_one_order_counts_all_its_lines() {
     shop.accepts(&Ask::post("/v1/holds", &shop.buyer, &lamps(5)));
 }
 
+/// The shop's lamps, of which one customer may have ten.
+fn limited(shop: &Shop) {
+    let entry = json!({
+        "name": "Lamp", "price": {"amount": 1999, "currency": "EUR"}, "max_per_customer": 10
+    });
+    let entry = shop.accepts(&Ask::put("/v1/skus/lamp", &shop.staff, &entry.to_string()));
+    assert_eq!(entry["max_per_customer"], 10);
+}
+
+#[test]
+fn of_fifty_parallel_holds_of_one_buyer_as_many_succeed_as_it_may_have() {
+    let shop = Shop::open(1_000);
+    limited(&shop);
+    let ask = Ask::post("/v1/holds", &shop.buyer, &lamps(1));
+    let replies: Vec<Reply> = std::thread::scope(|scope| {
+        let asked: Vec<_> = (0..50).map(|_| scope.spawn(|| shop.send(&ask))).collect();
+        let replies = asked.into_iter().map(|one| one.join().expect("no panic"));
+        replies.collect()
+    });
+    let placed = replies.iter().filter(|reply| reply.status == 201).count();
+    assert_eq!(placed, 10);
+    for refused in replies.iter().filter(|reply| reply.status != 201) {
+        let document = refused.json();
+        assert_eq!(refused.status, 409, "{document}");
+        assert_eq!(document["code"], "limit.customer");
+        assert_eq!(document["retryable"], true);
+        let expected =
+            "One customer may have 10 units of lamp, held and sold together; this one has 10.";
+        assert_eq!(document["detail"], expected);
+    }
+}
+
+#[test]
+fn what_one_customer_may_have_counts_all_lines_and_comes_back() {
+    let shop = Shop::open(1_000);
+    limited(&shop);
+    let place = |lines: &str| Ask::post("/v1/holds", &shop.buyer, lines);
+    let split = json!({"lines": [{"sku": "lamp", "quantity": 6}, {"sku": "lamp", "quantity": 5}]});
+    shop.refuses(&place(&split.to_string()), 409, "limit.customer");
+    let placed = shop.accepts(&place(&lamps(6)));
+    let hold = placed["id"].as_str().expect("an id");
+    assert!(placed["lines"][0].get("counted").is_none(), "{placed}");
+    let refused = shop.refuses(&place(&lamps(5)), 409, "limit.customer");
+    let detail = refused.json()["detail"].to_string();
+    assert!(detail.contains("has 6."), "{detail}");
+    shop.accepts(&place(&lamps(4)));
+    let release = format!("/v1/holds/{hold}/release");
+    shop.accepts(&Ask::post(&release, &shop.buyer, "{}"));
+    shop.accepts(&place(&lamps(6)));
+    shop.refuses(&place(&lamps(1)), 409, "limit.customer");
+    // A shop has to say whose units they are.
+    let anonymous = shop.refuses(
+        &Ask::post("/v1/holds", &shop.shop, &lamps(1)),
+        422,
+        "schema",
+    );
+    let expected = json!([{"pointer": "/customer", "code": "required"}]);
+    assert_eq!(anonymous.json()["violations"], expected);
+    let named = json!({"customer": "c-9", "lines": [{"sku": "lamp", "quantity": 10}]});
+    shop.accepts(&Ask::post("/v1/holds", &shop.shop, &named.to_string()));
+}
+
 #[test]
 fn lives_that_are_too_short_or_too_long_are_refused() {
     let shop = Shop::open(10);

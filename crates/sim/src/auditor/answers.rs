@@ -365,6 +365,7 @@ impl Answers {
             let what = format!("the winner of {} is told: {rejection}", row.position);
             found.push((invariant, what));
         }
+        check_share(attempt, (rejection, *position), model, found);
         if sold_out {
             check_short(attempt, (rejection, *position), model, found);
         }
@@ -426,6 +427,35 @@ fn stands(attempt: &Attempt, done: &Done, model: &Model) -> bool {
             stream.is_some_and(|stream| value(&row.token) == stream.data)
         }
         _ => false,
+    }
+}
+
+/// A refusal for a share's sake is true at the position that it names.
+fn check_share(
+    attempt: &Attempt,
+    (rejection, position): (&Rejection, u64),
+    model: &Model,
+    found: &mut Found,
+) {
+    let Rejection::Hold(hold::Rejection::LimitCustomer { sku, most, has }) = rejection else {
+        return;
+    };
+    let (customer, lines) = match &attempt.command {
+        Command::Place(place) => (&place.customer, &place.lines),
+        Command::TakeOrder { ask, .. } if ask.hold.is_none() => (&ask.customer, &ask.lines),
+        _ => {
+            found.push(("I22", format!("{rejection} is told to nobody who places")));
+            return;
+        }
+    };
+    let of_sku = lines.iter().filter(|line| line.sku == *sku);
+    let wanted: i64 = of_sku.map(|line| line.quantity.signed()).sum();
+    let share = (sku.to_string(), customer.to_string());
+    let said = (most.get(), *has);
+    if !model.shares.is_true(&share, said, (wanted, position)) {
+        let stands = model.shares.units(&share, position);
+        let what = format!("{wanted} of {share:?} are refused as {said:?} where it has {stands}");
+        found.push(("I22", what));
     }
 }
 

@@ -9,6 +9,7 @@ use super::holds::{self, HoldModel, Moved};
 use super::lives::{aggregate, folded, may_follow};
 use super::orders::OrderModel;
 use super::sagas;
+use super::shares::Shares;
 use super::truth::Truth;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -58,6 +59,8 @@ pub(super) struct Model {
     pub(super) orders: BTreeMap<String, OrderModel>,
     pub(super) sagas: BTreeMap<String, sagas::History>,
     pub(super) truth: Truth,
+    /// What customers have of SKUs that limit them.
+    pub(super) shares: Shares,
     /// Callbacks that were stored as genuine, by sender, provider and id.
     pub(super) callbacks: BTreeSet<String>,
     pub(super) balances: BTreeMap<Place, [i64; 7]>,
@@ -222,6 +225,7 @@ impl Model {
         let (events, moved) = self.events(&body, (position, at), found);
         self.moves(&body, position, found);
         holds::check_moves((&events, &body), moved, found);
+        self.shares.row(&body, position, found);
         self.check_stock_data(&events, found);
         self.rows.push(Row {
             position,

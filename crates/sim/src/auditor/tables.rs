@@ -31,6 +31,20 @@ pub(super) fn compare_touched(model: &mut Model, tables: &Tables, found: &mut Fo
     for place in &places {
         compare_balances(model, tables, place, found);
     }
+    compare_shares(model, tables, found);
+}
+
+/// Compares what customers have of SKUs that limit them with the fold; there are few.
+fn compare_shares(model: &Model, tables: &Tables, found: &mut Found) {
+    let fold = model.shares.all();
+    let stands = tables.shares.iter().map(|((sku, customer), units)| {
+        let units = i64::try_from(*units).unwrap_or(i64::MAX);
+        ((sku.to_string(), customer.to_string()), units)
+    });
+    if !stands.eq(fold.clone()) {
+        let what = format!("shares are {:?}, their fold {fold:?}", tables.shares);
+        found.push(("I8", what));
+    }
 }
 
 /// Compares the state row of a stream with its fold.

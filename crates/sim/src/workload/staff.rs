@@ -12,7 +12,8 @@ use evenkeel_rules::token::Role;
 /// Lists every SKU and brings the first units in, some of them by a count.
 pub(crate) async fn open_shop(client: &mut Client, shop: &Shop) {
     for (number, sku) in shop.skus.iter().enumerate() {
-        let terms = terms(sku);
+        let mut terms = terms(sku);
+        terms.max_per_customer = shop.limit(&client.rng);
         let asked = request(&Who::Staff, None, Command::PutSku { terms });
         drop(client.ask(&asked, Patience::Takes).await);
         for location in &shop.locations {
@@ -62,6 +63,7 @@ pub(crate) async fn keep_stock(mut client: Client, shop: Shop, commands: u32) {
             let mut terms = terms(&sku);
             let now = client.nodes[0].clock.now();
             let rng = &mut client.rng;
+            terms.max_per_customer = shop.limit(rng);
             terms.max_per_order = rng.bool().then(|| quantity(rng.u64(1..=4)));
             terms.sale = rng.bool().then(|| window(rng, now));
             let command = Command::PutSku { terms };

@@ -4,11 +4,12 @@ use super::Tables;
 use crate::commit::{Name, Rejection};
 use crate::port::{
     DueRow, FRONT_MAX, HoldRow, KeyRow, Listed, Mark, OrderRow, PrivateId, PrivateRow, SagaRow,
-    SkuRow, Touch, View,
+    Share, SkuRow, Touch, View,
 };
 use evenkeel_rules::hold::State;
 use evenkeel_rules::ids::{CustomerId, HoldId, OrderId, SagaId};
 use evenkeel_rules::time::LogTime;
+use std::ops::Bound;
 
 impl Tables {
     pub(super) fn key(&self, name: &Name) -> Option<KeyRow> {
@@ -89,6 +90,14 @@ impl Tables {
         rows.filter(theirs).take(limit).cloned().collect()
     }
 
+    pub(super) fn shares_after(&self, after: Option<&Share>, limit: usize) -> Vec<(Share, u64)> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let rows = self.shares.range::<Share, _>((from, Bound::Unbounded));
+        rows.take(limit)
+            .map(|(share, units)| (share.clone(), *units))
+            .collect()
+    }
+
     pub(super) fn listed(&self, row: &SkuRow) -> Listed {
         let stock = row.locations.iter().map(|location| {
             let place = (row.sku.terms.sku.clone(), location.clone());
@@ -116,6 +125,9 @@ impl Tables {
         let callbacks = touch.callbacks.iter();
         view.callbacks
             .extend(callbacks.map(|at| (*at, self.callbacks.get(at).cloned())));
+        let shares = touch.shares.iter();
+        view.shares
+            .extend(shares.map(|at| (at.clone(), self.shares.get(at).copied())));
         let moved = !view.confirms(touch.exact_at);
         for rows in [Some(&touch.rows), moved.then_some(&touch.cached)]
             .into_iter()

@@ -24,6 +24,12 @@ impl Tables {
                 return corrupt(format!("{} has other balances", write.place.0));
             }
         }
+        for write in &writes.shares {
+            if self.shares.get(&write.share).copied() != write.was {
+                let (sku, customer) = &write.share;
+                return corrupt(format!("{customer} has another share of {sku}"));
+            }
+        }
         for write in &writes.skus {
             let row = self.skus.get(&write.row.sku.terms.sku);
             if row.map(|row| (row.version, row.stock_version)) != write.was {
@@ -77,6 +83,9 @@ impl Tables {
         }
         for write in &writes.balances {
             self.balances.insert(write.place.clone(), write.now);
+        }
+        for write in &writes.shares {
+            self.shares.insert(write.share.clone(), write.now);
         }
         for write in &writes.tokens {
             self.tokens

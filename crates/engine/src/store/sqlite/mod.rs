@@ -19,6 +19,7 @@ pub mod names;
 mod private;
 mod rows;
 mod schema;
+mod shares;
 mod snapshot;
 mod squeeze;
 mod timers;
@@ -29,7 +30,8 @@ use crate::chain;
 use crate::commit::{Name, hold_name, order_name, saga_name};
 use crate::port::{
     At, BatchId, CallbackRow, DueRow, Fault, Head, HoldRow, Ids, KeyRow, Listed, Locked, LogRow,
-    OrderRow, Place, PrivateId, PrivateRow, RefusalRow, SagaRow, Store, TokenRow, Touch, View,
+    OrderRow, Place, PrivateId, PrivateRow, RefusalRow, SagaRow, Share, Store, TokenRow, Touch,
+    View,
 };
 use crate::worker::blocking;
 use async_trait::async_trait;
@@ -402,6 +404,16 @@ impl Store for SqliteStore {
 
     async fn refusals(&self, from: u64, limit: usize) -> Result<At<Vec<RefusalRow>>, Fault> {
         self.read(move |_, conn| rows::refusals(conn, from, limit.min(ROWS_MAX)))
+            .await
+    }
+
+    async fn shares(
+        &self,
+        after: Option<&Share>,
+        limit: usize,
+    ) -> Result<At<Vec<(Share, u64)>>, Fault> {
+        let after = after.cloned();
+        self.read(move |_, conn| shares::list(conn, after.as_ref(), limit.min(ROWS_MAX)))
             .await
     }
 

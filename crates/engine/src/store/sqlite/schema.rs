@@ -20,10 +20,12 @@ const SQLITE_MIN: (i32, &str) = (3_051_003, "3.51.3");
 const PREPARED: usize = 128;
 
 /// The migrations, oldest first; `user_version` counts those that were applied.
-fn migrations() -> [String; 3] {
+fn migrations() -> [String; 4] {
+    let tables = format!("{TABLES}{}", Names::SCHEMA);
     [
-        format!("{TABLES}{}", Names::SCHEMA),
+        tables,
         ORDERS.to_owned(),
+        SHARES.to_owned(),
         SAGAS.to_owned(),
     ]
 }
@@ -73,6 +75,13 @@ CREATE TABLE due(minute INTEGER NOT NULL, first INTEGER NOT NULL, entries BLOB N
   PRIMARY KEY (minute, first)) STRICT, WITHOUT ROWID;
 CREATE TABLE due_news(first INTEGER PRIMARY KEY, entries BLOB NOT NULL) STRICT;
 INSERT OR IGNORE INTO timer_news(first, entries) SELECT position + 1, x'' FROM head;
+";
+
+/// What customers have of SKUs that limit them. Units that were placed before say that they do not
+/// count, so the table begins empty.
+const SHARES: &str = "
+CREATE TABLE share(sku TEXT NOT NULL, customer TEXT NOT NULL, units INTEGER NOT NULL,
+  PRIMARY KEY (sku, customer)) STRICT, WITHOUT ROWID;
 ";
 
 /// Sagas over anybody's services.

@@ -4,7 +4,7 @@ use super::fault::fault;
 use super::names;
 use super::rows::{self, sql};
 use super::squeeze::{plain, squeeze};
-use super::{Inner, REFUSAL, Writer, balances, codec, life, private, timers};
+use super::{Inner, REFUSAL, Writer, balances, codec, life, private, shares, timers};
 use crate::commit::{Name, Rejection, hold_name, order_name, saga_name};
 use crate::port::{
     FRONT_MAX, Fault, HoldWrite, KeyRow, Locked, Map, Mark, SkuWrite, TokenWrite, Touch, View,
@@ -149,6 +149,10 @@ impl SqliteLock {
         for id in &touch.tokens {
             view.tokens.insert(id.clone(), rows::token(conn, id)?);
         }
+        for share in &touch.shares {
+            let units = shares::share(conn, share)?;
+            view.shares.insert(share.clone(), units);
+        }
         let moved = !view.confirms(touch.exact_at);
         for wanted in [Some(&touch.rows), moved.then_some(&touch.cached)]
             .into_iter()
@@ -211,6 +215,7 @@ impl SqliteLock {
         }
         write_holds(conn, &writes.holds, keep)?;
         write_skus(conn, &writes.skus)?;
+        shares::write(conn, &writes.shares)?;
         write_tokens(conn, &writes.tokens)?;
         {
             const INSERT: &str = "INSERT INTO refusal(number, name, fingerprint, text)

@@ -10,6 +10,8 @@ struct Ledger {
     taken: bool,
     max_per_order: u64,
     window: (i64, i64),
+    /// Lamps that the customer has; three are the most.
+    has: u64,
     available: u64,
 }
 
@@ -23,6 +25,7 @@ const WORST: Ledger = Ledger {
     taken: true,
     max_per_order: 1,
     window: OVER,
+    has: 2,
     available: 1,
 };
 
@@ -32,6 +35,7 @@ const ENOUGH: Ledger = Ledger {
     taken: false,
     max_per_order: 2,
     window: OPEN,
+    has: 1,
     available: 2,
 };
 
@@ -59,11 +63,13 @@ impl Ledger {
         };
         let terms = Terms {
             sale: Some(window),
+            max_per_customer: Some(units(3)),
             ..limited("lamp", Some(self.max_per_order))
         };
         let supply = [Supply {
             terms: self.listed.then_some(&terms),
             available: self.available,
+            has: self.has,
         }];
         let command = command(vec![wanted("lamp", "main", 2)]);
         super::super::place(&command, self.taken, &supply, NOW)
@@ -76,7 +82,11 @@ struct Row {
     then: Rejection,
 }
 
-fn table() -> [Row; 7] {
+fn table() -> impl Iterator<Item = Row> {
+    for_its_terms().into_iter().chain(for_too_few())
+}
+
+fn for_its_terms() -> [Row; 5] {
     let lamp = || sku("lamp");
     [
         Row {
@@ -105,6 +115,7 @@ fn table() -> [Row; 7] {
             case: "after the window, sold out",
             given: Ledger {
                 window: OVER,
+                has: 2,
                 available: 1,
                 ..ENOUGH
             },
@@ -114,10 +125,43 @@ fn table() -> [Row; 7] {
             case: "before the window, sold out",
             given: Ledger {
                 window: (1_001, 2_000),
+                has: 2,
                 available: 1,
                 ..ENOUGH
             },
             then: Rejection::SaleNotOpen { sku: lamp() },
+        },
+    ]
+}
+
+fn for_too_few() -> [Row; 4] {
+    let lamp = || sku("lamp");
+    [
+        Row {
+            case: "more than one customer may have, sold out",
+            given: Ledger {
+                has: 2,
+                available: 1,
+                ..ENOUGH
+            },
+            then: Rejection::LimitCustomer {
+                sku: lamp(),
+                most: units(3),
+                has: 2,
+            },
+        },
+        Row {
+            case: "all that one customer may have, sold out",
+            given: Ledger {
+                has: 3,
+                available: 1,
+                ..ENOUGH
+            },
+            then: Rejection::LimitCustomer {
+                sku: lamp(),
+                most: units(3),
+                has: 3,
+            },
         },
         Row {
             case: "one unit too few",
@@ -144,7 +188,7 @@ pub(super) fn refusals() -> Vec<Rejection> {
         assert_eq!(refused, row.then, "{}", row.case);
         refused
     };
-    let produced: Vec<Rejection> = table().into_iter().map(run).collect();
+    let produced: Vec<Rejection> = table().map(run).collect();
     assert_declared_order(&produced);
     produced
 }
@@ -163,6 +207,7 @@ fn a_place_of_just_what_there_is_sets_the_units_aside_until_its_deadline() {
         quantity: units(2),
         confirmed: None,
         released: None,
+        counted: true,
     };
     let expected = Hold {
         id: hold_id("h-1"),
@@ -223,10 +268,12 @@ fn one_line_that_is_refused_refuses_all_and_is_named() {
         let first = Supply {
             terms: Some(&lamp),
             available: 5,
+            has: 0,
         };
         let second = Supply {
             terms: row.terms,
             available: row.available,
+            has: 0,
         };
         let judged = super::super::place(&command, false, &[first, second], NOW);
         assert_eq!(judged, Err(row.then));
@@ -241,6 +288,7 @@ fn a_limit_counts_the_units_of_all_locations_together() {
         let plenty = Supply {
             terms: Some(&lamp),
             available: 9,
+            has: 0,
         };
         let judged = super::super::place(&command(lines.clone()), false, &[plenty; 2], NOW);
         let expected = refused.then(|| Rejection::LimitExceeded { sku: sku("lamp") });
@@ -256,6 +304,7 @@ fn a_limit_is_passed_by_a_sum_that_no_number_holds() {
     let plenty = Supply {
         terms: Some(&lamp),
         available: all,
+        has: 0,
     };
     let judged = super::super::place(&command(lines), false, &[plenty; 2], NOW);
     let expected = Rejection::LimitExceeded { sku: sku("lamp") };
@@ -268,6 +317,7 @@ fn a_limit_of_one_sku_does_not_count_another() {
     let supply = [&lamp, &chair].map(|terms| Supply {
         terms: Some(terms),
         available: 9,
+        has: 0,
     });
     let lines = vec![wanted("lamp", "main", 1), wanted("chair", "main", 9)];
     let (hold, moves) =
@@ -290,6 +340,7 @@ fn two_lines_of_one_sku_and_location_are_judged_as_their_sum_and_answered_as_one
         let supply = Supply {
             terms: Some(&lamp),
             available,
+            has: 0,
         };
         let judged = super::super::place(&command(lines.clone()), false, &[supply; 2], NOW);
         if enough {
@@ -308,6 +359,7 @@ fn each_location_needs_its_own_units_only() {
     let supply = Supply {
         terms: Some(&lamp),
         available: 2,
+        has: 0,
     };
     let lines = vec![wanted("lamp", "main", 2), wanted("lamp", "east", 2)];
     let (hold, _) = super::super::place(&command(lines), false, &[supply; 2], NOW)
@@ -324,6 +376,7 @@ fn a_sum_that_no_number_holds_is_sold_out() {
         let supply = Supply {
             terms: Some(&lamp),
             available,
+            has: 0,
         };
         let lines = vec![wanted("lamp", "main", all); 2];
         let judged = super::super::place(&command(lines), false, &[supply; 2], NOW);

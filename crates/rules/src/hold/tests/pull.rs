@@ -13,6 +13,7 @@ fn lamps(id: usize, deadline_ms: i64, quantity: u64) -> Hold {
         quantity: units(quantity),
         confirmed: None,
         released: None,
+        counted: false,
     };
     Hold {
         id: hold_id(&format!("h-{id:03}")),

@@ -38,6 +38,7 @@ fn judge(given: &Given, ask: &Ask) -> Result<Take, Refused> {
     let supply = given.terms.each_ref().map(|terms| Supply {
         terms: terms.as_ref(),
         available: given.available,
+        has: 0,
     });
     let known = given.hold.as_ref().map(|hold| Known { hold, version: 1 });
     let made = hold_of(&ask.id, "00");
@@ -56,6 +57,7 @@ fn held(chairs: u64) -> Hold {
     let supply = [&chair, &lamp].map(|terms| Supply {
         terms: Some(terms),
         available: 9,
+        has: 0,
     });
     hold::place(&place, false, &supply, NOW)
         .expect("units are there")

@@ -50,6 +50,7 @@ pub(super) const ROUTES: &[Route] = &[
                 Code::AlreadyExists,
                 Code::LimitExceeded,
                 Code::SaleNotOpen,
+                Code::LimitCustomer,
                 Code::SoldOut,
             ],
         },

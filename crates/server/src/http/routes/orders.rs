@@ -46,6 +46,7 @@ pub(super) const ROUTES: &[Route] = &[
                 Code::PriceChanged,
                 Code::LimitExceeded,
                 Code::SaleNotOpen,
+                Code::LimitCustomer,
                 Code::SoldOut,
                 Code::HoldExpired,
                 Code::HoldReleased,
