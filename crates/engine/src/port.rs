@@ -378,12 +378,12 @@ pub trait Store: Send + Sync {
     /// Callbacks stored before a position, newest first, at most `limit` of them.
     async fn callbacks(&self, before: u64, limit: usize) -> Result<At<Vec<CallbackRow>>, Fault>;
 
-    /// Orders, sagas and callbacks that wait for a person, created before a position, newest first, at
-    /// most `limit` of them.
+    /// Orders, sagas and callbacks that wait for a person, created before a position, newest first,
+    /// at most `limit` of them.
     async fn flagged(&self, before: u64, limit: usize) -> Result<At<Vec<DueRow>>, Fault>;
 
-    /// Orders, sagas and callbacks whose [`Row::due`] is at or before a moment or before the head's log
-    /// time, oldest first, at most `limit` of them.
+    /// Orders, sagas and callbacks whose [`Row::due`] is at or before a moment or before the head's
+    /// log time, oldest first, at most `limit` of them.
     async fn due_rows(&self, until: LogTime, limit: usize) -> Result<At<Vec<DueRow>>, Fault>;
 
     /// One private text.

@@ -484,13 +484,7 @@ pub(super) fn subject(event: &EntryEvent) -> Subject {
     let aggregate = event.kind.aggregate();
     let kind = match aggregate {
         Aggregate::Stock => Aggregate::Sku.word(),
-        Aggregate::Sku
-        | Aggregate::Hold
-        | Aggregate::Token
-        | Aggregate::Order
-        | Aggregate::Saga
-        | Aggregate::Callback
-        | Aggregate::Private => aggregate.word(),
+        other => other.word(),
     };
     Subject::new(kind, event.id())
 }

@@ -1,9 +1,9 @@
-//! I12: what the engine wrote for orders, sagas and callbacks, it wrote under a lease that nobody had
-//! taken over.
+//! I12: what the engine wrote for orders, sagas and callbacks, it wrote under a lease that nobody
+//! had taken over.
 //!
 //! A row of the log says under which token it was written; the shard follows from the order, the
-//! saga or the callback that it is about. Per shard the tokens never fall. All leases get new tokens when a
-//! node joins or goes, so a token under which a shard was lost is nobody's any more, whatever the
+//! saga or the callback that it is about. Per shard the tokens never fall. All leases get new
+//! tokens when a node joins or goes, so a token under which a shard was lost is nobody's any more, whatever the
 //! shard. And no token was written under that was never given, or that the leases in the head row
 //! have fallen behind.
 //!

@@ -81,11 +81,8 @@ fn tells(effect: &Effect, model: &Model, (event, position): (&Event, u64)) -> bo
         Effect::Token(row) => row.version == event.version && value(&row.token) == event.data,
         // Who lives is bookkeeping: nobody is told but the node.
         Effect::Lease { .. } => true,
-        Effect::Order(_)
-        | Effect::Saga(_)
-        | Effect::Callback { .. }
-        | Effect::Erased(_)
-        | Effect::Tried => said::tells(effect, model, (event, position)),
+        // Everything that is told of elsewhere.
+        _ => said::tells(effect, model, (event, position)),
     }
 }
 
