@@ -3,9 +3,9 @@
 //!
 //! A row of the log says under which token it was written; the shard follows from the order, the
 //! saga or the callback that it is about. Per shard the tokens never fall. All leases get new
-//! tokens when a node joins or goes, so a token under which a shard was lost is nobody's any more, whatever the
-//! shard. And no token was written under that was never given, or that the leases in the head row
-//! have fallen behind.
+//! tokens when a node joins or goes, so a token under which a shard was lost is nobody's any more,
+//! whatever the shard. And no token was written under that was never given, or that the leases in
+//! the head row have fallen behind.
 //!
 //! It cannot show whose a token was, nor that it was the owner's at that very position: which nodes
 //! live is bookkeeping, of which only the present state is kept. Nor what was refused, nor who

@@ -2,9 +2,9 @@
 //!
 //! Every row with a key must be found under that key, and every hold, order and saga under its id;
 //! so no key can have taken effect twice without the second row being found out. Final refusals
-//! are numbered without gaps, so a removed one is noticed; what was said in it cannot be shown, because
-//! no other row has it, and the chain does not cover it: an edited refusal that can still be read
-//! is not found.
+//! are numbered without gaps, so a removed one is noticed; what was said in it cannot be shown,
+//! because no other row has it, and the chain does not cover it: an edited refusal that can still
+//! be read is not found.
 
 use super::fold::{Fold, NameCheck, wrong};
 use super::report::{Book, Draft, Invariant, Kind, Subject};
