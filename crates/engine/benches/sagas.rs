@@ -26,12 +26,13 @@ use evenkeel_rules::ids::{SagaId, StepName, TokenId};
 use evenkeel_rules::saga::journey::{Ask, GIVE_UP_AFTER, Step};
 use evenkeel_rules::saga::{Nature, State};
 use evenkeel_rules::time::Millis;
+use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -83,7 +84,7 @@ async fn serve(mut stream: TcpStream, waiting: Waiting) -> std::io::Result<()> {
         stream.write_all(YES).await?;
         let key = key.unwrap_or_default();
         if let Some(saga) = key.strip_suffix("/pay") {
-            let caller = waiting.lock().expect("nobody panics").remove(saga);
+            let caller = waiting.lock().remove(saga);
             if let Some(caller) = caller {
                 let _gone = caller.send(());
             }
@@ -160,7 +161,7 @@ async fn whole(engine: &Engine, (services, waiting): (SocketAddr, &Waiting), wit
     let id = format!("trip-{number:032x}");
     let (caller, called) = oneshot::channel();
     {
-        let mut all = waiting.lock().expect("nobody panics");
+        let mut all = waiting.lock();
         all.insert(id.clone(), caller);
     }
     let begun = engine.execute(start(&id, services, with_bodies)).await;

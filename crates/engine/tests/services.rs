@@ -137,7 +137,7 @@ async fn what_is_not_known_is_sent_again_under_its_key_with_its_body() {
     let engine = open(&store, "a", Some(&services)).await;
     let begun = engine.execute(begin("trip-7")).await.expect("begun");
     let row = until(&engine, "trip-7", State::Completed).await;
-    let flight = vec!["trip-7/flight"; 4];
+    let flight = ["trip-7/flight"; 4];
     assert_eq!(
         services.keys(),
         [&flight[..], &["trip-7/hotel", "trip-7/pay"]].concat()

@@ -8,7 +8,7 @@
 use crate::world::World;
 use evenkeel_engine::commit::Name;
 use evenkeel_engine::port::{
-    At, DueRow, Fault, HoldRow, Map, Place, RowWrite, ShareWrite, Store, Touch, View, Writes,
+    At, DueRow, Fault, HoldRow, Map, Place, Row, RowWrite, ShareWrite, Store, Touch, View, Writes,
 };
 use evenkeel_engine::store::memory::Tables;
 use evenkeel_rules::hold::State;
@@ -288,31 +288,16 @@ fn force(tables: &mut Tables, part: Part, writes: &Writes) {
     for RowWrite { row, .. } in &writes.orders {
         tables.order_ids.insert(row.body.id.clone(), row.created);
         let was = tables.orders.insert(row.created, row.clone());
-        let ended = was
-            .and_then(|was| was.due)
-            .filter(|due| row.due != Some(*due));
-        tables
-            .dues
-            .retain(|timer| Some(timer.0) != ended || timer.1 != row.created);
+        disarm(tables, row, was);
     }
     for RowWrite { row, .. } in &writes.sagas {
         tables.saga_ids.insert(row.body.id.clone(), row.created);
         let was = tables.sagas.insert(row.created, row.clone());
-        let ended = was
-            .and_then(|was| was.due)
-            .filter(|due| row.due != Some(*due));
-        tables
-            .dues
-            .retain(|timer| Some(timer.0) != ended || timer.1 != row.created);
+        disarm(tables, row, was);
     }
     for RowWrite { row, .. } in &writes.callbacks {
         let was = tables.callbacks.insert(row.created, row.clone());
-        let ended = was
-            .and_then(|was| was.due)
-            .filter(|due| row.due != Some(*due));
-        tables
-            .dues
-            .retain(|timer| Some(timer.0) != ended || timer.1 != row.created);
+        disarm(tables, row, was);
     }
     let dues = writes.dues.iter();
     tables
@@ -322,6 +307,14 @@ fn force(tables: &mut Tables, part: Part, writes: &Writes) {
     tables
         .private
         .extend(texts.map(|row| (row.id, row.clone())));
+}
+
+/// Takes away the due time that a row had before, unless it has it still.
+fn disarm<T>(tables: &mut Tables, row: &Row<T>, was: Option<Row<T>>) {
+    let due = was.and_then(|was| was.due);
+    if let Some(due) = due.filter(|due| row.due != Some(*due)) {
+        tables.dues.remove(&(due, row.created));
+    }
 }
 
 /// Writes customers' shares without looking; `keeps` leaves those that would shrink as they are.

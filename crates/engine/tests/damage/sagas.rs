@@ -282,7 +282,7 @@ async fn a_sagas_row_that_is_edited_gone_forgotten_or_unnamed_is_named() {
             damage(&mut row);
             tables.sagas.insert(row.created, row);
         });
-        assert_eq!(found.await, [edited.clone()]);
+        assert_eq!(found.await, std::slice::from_ref(&edited));
     }
     let gone = Scribe::new()
         .found_with(|tables| tables.sagas.clear())

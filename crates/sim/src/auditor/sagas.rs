@@ -17,7 +17,7 @@ pub(super) type History = Vec<(u64, u64, Value)>;
 /// Whether a saga may go from one state to another.
 fn may_become(from: &str, to: &str) -> bool {
     match from {
-        "running" => to != "",
+        "running" => !to.is_empty(),
         "compensating" => ["compensating", "compensated", "stuck"].contains(&to),
         "stuck" => ["running", "compensating", "compensated"].contains(&to),
         _ => false,

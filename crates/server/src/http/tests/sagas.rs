@@ -147,25 +147,21 @@ async fn a_saga_is_begun_runs_to_its_end_and_its_first_answer_replays() {
     }
 }
 
-/// A trip with one thing changed, and what is said of it: pointer and code.
-fn mistakes() -> Vec<(Value, &'static str, &'static str)> {
-    let with = |pointer: &str, value: Value| {
-        let mut trip = plain("trip-7");
-        match trip.pointer_mut(pointer) {
-            Some(place) => *place = value,
-            None => {
-                let (parent, name) = pointer.rsplit_once('/').expect("a pointer");
-                trip.pointer_mut(parent).expect("it is there")[name] = value;
-            }
+/// A trip with one thing changed.
+fn with(pointer: &str, value: Value) -> Value {
+    let mut trip = plain("trip-7");
+    match trip.pointer_mut(pointer) {
+        Some(place) => *place = value,
+        None => {
+            let (parent, name) = pointer.rsplit_once('/').expect("a pointer");
+            trip.pointer_mut(parent).expect("it is there")[name] = value;
         }
-        trip
-    };
-    let url = "/steps/0/url";
-    let mut without = plain("trip-7");
-    without["steps"][0]
-        .as_object_mut()
-        .expect("an object")
-        .remove("url");
+    }
+    trip
+}
+
+/// Trips that are wrong in one thing, and what is said of it: pointer and code.
+fn mistakes() -> Vec<(Value, &'static str, &'static str)> {
     vec![
         (with("/id", json!("order:o-1")), "/id", "bad_id"),
         (with("/id", json!("refund:x")), "/id", "bad_id"),
@@ -212,6 +208,18 @@ fn mistakes() -> Vec<(Value, &'static str, &'static str)> {
             "/give_up_after_ms",
             "min",
         ),
+    ]
+}
+
+/// The same for where steps go to.
+fn wrong_urls() -> Vec<(Value, &'static str, &'static str)> {
+    let url = "/steps/0/url";
+    let mut without = plain("trip-7");
+    without["steps"][0]
+        .as_object_mut()
+        .expect("an object")
+        .remove("url");
+    vec![
         (without, url, "required"),
         (with(url, json!(7)), url, "type"),
         (with(url, json!("ftp://x.example/")), url, "url"),
@@ -241,7 +249,7 @@ fn mistakes() -> Vec<(Value, &'static str, &'static str)> {
 async fn each_mistake_of_a_saga_is_named_where_it_stands_and_nothing_is_called() {
     let (server, services) = server().await;
     let head = server.head().await;
-    for (body, pointer, code) in mistakes() {
+    for (body, pointer, code) in mistakes().into_iter().chain(wrong_urls()) {
         let refused = begin(&server, &body).await;
         assert_eq!(refused.status, 422, "{pointer} {code}: {refused:?}");
         let problem = refused.json();

@@ -75,9 +75,11 @@ fn wish(fields: &mut Fields<'_, '_>, outbound: &Outbound) -> Option<Wish> {
         id: id?,
         steps,
         give_up_after,
-        bodies: any
-            .then(|| format!("[{}]", bodies.join(",")))
-            .unwrap_or_default(),
+        bodies: if any {
+            format!("[{}]", bodies.join(","))
+        } else {
+            String::new()
+        },
     })
 }
 
