@@ -116,7 +116,12 @@ fn money(
         Word::Failed => Settled::Failed,
     };
     let Some(charge) = pen.order.payment.charge(transaction) else {
-        return unnamed(pen, status);
+        // The provider has named its transactions, and nobody waits for another one.
+        let over = pen.order.payment.is_named() && !is_asked(&pen.order);
+        return match unnamed(pen, status) {
+            Some(Heard::Early) if over => Some(Heard::Contradicts),
+            heard => heard,
+        };
     };
     if charge.amount != amount.amount {
         return Some(Heard::Contradicts);

@@ -170,8 +170,6 @@ impl Scribe {
         for number in [3, 4] {
             self.write(ask(take(number, None))).await;
         }
-        // The provider never names the transaction that it sent news of.
-        self.callback(4, "e-2", Millis(121_000)).await;
         self.report(3, Task::Charge, money(Settled::Pending, 3_998))
             .await;
         self.clock = self.clock.plus(Millis(900_000));
@@ -187,6 +185,8 @@ impl Scribe {
         .await;
         self.clock = self.clock.plus(Millis(86_400_000));
         self.report(3, Task::AskCharge, Told::NeverSeen).await;
+        // The provider never names the transaction that it sent news of.
+        self.callback(4, "e-2", Millis(86_400_000)).await;
     }
 
     /// Parcels that did not arrive.

@@ -73,7 +73,7 @@ fn news_of_a_charge_are_believed_as_far_as_the_provider_named_it() {
         ("another currency", &pending, dollars, "contradicts"),
         ("another name", &pending, done("t-9"), "early"),
         ("told before", &paid, done("t-1"), "known"),
-        ("paid, and another name", &paid, done("t-9"), "early"),
+        ("paid, and another name", &paid, done("t-9"), "contradicts"),
     ]);
 }
 
