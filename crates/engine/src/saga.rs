@@ -60,10 +60,27 @@ pub(crate) struct Runner {
     running: BTreeSet<u64>,
     again: BTreeMap<u64, Fresh>,
     budget: Budget,
+    /// Whether the budget held a retry back since anybody answered.
+    held_back: bool,
     pulse: Arc<Pulse>,
 }
 
-type Work = Pin<Box<dyn Future<Output = u64> + Send>>;
+type Work = Pin<Box<dyn Future<Output = Over> + Send>>;
+
+/// What was under way for a row is over.
+struct Over {
+    /// The position that created the row.
+    created: u64,
+    /// Whether a provider was asked and said anything.
+    answered: bool,
+}
+
+impl Over {
+    const fn unanswered(created: u64) -> Self {
+        let answered = false;
+        Self { created, answered }
+    }
+}
 
 impl Runner {
     pub(crate) fn new(
@@ -81,6 +98,7 @@ impl Runner {
             running: BTreeSet::new(),
             again: BTreeMap::new(),
             budget,
+            held_back: false,
             pulse,
         }
     }
@@ -96,16 +114,22 @@ impl Runner {
             tokio::select! {
                 biased;
                 _ = stop.changed() => {}
-                Some(created) = calls.next(), if !calls.is_empty() => {
-                    self.running.remove(&created);
-                    if let Some(fresh) = self.again.remove(&created) {
+                Some(over) = calls.next(), if !calls.is_empty() => {
+                    self.running.remove(&over.created);
+                    if over.answered {
+                        self.budget.answered();
+                        self.held_back = false;
+                    }
+                    if let Some(fresh) = self.again.remove(&over.created) {
                         self.hear(fresh);
                     }
                 }
                 Some(fresh) = self.fresh.recv() => self.hear(fresh),
                 () = &mut look => {
                     self.look().await;
-                    look = clock.sleep(every);
+                    // What is held back stays due; it is not read over and over.
+                    let pause = if self.held_back { 10 * every } else { every };
+                    look = clock.sleep(pause);
                 }
             }
             while calls.len() < CALLS_MAX
@@ -206,6 +230,7 @@ impl Runner {
             self.budget.earn();
         } else if !self.budget.spend(now) {
             metrics::counter!("evenkeel_retries_held_back_total").increment(1);
+            self.held_back = true;
             return None;
         }
         Some(())
@@ -220,7 +245,7 @@ fn is_time<T>(row: &Row<T>, at: LogTime, now: LogTime) -> bool {
     is_due || !waits
 }
 
-async fn take_in(shared: Arc<Shared>, row: CallbackRow, token: u64) -> u64 {
+async fn take_in(shared: Arc<Shared>, row: CallbackRow, token: u64) -> Over {
     let created = row.created;
     let lease = Some(token);
     let command = Command::ApplyCallback { created, lease };
@@ -228,7 +253,7 @@ async fn take_in(shared: Arc<Shared>, row: CallbackRow, token: u64) -> u64 {
         shared.held.refused((created, token), &refusal);
         tracing::warn!(?refusal, created, "a callback was not taken in; it will be");
     }
-    created
+    Over::unanswered(created)
 }
 
 /// The right to make a call, and how long it may take.
@@ -251,23 +276,23 @@ async fn make_call(
     (row, task): (OrderRow, Task),
     private: Option<String>,
     lent: Lent,
-) -> u64 {
+) -> Over {
     let created = row.created;
     let call = match call_of(&shared, &row, task, private).await {
         Ok(Some(call)) => call,
-        Ok(None) => return created,
+        Ok(None) => return Over::unanswered(created),
         Err(fault) => {
             tracing::warn!(%fault, order = %row.body.id, "a call was not made; it will be");
-            return created;
+            return Over::unanswered(created);
         }
     };
     // Reading the private text may have taken its time: no call without a lease that outlives it.
     let mono = shared.clock.mono();
     if shared.held.right(created, mono, lent.timeout) != Some(lent.token) {
-        return created;
+        return Over::unanswered(created);
     }
     let reply = gateway.call(&call, lent.timeout).await;
-    count(&call, &reply);
+    let answered = count(&call, &reply);
     let random = shared.workers_ids().random();
     let command = Command::Report {
         id: row.body.id.clone(),
@@ -282,10 +307,11 @@ async fn make_call(
         // What the provider did is not lost: it is asked by key when the row is looked at again.
         tracing::warn!(?refusal, order = %row.body.id, "an outcome was not noted; it will be");
     }
-    created
+    Over { created, answered }
 }
 
-fn count(call: &Call, reply: &Reply) {
+/// Counts a call; whether it was answered.
+fn count(call: &Call, reply: &Reply) -> bool {
     let call = match call {
         Call::Charge { .. } => "charge",
         Call::AskCharge { .. } => "ask_charge",
@@ -296,15 +322,16 @@ fn count(call: &Call, reply: &Reply) {
         Call::CancelDelivery { .. } => "cancel_delivery",
         Call::Step { .. } => "step",
     };
-    let reply = match reply {
-        Reply::Money(_) | Reply::Delivery { .. } | Reply::Done => "yes",
-        Reply::Refused { .. } => "refused",
-        Reply::NeverSeen => "never_seen",
-        Reply::Unknown => "unknown",
-        Reply::NotSent { .. } => "not_sent",
+    let (reply, answered) = match reply {
+        Reply::Money(_) | Reply::Delivery { .. } | Reply::Done => ("yes", true),
+        Reply::Refused { .. } => ("refused", true),
+        Reply::NeverSeen => ("never_seen", true),
+        Reply::Unknown => ("unknown", false),
+        Reply::NotSent { .. } => ("not_sent", false),
     };
     metrics::counter!("evenkeel_provider_calls_total", "call" => call, "reply" => reply)
         .increment(1);
+    answered
 }
 
 /// What providers may see of an order beside what it says.

@@ -1,9 +1,10 @@
 //! When something is tried again: capped exponential delays with full jitter, and a budget.
 //!
 //! A delay is drawn from zero to a bound that doubles with each try up to a cap, so that those who
-//! failed together do not come back together. The budget bounds what retries may add to the load:
-//! each first try earns a tenth of a retry, so that a provider that is in trouble is not buried
-//! under them. Randomness and time are arguments.
+//! failed together do not come back together. The budget bounds what retries may add to the load of
+//! a provider in trouble: each first try earns a tenth of a retry, and so does time. Each answer,
+//! whatever it says, earns two: who answers is not in trouble, so what waited for it goes on at a
+//! pace that doubles with each round. Randomness and time are arguments.
 
 use crate::time::{LogTime, Millis};
 
@@ -43,8 +44,11 @@ impl Schedule {
     }
 }
 
-/// Hundredths of a retry that each first try earns: retries are at most a tenth of all calls.
+/// Hundredths of a retry that each first try earns: while nobody answers, retries are at most a
+/// tenth of all calls.
 const EARNED: u64 = 10;
+/// Hundredths that each answer earns: what it cost to ask, and one more.
+const ANSWERED: u64 = 2 * COST;
 /// Hundredths that one retry costs.
 const COST: u64 = 100;
 /// Most hundredths that are saved up.
@@ -72,6 +76,11 @@ impl Budget {
     /// Notes a first try.
     pub fn earn(&mut self) {
         self.saved = (self.saved + EARNED).min(SAVED_MAX);
+    }
+
+    /// Notes that a provider answered.
+    pub fn answered(&mut self) {
+        self.saved = (self.saved + ANSWERED).min(SAVED_MAX);
     }
 
     /// Takes a retry out of the budget; whether there was one.
@@ -125,5 +134,11 @@ mod tests {
         let later = now.plus(Millis(1_000));
         let again = std::iter::repeat_with(|| budget.spend(later)).take_while(|got| *got);
         assert_eq!(again.count(), 10, "ten a second even without first tries");
+        budget.answered();
+        assert!(
+            budget.spend(later) && budget.spend(later),
+            "two for an answer"
+        );
+        assert!(!budget.spend(later));
     }
 }

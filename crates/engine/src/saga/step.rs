@@ -4,7 +4,7 @@
 //! lease outlives, and is dropped when the lease was not renewed in time. A call that was dropped
 //! may have been acted on; whoever has the saga then makes it again under its key.
 
-use super::{Lent, count};
+use super::{Lent, Over, count};
 use crate::commit::Command;
 use crate::engine::Shared;
 use crate::execute::engine_asks;
@@ -22,20 +22,20 @@ pub(super) async fn make_call(
     (row, turn): (SagaRow, Turn),
     private: Option<String>,
     lent: Lent,
-) -> u64 {
+) -> Over {
     let created = row.created;
     let call = match call_of(&shared, &row, turn, private).await {
         Ok(call) => call,
         Err(fault) => {
             tracing::warn!(%fault, saga = %row.body.id, "a step was not called; it will be");
-            return created;
+            return Over::unanswered(created);
         }
     };
     let timeout = Duration::from_millis(row.body.steps[usize::from(turn.step)].timeout.0);
     let Some(reply) = call_under(&shared, &*gateway, (created, &call, timeout), &lent).await else {
-        return created;
+        return Over::unanswered(created);
     };
-    count(&call, &reply);
+    let answered = count(&call, &reply);
     let random = shared.workers_ids().random();
     let command = Command::ReportStep {
         id: row.body.id.clone(),
@@ -46,10 +46,11 @@ pub(super) async fn make_call(
         lease: Some(lent.token),
     };
     if let Err(refusal) = engine_asks(&shared, command).await {
+        shared.held.refused((created, lent.token), &refusal);
         // What the service did is not lost: it is called again under the same key.
         tracing::warn!(?refusal, saga = %row.body.id, "an outcome was not noted; it will be");
     }
-    created
+    Over { created, answered }
 }
 
 /// Makes a call as long as the lease covers it; nothing if it was not or no longer covered.

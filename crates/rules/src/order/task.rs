@@ -4,7 +4,7 @@
 //! tried; the tries are bookkeeping, kept beside the order and never part of its story.
 
 use super::{Order, Status};
-use crate::retry::Schedule;
+use crate::retry::{CALLS, Schedule};
 use crate::saga::{State, at};
 use crate::shipment;
 use crate::time::{LogTime, Millis};
@@ -69,6 +69,12 @@ const TRACKED: Schedule = Schedule {
     cap: Millis(600_000),
 };
 
+/// How long a retry waits grows with the tries that were not answered: a provider that says that
+/// it has never seen a call is there, and gets it at once.
+const fn rounds(tries: Tries) -> u32 {
+    if tries.again { 1 } else { tries.calls }
+}
+
 impl Order {
     /// What the order needs next. `random` spreads retries: see [`Schedule::delay`].
     ///
@@ -88,7 +94,7 @@ impl Order {
         let turn = tries.calls.saturating_sub(u32::from(tries.again));
         let turn = usize::try_from(turn).unwrap_or(0) % wanted.len();
         let (task, since) = wanted[turn];
-        let delay = crate::retry::CALLS.delay(tries.calls, random);
+        let delay = CALLS.delay(rounds(tries), random);
         let at = if tries.calls == 0 {
             since
         } else {
@@ -129,11 +135,7 @@ impl Order {
     fn watch_due(&self, tries: Tries, random: u64) -> Option<Due> {
         let moments = WATCH_MS.iter().map(|wait| self.since.plus(Millis(*wait)));
         let next = moments.filter(|at| *at > tries.last).min();
-        let again = || {
-            tries
-                .last
-                .plus(crate::retry::CALLS.delay(tries.calls, random))
-        };
+        let again = || tries.last.plus(PENDING.delay(tries.calls, random));
         let due = Due {
             task: Task::AskCharge,
             at: next.unwrap_or_else(again),
@@ -163,11 +165,11 @@ impl Order {
         } else {
             self.or_ask(tries, Task::Charge, Task::AskCharge)
         };
-        let schedule = if known { PENDING } else { crate::retry::CALLS };
+        let schedule = if known { PENDING } else { CALLS };
         let at = match (known, tries.calls) {
             (false, 0) => self.saga.since,
             (true, 0) => self.saga.since.plus(schedule.bound(1)),
-            (_, calls) => tries.last.plus(schedule.delay(calls, random)),
+            (_, _) => tries.last.plus(schedule.delay(rounds(tries), random)),
         };
         // The limit is the last moment to ask: whatever is known then decides.
         let at = if tries.last < self.limit {
