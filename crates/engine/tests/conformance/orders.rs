@@ -209,7 +209,8 @@ pub(crate) async fn news_of_a_charge_that_nobody_asks_about_have_the_provider_as
     let unnamed = money_news("t-1", Word::Completed, total);
     let other = money_news("t-2", Word::Completed, total + 1);
     for (about, news) in [("o-1", unnamed), ("o-2", other)] {
-        let kept = shop.ok(ask(received(about, "e-1", news))).await;
+        let event = format!("e-{about}");
+        let kept = shop.ok(ask(received(about, &event, news))).await;
         let Effect::Callback { row, .. } = &kept.effect else {
             panic!("not a callback: {kept:?}");
         };
