@@ -25,6 +25,7 @@ use evenkeel_rules::retry::Budget;
 use evenkeel_rules::time::LogTime;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt::Display;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -249,10 +250,7 @@ async fn take_in(shared: Arc<Shared>, row: CallbackRow, token: u64) -> Over {
     let created = row.created;
     let lease = Some(token);
     let command = Command::ApplyCallback { created, lease };
-    if let Err(refusal) = engine_asks(&shared, command).await {
-        shared.held.refused((created, token), &refusal);
-        tracing::warn!(?refusal, created, "a callback was not taken in; it will be");
-    }
+    note(&shared, command, (created, token), &created).await;
     Over::unanswered(created)
 }
 
@@ -293,21 +291,42 @@ async fn make_call(
     }
     let reply = gateway.call(&call, lent.timeout).await;
     let answered = count(&call, &reply);
-    let random = shared.workers_ids().random();
     let command = Command::Report {
         id: row.body.id.clone(),
         task,
         told: told(&row.body, reply),
         seen: row.version,
-        random: u64::from_le_bytes(*random.first_chunk().expect("eight of sixteen bytes")),
+        random: random(&shared),
         lease: Some(lent.token),
     };
-    if let Err(refusal) = engine_asks(&shared, command).await {
-        shared.held.refused((created, lent.token), &refusal);
-        // What the provider did is not lost: it is asked by key when the row is looked at again.
-        tracing::warn!(?refusal, order = %row.body.id, "an outcome was not noted; it will be");
-    }
+    note(&shared, command, (created, lent.token), &row.body.id).await;
     Over { created, answered }
+}
+
+/// Where a retry's delay falls.
+fn random(shared: &Shared) -> u64 {
+    let random = shared.workers_ids().random();
+    u64::from_le_bytes(*random.first_chunk().expect("eight of sixteen bytes"))
+}
+
+/// Commits what came of a row's turn, under the token that the turn was taken with. What cannot be
+/// noted is not lost: the row is still due, and whoever looks at it asks again by key.
+async fn note(
+    shared: &Shared,
+    command: Command,
+    (created, token): (u64, u64),
+    about: &(dyn Display + Sync),
+) {
+    let what = command.name();
+    if let Err(refusal) = engine_asks(shared, command).await {
+        shared.held.refused((created, token), &refusal);
+        tracing::warn!(
+            ?refusal,
+            %about,
+            what,
+            "an outcome was not noted; it will be"
+        );
+    }
 }
 
 /// Counts a call; whether it was answered.

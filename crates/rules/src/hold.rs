@@ -30,7 +30,7 @@ pub use again::{again, is_spare};
 pub use end::{Ending, confirm, expire, extend, release};
 pub use order::{begin, close};
 pub use place::{Place, Supply, place, pull, sum};
-pub use share::share_after;
+pub use share::{moves_share, share_after};
 
 /// Most lines of one request.
 pub const LINES_MAX: usize = 100;

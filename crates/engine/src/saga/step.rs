@@ -4,10 +4,9 @@
 //! lease outlives, and is dropped when the lease was not renewed in time. A call that was dropped
 //! may have been acted on; whoever has the saga then makes it again under its key.
 
-use super::{Lent, Over, count};
+use super::{Lent, Over, count, note, random};
 use crate::commit::Command;
 use crate::engine::Shared;
-use crate::execute::engine_asks;
 use crate::gateway::{Call, Gateway, Reply};
 use crate::port::{Fault, SagaRow};
 use evenkeel_rules::saga::journey::{Told, Turn};
@@ -36,20 +35,15 @@ pub(super) async fn make_call(
         return Over::unanswered(created);
     };
     let answered = count(&call, &reply);
-    let random = shared.workers_ids().random();
     let command = Command::ReportStep {
         id: row.body.id.clone(),
         turn,
         told: told(reply),
         seen: row.version,
-        random: u64::from_le_bytes(*random.first_chunk().expect("eight of sixteen bytes")),
+        random: random(&shared),
         lease: Some(lent.token),
     };
-    if let Err(refusal) = engine_asks(&shared, command).await {
-        shared.held.refused((created, lent.token), &refusal);
-        // What the service did is not lost: it is called again under the same key.
-        tracing::warn!(?refusal, saga = %row.body.id, "an outcome was not noted; it will be");
-    }
+    note(&shared, command, (created, lent.token), &row.body.id).await;
     Over { created, answered }
 }
 

@@ -3,7 +3,7 @@
 use super::units::{Facts, again_id};
 use super::{Draft, Judge, Stop};
 use crate::commit::{Command, Commit, Effect, Outcome, Timer, hold_of, order_name};
-use crate::port::{NameWrite, OrderRow, PrivateRow, Row, RowWrite, Touch};
+use crate::port::{Map, NameWrite, OrderRow, PrivateRow, Row, RowWrite, Touch};
 use evenkeel_rules::event::Kind;
 use evenkeel_rules::hold::{self, Supply};
 use evenkeel_rules::ids::{CustomerId, LocationId, OrderId, SkuId};
@@ -334,21 +334,10 @@ impl Judge<'_> {
     /// Puts an order's row into the view and among the writes, once per order and batch.
     pub(super) fn put_order(&mut self, row: OrderRow, was: Option<u64>) {
         let id = row.body.id.clone();
-        let stood = self.view.orders.get(&id).and_then(Option::as_ref);
+        let stood = self.view.orders.insert(id, Some(row.clone())).flatten();
         let armed = stood.and_then(|row| row.due);
-        if let Some(due) = row.due.filter(|due| armed != Some(*due)) {
-            let created = row.created;
-            self.writes.dues.push(Timer { due, created });
-        }
-        self.view.orders.insert(id, Some(row.clone()));
-        match self.dirty_orders.get(&row.created) {
-            Some(&at) => self.writes.orders[at].row = row,
-            None => {
-                let at = self.writes.orders.len();
-                self.dirty_orders.insert(row.created, at);
-                self.writes.orders.push(RowWrite { row, was });
-            }
-        }
+        self.writes.dues.extend(to_arm(&row, armed));
+        put_row(&mut self.writes.orders, &mut self.dirty_orders, (row, was));
     }
 
     pub(super) fn keep_private(
@@ -396,6 +385,28 @@ pub(crate) fn add_wants(touch: &mut Touch, order: &Order) {
 fn want(touch: &mut Touch, sku: &SkuId, location: &LocationId) {
     touch.rows.skus.push(sku.clone());
     touch.rows.balances.push((sku.clone(), location.clone()));
+}
+
+/// The timer that a row needs, unless the one that is armed says the same.
+pub(super) fn to_arm<T>(row: &Row<T>, armed: Option<LogTime>) -> Option<Timer> {
+    let due = row.due.filter(|due| armed != Some(*due))?;
+    let created = row.created;
+    Some(Timer { due, created })
+}
+
+/// Puts a row among the writes, once per row and batch.
+pub(super) fn put_row<T>(
+    writes: &mut Vec<RowWrite<T>>,
+    dirty: &mut Map<u64, usize>,
+    (row, was): (Row<T>, Option<u64>),
+) {
+    match dirty.get(&row.created) {
+        Some(&at) => writes[at].row = row,
+        None => {
+            dirty.insert(row.created, writes.len());
+            writes.push(RowWrite { row, was });
+        }
+    }
 }
 
 /// When an order that an event left like this is looked at, unless whoever committed it has made

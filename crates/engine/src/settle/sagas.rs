@@ -1,9 +1,9 @@
 //! Judging commands on sagas over anybody's services.
 
-use super::orders::HANDOFF;
+use super::orders::{HANDOFF, put_row, to_arm};
 use super::{Draft, Judge, Stop};
-use crate::commit::{Command, Commit, Effect, Outcome, Timer, saga_name};
-use crate::port::{NameWrite, Row, RowWrite, SagaRow, Touch};
+use crate::commit::{Command, Commit, Effect, Outcome, saga_name};
+use crate::port::{NameWrite, Row, SagaRow, Touch};
 use evenkeel_rules::event::Kind;
 use evenkeel_rules::ids::SagaId;
 use evenkeel_rules::order::Tries;
@@ -150,21 +150,10 @@ impl Judge<'_> {
     /// Puts a saga's new row into the view and among the writes, once per saga and batch.
     fn put_saga(&mut self, row: SagaRow, was: Option<u64>) {
         let id = row.body.id.clone();
-        let stood = self.view.sagas.get(&id).and_then(Option::as_ref);
+        let stood = self.view.sagas.insert(id, Some(row.clone())).flatten();
         let armed = stood.and_then(|row| row.due);
-        if let Some(due) = row.due.filter(|due| armed != Some(*due)) {
-            let created = row.created;
-            self.writes.dues.push(Timer { due, created });
-        }
-        self.view.sagas.insert(id, Some(row.clone()));
-        match self.dirty_sagas.get(&row.created) {
-            Some(&at) => self.writes.sagas[at].row = row,
-            None => {
-                let at = self.writes.sagas.len();
-                self.dirty_sagas.insert(row.created, at);
-                self.writes.sagas.push(RowWrite { row, was });
-            }
-        }
+        self.writes.dues.extend(to_arm(&row, armed));
+        put_row(&mut self.writes.sagas, &mut self.dirty_sagas, (row, was));
     }
 }
 

@@ -9,10 +9,10 @@ use super::units::Facts;
 use super::{Judge, Stop};
 use crate::commit::Commit;
 use crate::port::{HoldRow, Share, ShareWrite, Touch};
-use evenkeel_rules::hold::{Hold, Line, share_after};
+use evenkeel_rules::hold::{Hold, Line, moves_share, share_after};
 use evenkeel_rules::ids::HoldId;
 use evenkeel_rules::order::Order;
-use evenkeel_rules::stock::{Move, Operation};
+use evenkeel_rules::stock::Move;
 
 impl Judge<'_> {
     /// Accepts a commit that holds' units move in: customers' shares follow the moves.
@@ -69,21 +69,8 @@ impl Judge<'_> {
 
     /// The share that a move changes, if its units count.
     fn counted(&self, facts: &Facts, made: &Move) -> Result<Option<Share>, Stop> {
-        match made.operation {
-            Operation::Hold
-            | Operation::Release
-            | Operation::Expire
-            | Operation::Unsell
-            | Operation::Return => {}
-            Operation::Receive
-            | Operation::Find
-            | Operation::Confirm
-            | Operation::Ship
-            | Operation::Restock
-            | Operation::ScrapAvailable
-            | Operation::ScrapReturned
-            | Operation::TransferOut
-            | Operation::TransferIn => return Ok(None),
+        if !moves_share(made.operation) {
+            return Ok(None);
         }
         let own = |(row, _): &&(HoldRow, _)| row.hold.id.as_str() == made.reference.as_str();
         let hold = match facts.holds.iter().find(own) {

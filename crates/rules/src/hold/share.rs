@@ -34,15 +34,15 @@ pub(super) fn beyond<'a>(
         })
 }
 
-/// A customer's share after a move of counted units. Nothing if it had fewer than the move takes:
-/// only a damaged store can say so.
+/// Whether a move of counted units changes their customer's share.
 #[must_use]
-pub fn share_after(share: u64, operation: Operation, units: Quantity) -> Option<u64> {
+pub const fn moves_share(operation: Operation) -> bool {
     match operation {
-        Operation::Hold => share.checked_add(units.get()),
-        Operation::Release | Operation::Expire | Operation::Unsell | Operation::Return => {
-            share.checked_sub(units.get())
-        }
+        Operation::Hold
+        | Operation::Release
+        | Operation::Expire
+        | Operation::Unsell
+        | Operation::Return => true,
         Operation::Receive
         | Operation::Find
         | Operation::Confirm
@@ -51,6 +51,19 @@ pub fn share_after(share: u64, operation: Operation, units: Quantity) -> Option<
         | Operation::ScrapAvailable
         | Operation::ScrapReturned
         | Operation::TransferOut
-        | Operation::TransferIn => Some(share),
+        | Operation::TransferIn => false,
+    }
+}
+
+/// A customer's share after a move of counted units. Nothing if it had fewer than the move takes:
+/// only a damaged store can say so.
+#[must_use]
+pub fn share_after(share: u64, operation: Operation, units: Quantity) -> Option<u64> {
+    if operation == Operation::Hold {
+        share.checked_add(units.get())
+    } else if moves_share(operation) {
+        share.checked_sub(units.get())
+    } else {
+        Some(share)
     }
 }
