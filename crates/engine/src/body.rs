@@ -79,8 +79,11 @@ impl StockData {
 /// # Errors
 /// What is wrong with the row, in words.
 pub fn effect(entry: &Entry) -> Result<Effect, String> {
-    // A place that pulled ends other holds first: its own event is the last.
-    let event = entry.events.last().ok_or("the row has no event")?;
+    // A place that pulled ends other holds first: its own event is the last. What came of a
+    // callback stands behind it.
+    let first = entry.events.first();
+    let kept = first.filter(|event| event.kind == Kind::CallbackStored);
+    let event = kept.or(entry.events.last()).ok_or("the row has no event")?;
     let (last, version) = (entry.position, event.version);
     match event.kind {
         Kind::Held

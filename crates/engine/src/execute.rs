@@ -237,6 +237,9 @@ async fn touch(shared: &Shared, command: &Command) -> Result<Touch, Fault> {
         | Command::ReportStep { id, .. } => touch.sagas.push(id.clone()),
         Command::StoreCallback(received) => {
             touch.keys.push(Key::of_callback(received).name);
+            if let Some(row) = shared.store.order(&received.order).await?.rows {
+                add_wants(&mut touch, &row.body);
+            }
             touch.orders.push(received.order.clone());
         }
         Command::ApplyCallback { created, .. } => {

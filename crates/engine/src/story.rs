@@ -31,6 +31,11 @@ pub async fn entry_at(store: &dyn Store, position: u64) -> Result<Entry, Fault> 
 /// As [`entry_at`].
 pub async fn effect_at(store: &dyn Store, position: u64) -> Result<Effect, Fault> {
     let entry = entry_at(store, position).await?;
+    // What came of a callback may stand behind it in the same row.
+    let first = entry.events.first();
+    if first.is_some_and(|event| event.kind == Kind::CallbackStored) {
+        return body::effect(&entry).map_err(Fault::Corrupt);
+    }
     let of_order = |event: &&EntryEvent| event.kind.aggregate() == Aggregate::Order;
     if entry.events.iter().any(|event| of_order(&event)) {
         let row = order_at(store, entry).await?;

@@ -1,6 +1,9 @@
 //! Judging callbacks: keeping them, and taking them in.
+//!
+//! What a callback says is taken in with the commit that keeps it where the order stands ready for
+//! it; what has to wait, is late or comes before the provider's own answer, is left to the loop.
 
-use super::orders::accepted;
+use super::orders::{First, accepted};
 use super::{Draft, Judge, Stop};
 use crate::body::ErasedData;
 use crate::callback::{Callback, SetAside, State, Turn};
@@ -37,6 +40,17 @@ fn waits(order: Option<&OrderRow>, heard: Option<&Heard>, received: &Received) -
     paid && ended && heard != Some(&Heard::Known)
 }
 
+/// That a callback is kept, as its first event.
+fn stored(row: &CallbackRow) -> Draft {
+    Draft {
+        kind: Kind::CallbackStored,
+        id: row.created.to_string(),
+        version: 1,
+        previous: 0,
+        data: serde_json::to_vec(&row.body).expect("a callback is plain JSON"),
+    }
+}
+
 impl Judge<'_> {
     /// Keeps a callback under the provider's id for it. The same again is a replay; another body
     /// under the same id is kept too, set aside, and so is what contradicts what is known already.
@@ -66,7 +80,11 @@ impl Judge<'_> {
         };
         let order = self.order(&received.order)?.cloned();
         let customer = order.as_ref().map(|row| row.body.customer.clone());
-        let heard = |row: &OrderRow| order::hear(&row.body, &received.news, false, self.now);
+        let spare = match &order {
+            Some(row) => self.spare(&row.body)?,
+            None => false,
+        };
+        let heard = |row: &OrderRow| order::hear(&row.body, &received.news, spare, self.now);
         let heard = order.as_ref().map(heard);
         let parked = waits(order.as_ref(), heard.as_ref(), received);
         let why = if other_body {
@@ -74,33 +92,73 @@ impl Judge<'_> {
         } else {
             (heard == Some(Heard::Contradicts)).then_some(SetAside::Contradicts)
         };
-        let row = self.new_callback(received, why);
-        let id = row.created.to_string();
-        let data = serde_json::to_vec(&row.body).expect("a callback is plain JSON");
-        let draft = Draft {
-            kind: Kind::CallbackStored,
-            id,
-            version: 1,
-            previous: 0,
-            data,
+        let key = (!other_body).then_some(key);
+        let fresh = self.new_callback(received, why);
+        let kept = match (order, heard) {
+            (Some(order), Some(heard)) if why.is_none() && !parked => {
+                self.take_at_once(commit, key.as_ref(), &fresh, (&order, heard))?
+            }
+            (order, _) => {
+                let order = order.filter(|_| why == Some(SetAside::Contradicts));
+                self.only_keep(commit, key.as_ref(), &fresh, (order, &received.news))?
+            }
         };
-        let key = (!other_body).then_some(&key);
-        let mut drafts = vec![draft];
-        let order = order.filter(|_| why == Some(SetAside::Contradicts));
-        let question = order.map(|order| self.question(order, &received.news, &mut drafts));
-        let position = self.accept_under(key, commit, &drafts, &[])?;
+        let position = kept.created;
         self.keep_private(position, customer.as_ref(), &received.raw);
-        self.put_callback(row.clone(), None);
-        if let Some(question) = question {
-            self.ask(question);
-        }
+        self.put_callback(kept.clone(), None);
         Ok(Outcome::Accepted {
             position,
             effect: Effect::Callback {
-                row: Box::new(row),
+                row: Box::new(kept),
                 parked,
             },
         })
+    }
+
+    /// Keeps a callback, and has the provider of an order that it contradicts asked.
+    fn only_keep(
+        &mut self,
+        commit: &Commit,
+        key: Option<&Key>,
+        fresh: &CallbackRow,
+        (contradicted, news): (Option<OrderRow>, &News),
+    ) -> Result<CallbackRow, Stop> {
+        let mut drafts = vec![stored(fresh)];
+        let question = contradicted.map(|order| self.question(order, news, &mut drafts));
+        self.accept_under(key, commit, &drafts, &[])?;
+        if let Some(question) = question {
+            self.ask(question);
+        }
+        Ok(fresh.clone())
+    }
+
+    /// Keeps a callback and takes it in with the same commit, where nothing has to be waited for.
+    /// What hinders its effect does not hinder that it is kept.
+    fn take_at_once(
+        &mut self,
+        commit: &Commit,
+        key: Option<&Key>,
+        fresh: &CallbackRow,
+        (order, heard): (&OrderRow, Heard),
+    ) -> Result<CallbackRow, Stop> {
+        let (row, turn) = self.turned(fresh.clone(), State::Applied, None);
+        let drafts = vec![stored(fresh), turn];
+        let taken = match heard {
+            Heard::Known => self.accept_under(key, commit, &drafts, &[]).map(drop),
+            Heard::Changed(decision) => {
+                let order = order.clone();
+                let first = First { key, drafts };
+                self.decided(commit, order, *decision, first).map(drop)
+            }
+            Heard::Early | Heard::Contradicts => {
+                return self.only_keep(commit, key, fresh, (None, &fresh.body.news));
+            }
+        };
+        match taken {
+            Ok(()) => Ok(row),
+            Err(stop @ Stop::Widen(_)) => Err(stop),
+            Err(_) => self.only_keep(commit, key, fresh, (None, &fresh.body.news)),
+        }
     }
 
     fn new_callback(&self, received: &Received, why: Option<SetAside>) -> CallbackRow {
@@ -173,7 +231,11 @@ impl Judge<'_> {
         match order::hear(&order.body, &row.body.news, spare, self.now) {
             Heard::Changed(decision) => {
                 let (row, draft) = self.turned(row, State::Applied, None);
-                let order = self.decided(commit, order, *decision, vec![draft])?;
+                let first = First {
+                    key: None,
+                    drafts: vec![draft],
+                };
+                let order = self.decided(commit, order, *decision, first)?;
                 let was = Some(row.version - 1);
                 self.put_callback(row, was);
                 Ok(accepted(order.last, order))

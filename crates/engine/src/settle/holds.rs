@@ -36,7 +36,7 @@ impl Judge<'_> {
         self.expire_pulled(pulled, &mut facts)?;
         let placed = self.draft_new(&mut facts.drafts, placed);
         facts.holds.push(placed);
-        self.accept_facts(commit, &facts)?;
+        self.accept_facts(commit.key.as_ref(), commit, &facts)?;
         self.write_holds(&facts.holds, facts.drafts);
         let (row, _) = facts.holds.pop().expect("the placed hold is the last row");
         self.writes.timers.push(Timer {
@@ -258,7 +258,7 @@ impl Judge<'_> {
         };
         let drafted = self.draft(&mut facts.drafts, row, after, (kind, was));
         facts.holds.push(drafted);
-        let position = self.accept_facts(commit, &facts)?;
+        let position = self.accept_facts(commit.key.as_ref(), commit, &facts)?;
         let data = facts.drafts.pop().expect("one event was drafted").data;
         let (row, was) = facts.holds.pop().expect("one hold was drafted");
         self.write_hold(&row, data, was);

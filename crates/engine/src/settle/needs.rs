@@ -56,9 +56,8 @@ impl Judge<'_> {
             | Command::CompensateSaga { id, .. }
             | Command::ReportStep { id, .. } => saga(id),
             Command::StoreCallback(received) => Touch {
-                orders: vec![received.order.clone()],
                 keys: vec![Key::of_callback(received).name],
-                ..Touch::default()
+                ..self.wants_of(&received.order)
             },
             Command::ApplyCallback { created, .. } => {
                 let row = self.view.callbacks.get(created).and_then(Option::as_ref);

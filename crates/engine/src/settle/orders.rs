@@ -2,7 +2,7 @@
 
 use super::units::{Facts, again_id};
 use super::{Draft, Judge, Stop};
-use crate::commit::{Command, Commit, Effect, Outcome, Timer, hold_of, order_name};
+use crate::commit::{Command, Commit, Effect, Key, Outcome, Timer, hold_of, order_name};
 use crate::port::{Map, NameWrite, OrderRow, PrivateRow, Row, RowWrite, Touch};
 use evenkeel_rules::event::Kind;
 use evenkeel_rules::hold::{self, Supply};
@@ -13,6 +13,13 @@ use evenkeel_rules::time::{LogTime, Millis};
 
 /// How long whoever committed an order's next call has to make it, before anybody else does.
 pub(super) const HANDOFF: Millis = Millis(1_000);
+
+/// What a decision about an order follows from: a key of the judge's choice, and events.
+#[derive(Default)]
+pub(super) struct First<'a> {
+    pub(super) key: Option<&'a Key>,
+    pub(super) drafts: Vec<Draft>,
+}
 
 impl Judge<'_> {
     pub(super) fn order(&self, id: &OrderId) -> Result<Option<&OrderRow>, Stop> {
@@ -69,7 +76,7 @@ impl Judge<'_> {
             // The hold that this very commit placed is sold in it.
             Some(decision) => self.sell_at_once(row, decision, hold, &mut facts)?,
         };
-        let position = self.accept_facts(commit, &facts)?;
+        let position = self.accept_facts(commit.key.as_ref(), commit, &facts)?;
         self.write_order_holds(&facts);
         if let Some(row) = given {
             self.tell_gate(&row.hold, false);
@@ -213,7 +220,7 @@ impl Judge<'_> {
             return Ok(Outcome::Unchanged { position, effect });
         };
         let customer = row.body.customer.clone();
-        let row = self.decided(commit, row, decision, Vec::new())?;
+        let row = self.decided(commit, row, decision, First::default())?;
         if let Some(reason) = reason {
             self.keep_private(row.last, Some(&customer), reason);
         }
@@ -241,13 +248,13 @@ impl Judge<'_> {
         })
     }
 
-    /// Writes a decision about an order, with more events behind its own.
+    /// Writes a decision about an order, behind the events that it follows from.
     pub(super) fn decided(
         &mut self,
         commit: &Commit,
         row: OrderRow,
         decision: Decision,
-        more: Vec<Draft>,
+        first: First<'_>,
     ) -> Result<OrderRow, Stop> {
         let was = Some(row.version);
         let Decision {
@@ -263,8 +270,8 @@ impl Judge<'_> {
             patch.holds = Some(order.holds.clone());
         }
         let row = self.draft_events(row, order, events, &mut facts.drafts);
-        facts.drafts.extend(more);
-        self.accept_facts(commit, &facts)?;
+        facts.drafts.splice(..0, first.drafts);
+        self.accept_facts(first.key.or(commit.key.as_ref()), commit, &facts)?;
         self.write_order_holds(&facts);
         Ok(self.write_order(row, was))
     }
@@ -293,7 +300,7 @@ impl Judge<'_> {
         };
         match order::report(&row.body, tries, (*task, told), spare, self.now) {
             Report::Changed(decision) => {
-                let row = self.decided(commit, row, *decision, Vec::new())?;
+                let row = self.decided(commit, row, *decision, First::default())?;
                 Ok(accepted(row.last, row))
             }
             Report::Tried(tries) if *seen == row.version => {

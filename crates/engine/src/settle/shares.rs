@@ -7,7 +7,7 @@
 
 use super::units::Facts;
 use super::{Judge, Stop};
-use crate::commit::Commit;
+use crate::commit::{Commit, Key};
 use crate::port::{HoldRow, Share, ShareWrite, Touch};
 use evenkeel_rules::hold::{Hold, Line, moves_share, share_after};
 use evenkeel_rules::ids::HoldId;
@@ -16,9 +16,14 @@ use evenkeel_rules::stock::Move;
 
 impl Judge<'_> {
     /// Accepts a commit that holds' units move in: customers' shares follow the moves.
-    pub(super) fn accept_facts(&mut self, commit: &Commit, facts: &Facts) -> Result<u64, Stop> {
+    pub(super) fn accept_facts(
+        &mut self,
+        key: Option<&Key>,
+        commit: &Commit,
+        facts: &Facts,
+    ) -> Result<u64, Stop> {
         let shares = self.shares_after(facts)?;
-        let position = self.accept(commit, &facts.drafts, &facts.moves)?;
+        let position = self.accept_under(key, commit, &facts.drafts, &facts.moves)?;
         self.put_shares(shares);
         Ok(position)
     }

@@ -7,7 +7,7 @@ use super::world::{
     release, wanted,
 };
 use super::{Fixture, audit};
-use evenkeel_engine::callback::Sender;
+use evenkeel_engine::callback::{Sender, State as Taken};
 use evenkeel_engine::commit::{Command, Effect, Received, Rejection, hold_of};
 use evenkeel_engine::port::{CallbackRow, Clock, OrderRow, Store};
 use evenkeel_engine::{Done, Engine, Options, Ports, Refusal, Request};
@@ -148,38 +148,51 @@ pub(crate) async fn an_order_is_taken_charged_confirmed_and_delivered<F: Fixture
     shop.close().await;
 }
 
+fn callback_of(done: Done) -> CallbackRow {
+    match done.effect {
+        Effect::Callback { row, .. } => *row,
+        other => panic!("not a callback: {other:?}"),
+    }
+}
+
 pub(crate) async fn a_callback_is_kept_once_and_taken_in_once<F: Fixture>() {
     let fixture = F::empty().await;
     let shop = Shop::with_lamps(&fixture, 5).await;
     let row = order_of(shop.ok(ask(take("o-1", &[("lamp", 1)], None))).await);
     let total = row.body.total.amount;
-    let pending = report(&row, Task::Charge, money("t-1", Settled::Pending, total));
-    shop.ok(ask(pending)).await;
-    let said = || received("o-1", "e-1", money_news("t-1", Word::Completed, total));
-    let kept = shop.ok(ask(said())).await;
-    let Effect::Callback { row, parked } = &kept.effect else {
-        panic!("not a callback: {kept:?}");
+    let said = |id: &str, event: &str| {
+        let charge = format!("t-{id}");
+        received(id, event, money_news(&charge, Word::Completed, total))
     };
-    assert!(!parked);
-    let created = row.created;
+    let apply = |created| {
+        let lease = None;
+        ask(Command::ApplyCallback { created, lease })
+    };
+    // Where nothing has to be waited for, it is taken in with the commit that keeps it.
+    let pending = report(&row, Task::Charge, money("t-o-1", Settled::Pending, total));
+    shop.ok(ask(pending)).await;
+    let kept = shop.ok(ask(said("o-1", "e-1"))).await;
+    let (position, callback) = (kept.position, callback_of(kept));
+    assert_eq!((callback.body.state, callback.due), (Taken::Applied, None));
+    let stands = shop.store.order(&order("o-1")).await.expect("readable");
+    assert_eq!(stands.rows.expect("kept").body.status, Status::Confirmed);
+    let again = shop.ok(ask(said("o-1", "e-1"))).await;
+    assert_eq!((again.replayed, again.position), (true, position));
+    callback_of(again);
+    let head = shop.head().await;
+    let twice = shop.ok(apply(callback.created)).await;
+    assert_eq!((twice.effect, shop.head().await), (Effect::Tried, head));
+
+    // What comes before the provider's own answer waits for it.
+    let row = order_of(shop.ok(ask(take("o-2", &[("lamp", 1)], None))).await);
+    let created = callback_of(shop.ok(ask(said("o-2", "e-2"))).await).created;
     assert_eq!(due(&*shop.store, START, 9).await, [format!("#{created}")]);
-    let again = shop.ok(ask(said())).await;
-    assert_eq!((again.replayed, again.position), (true, kept.position));
-    let row = order_of(
-        shop.ok(ask(Command::ApplyCallback {
-            created,
-            lease: None,
-        }))
-        .await,
-    );
+    let pending = report(&row, Task::Charge, money("t-o-2", Settled::Pending, total));
+    shop.ok(ask(pending)).await;
+    let row = order_of(shop.ok(apply(created)).await);
     assert_eq!(row.body.status, Status::Confirmed);
     let head = shop.head().await;
-    let twice = shop
-        .ok(ask(Command::ApplyCallback {
-            created,
-            lease: None,
-        }))
-        .await;
+    let twice = shop.ok(apply(created)).await;
     assert_eq!((twice.effect, shop.head().await), (Effect::Tried, head));
 
     // Another body under the same id is kept beside it, for a person.
@@ -210,11 +223,12 @@ pub(crate) async fn news_of_a_charge_that_nobody_asks_about_have_the_provider_as
     let other = money_news("t-2", Word::Completed, total + 1);
     for (about, news) in [("o-1", unnamed), ("o-2", other)] {
         let event = format!("e-{about}");
-        let kept = shop.ok(ask(received(about, &event, news))).await;
-        let Effect::Callback { row, .. } = &kept.effect else {
-            panic!("not a callback: {kept:?}");
-        };
-        let (created, lease) = (row.created, None);
+        let said = || ask(received(about, &event, news.clone()));
+        let created = callback_of(shop.ok(said()).await).created;
+        let again = shop.ok(said()).await;
+        assert!(again.replayed, "what its order noted behind it is not it");
+        assert_eq!(callback_of(again).created, created);
+        let lease = None;
         shop.ok(ask(Command::ApplyCallback { created, lease }))
             .await;
         let stands = shop.store.order(&order(about)).await.expect("readable");

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a callback says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum News {
     /// Of a transaction.
     Money {

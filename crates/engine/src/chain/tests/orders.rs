@@ -92,7 +92,8 @@ impl Scribe {
         self.write(ask(report)).await;
     }
 
-    async fn callback(&mut self, about: u32, event: &str, patience: Millis) {
+    /// News of a charge; what has to wait for something is looked at again after a while.
+    async fn callback(&mut self, about: u32, event: &str, patience: Option<Millis>) {
         let currency = Currency::new("EUR").expect("a code");
         let amount = 3_998;
         let received = Received {
@@ -109,12 +110,13 @@ impl Scribe {
         };
         let stored = ask(Command::StoreCallback(Box::new(received)));
         let created = self.write(stored).await;
+        let Some(patience) = patience else {
+            return;
+        };
         self.clock = self.clock.plus(patience);
-        self.write(ask(Command::ApplyCallback {
-            created,
-            lease: None,
-        }))
-        .await;
+        let lease = None;
+        let apply = Command::ApplyCallback { created, lease };
+        self.write(ask(apply)).await;
     }
 
     /// An order that is paid, and whose parcel was asked for.
@@ -137,7 +139,7 @@ impl Scribe {
         let task = Task::AskDelivery;
         self.report(1, task, parcel(Parcel::InTransit)).await;
         self.report(1, task, parcel(Parcel::Delivered)).await;
-        self.callback(1, "e-1", Millis(0)).await;
+        self.callback(1, "e-1", None).await;
         let quantity = units(1);
         let lines = vec![ReturnLine {
             sku: sku("lamp"),
@@ -186,7 +188,8 @@ impl Scribe {
         self.clock = self.clock.plus(Millis(86_400_000));
         self.report(3, Task::AskCharge, Told::NeverSeen).await;
         // The provider never names the transaction that it sent news of.
-        self.callback(4, "e-2", Millis(86_400_000)).await;
+        let patience = Some(Millis(86_400_000));
+        self.callback(4, "e-2", patience).await;
     }
 
     /// Parcels that did not arrive.
