@@ -7,6 +7,7 @@ use crate::callback::{Callback, State};
 use crate::chain::Entry;
 use crate::commit::Effect;
 use crate::port::{HoldRow, Place, Row, SkuRow, TokenRow};
+use evenkeel_rules::cart::Cart;
 use evenkeel_rules::event::Kind;
 use evenkeel_rules::hold::Hold;
 use evenkeel_rules::ids::{CustomerId, LocationId, Reference, SkuId};
@@ -120,17 +121,16 @@ pub fn effect(entry: &Entry) -> Result<Effect, String> {
                 stock: data.stock.into_iter().map(line).collect(),
             })
         }
+        Kind::CartUpdated => {
+            let body: Cart = event.data()?;
+            let created = if event.previous == 0 { last } else { 0 };
+            let row = live((created, last, version), body, false);
+            Ok(Effect::Cart(Box::new(row)))
+        }
         Kind::CallbackStored => {
             let body: Callback = event.data()?;
-            let row = Box::new(Row {
-                created: last,
-                last,
-                version,
-                flagged: body.state == State::Quarantined,
-                body,
-                tries: Tries::default(),
-                due: None,
-            });
+            let flagged = body.state == State::Quarantined;
+            let row = Box::new(live((last, last, version), body, flagged));
             let parked = false;
             Ok(Effect::Callback { row, parked })
         }
@@ -149,5 +149,18 @@ pub fn effect(entry: &Entry) -> Result<Effect, String> {
             }))
         }
         other => Err(format!("{} is not the last of a row", other.name())),
+    }
+}
+
+/// A row with a life of its own, that nothing was tried for.
+fn live<T>((created, last, version): (u64, u64, u64), body: T, flagged: bool) -> Row<T> {
+    Row {
+        created,
+        last,
+        version,
+        body,
+        tries: Tries::default(),
+        due: None,
+        flagged,
     }
 }

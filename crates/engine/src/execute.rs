@@ -10,6 +10,7 @@ use crate::commit::{
 use crate::engine::Shared;
 use crate::port::{Fault, Place, Rows, Touch};
 use crate::queue::{Full, Told, Waiting};
+use crate::settle::carts::cart_wants;
 use crate::settle::orders::{add_wants, take_wants};
 use crate::settle::shares::counted_shares;
 use crate::story;
@@ -230,6 +231,11 @@ async fn touch(shared: &Shared, command: &Command) -> Result<Touch, Fault> {
             if let Some(row) = shared.store.order(id).await?.rows {
                 add_wants(&mut touch, &row.body);
             }
+        }
+        Command::BeginCart { .. } => touch = cart_wants(command, None),
+        Command::SetLine { id, .. } | Command::CheckOut { id, .. } => {
+            let row = shared.store.cart(id).await?.rows;
+            touch = cart_wants(command, row.as_ref().map(|row| &row.body));
         }
         Command::StartSaga { ask, .. } => touch.sagas.push(ask.id.clone()),
         Command::RetrySaga { id, .. }

@@ -74,6 +74,14 @@ fn route(command: &Command) -> (&'static str, String, String) {
             let verb = if *go_on { "approve" } else { "reject" };
             post(format!("/v1/reviews/{id}/{verb}"), id.as_str())
         }
+        Command::BeginCart { id, .. } => post("/v1/carts".to_owned(), id.as_str()),
+        Command::SetLine { id, line } => {
+            let path = format!("/v1/carts/{id}/lines/{}", line.sku);
+            ("PUT", path, id.to_string())
+        }
+        Command::CheckOut { id, order, .. } => {
+            post(format!("/v1/carts/{id}/checkout"), order.as_str())
+        }
         Command::StartSaga { ask, .. } => post("/v1/sagas".to_owned(), ask.id.as_str()),
         Command::RetrySaga { id, .. } => post(format!("/v1/sagas/{id}/retry"), id.as_str()),
         Command::CompensateSaga { id, .. } => {

@@ -295,6 +295,10 @@ fn force(tables: &mut Tables, part: Part, writes: &Writes) {
         let was = tables.sagas.insert(row.created, row.clone());
         disarm(tables, row, was);
     }
+    for RowWrite { row, .. } in &writes.carts {
+        tables.cart_ids.insert(row.body.id.clone(), row.created);
+        tables.carts.insert(row.created, row.clone());
+    }
     for RowWrite { row, .. } in &writes.callbacks {
         let was = tables.callbacks.insert(row.created, row.clone());
         disarm(tables, row, was);

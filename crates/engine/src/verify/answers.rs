@@ -10,11 +10,11 @@ use super::fold::{Fold, wrong};
 use super::holds::state_after;
 use super::report::{Book, Draft, Invariant, Kind, Subject};
 use crate::chain::{Entry, EntryEvent, hex};
-use crate::commit::{Name, hold_name, order_name, saga_name};
+use crate::commit::{Name, cart_name, hold_name, order_name, saga_name};
 use crate::port::{Head, Map, Place};
 use evenkeel_rules::event::{Aggregate, Kind as Event};
 use evenkeel_rules::hold::State;
-use evenkeel_rules::ids::{HoldId, OrderId, SagaId, SkuId};
+use evenkeel_rules::ids::{CartId, HoldId, OrderId, SagaId, SkuId};
 use evenkeel_rules::order::Status;
 use serde_json::json;
 
@@ -212,7 +212,7 @@ impl Answers {
 fn own(entry: &Entry) -> Option<&EntryEvent> {
     let events = || entry.events.iter();
     let named: &[Event] = match entry.cause.kind.as_str() {
-        "take_order" => &[Event::OrderCreated],
+        "take_order" | "check_out" => &[Event::OrderCreated],
         "cancel_order" => &[Event::CancelRequested, Event::OrderCancelled],
         "refund_order" => &[Event::RefundRequested],
         "return_order" => &[Event::OrderReturned],
@@ -228,6 +228,7 @@ fn about(kind: Event, id: &str) -> Option<Name> {
         Aggregate::Hold => HoldId::new(id).ok().map(|id| hold_name(&id)),
         Aggregate::Order => OrderId::new(id).ok().map(|id| order_name(&id)),
         Aggregate::Saga => SagaId::new(id).ok().map(|id| saga_name(&id)),
+        Aggregate::Cart => CartId::new(id).ok().map(|id| cart_name(&id)),
         Aggregate::Sku
         | Aggregate::Stock
         | Aggregate::Token

@@ -5,6 +5,7 @@
 //! is taken as it is and not blamed for it.
 
 use super::callbacks::CallbackFold;
+use super::carts::Carts;
 use super::holds::Holds;
 use super::leases::Fences;
 use super::names::Of;
@@ -108,7 +109,7 @@ pub(super) struct Fold {
     pub(super) shares: Shares,
     pub(super) orders: Orders,
     pub(super) sagas: BTreeMap<SagaId, SagaFold>,
-    /// By the position that stored them.
+    pub(super) carts: Carts,
     pub(super) callbacks: BTreeMap<u64, CallbackFold>,
     pub(super) skus: Map<SkuId, SkuFold>,
     pub(super) tokens: Map<TokenId, TokenFold>,
@@ -286,6 +287,7 @@ impl Fold {
             Aggregate::Token => self.token_event(event, book),
             Aggregate::Order => self.order_event(entry, event, moves, book),
             Aggregate::Saga => self.saga_event(entry, event, book),
+            Aggregate::Cart => self.cart_event(entry, event, book),
             Aggregate::Callback => self.callback_event(entry, event, book),
             Aggregate::Private => self.erased_event(entry, event, book),
         };

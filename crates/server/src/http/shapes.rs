@@ -5,6 +5,7 @@
 //! [`super::fields`], and a test holds the two together member by member.
 
 mod callback;
+mod cart;
 mod order;
 mod review;
 mod saga;
@@ -12,6 +13,7 @@ mod story;
 mod verify;
 
 pub(crate) use callback::*;
+pub(crate) use cart::*;
 pub(crate) use order::*;
 pub(crate) use review::*;
 pub(crate) use saga::*;

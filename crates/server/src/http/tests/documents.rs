@@ -123,6 +123,7 @@ const RUINED: &str = "{\"quantity\":-999,\"reason\":\"damaged\"}";
 
 const ORDER: &str = "{\"id\":\"o-1\",\"lines\":[{\"sku\":\"lamp\",\"quantity\":1}],\
     \"payment\":{\"method\":\"card\",\"token\":\"tok_ok\"}}";
+const PAY: &str = "{\"payment\":{\"method\":\"card\",\"token\":\"tok_ok\"}}";
 const FAR_ORDER: &str = "{\"lines\":[{\"sku\":\"lamp\",\"quantity\":99}],\
     \"payment\":{\"method\":\"card\",\"token\":\"tok_ok\"}}";
 const SAGA: &str = "{\"id\":\"trip-7\",\"steps\":[{\"name\":\"a\",\"url\":\"http://a.example/\",\
@@ -170,6 +171,11 @@ const TRIES: &[Try] = &[
     ("POST", "/v1/orders/{id}/returns", "o-1", Role::Staff, Some(BACK)),
     ("POST", "/v1/orders/{id}/cancel", "o-1", Role::Buyer, Some("{}")),
     ("POST", "/v1/orders/{id}/cancel", "none", Role::Buyer, Some("{}")),
+    ("POST", "/v1/carts", "", Role::Buyer, Some("{\"id\":\"c-7\"}")),
+    ("PUT", "/v1/carts/{id}/lines/{sku}", "c-7", Role::Buyer, Some("{\"quantity\":1}")),
+    ("GET", "/v1/carts/{id}", "c-7", Role::Buyer, None),
+    ("POST", "/v1/carts/{id}/checkout", "c-7", Role::Buyer, Some(PAY)),
+    ("DELETE", "/v1/carts/{id}/lines/{sku}", "c-7", Role::Buyer, None),
     ("GET", "/v1/payments", "", Role::Buyer, None),
     ("GET", "/v1/payments/{id}", "o-1", Role::Buyer, None),
     ("GET", "/v1/shipments", "", Role::Buyer, None),
@@ -223,7 +229,7 @@ async fn answers_are_what_the_document_says() {
         let path = match pattern.split_once('{') {
             Some((before, rest)) => {
                 let after = rest.split_once('}').map_or("", |(_, after)| after);
-                format!("{before}{variable}{after}")
+                format!("{before}{variable}{after}").replace("{sku}", "lamp")
             }
             None => format!("{pattern}{variable}"),
         };
