@@ -12,7 +12,7 @@ use crate::port::{HoldRow, Share, ShareWrite, Touch};
 use evenkeel_rules::hold::{Hold, Line, moves_share, share_after};
 use evenkeel_rules::ids::HoldId;
 use evenkeel_rules::order::Order;
-use evenkeel_rules::stock::Move;
+use evenkeel_rules::stock::{Move, Operation};
 
 impl Judge<'_> {
     /// Accepts a commit that holds' units move in: customers' shares follow the moves.
