@@ -171,8 +171,10 @@ pub fn set(
     let own = holds.own.map(|hold| cart.own(&set.sku, hold)).transpose()?;
     let live = own.filter(|hold| hold.is_live(now));
     let deadline = after.prolong(live, holds.others, (set.ttl, max_life), now)?;
-    after.note_holds(Some(&set.sku), (holds.others, deadline), now);
     let same = live.filter(|hold| hold.lines[0].quantity == quantity);
+    // A hold that was extended by hand may end later; nothing makes it shorter.
+    let kept = same.map_or(deadline, |hold| hold.deadline.max(deadline));
+    after.note_holds(Some((&set.sku, kept)), (holds.others, deadline), now);
     if let Some(same) = same {
         let extended = later(holds.others.iter().copied().chain([same]), deadline, now);
         return Ok(Some(Change {
@@ -403,10 +405,11 @@ impl Cart {
         sum.map(|_| ()).ok_or(Rejection::Total.into())
     }
 
-    /// Notes on each line what this write leaves of its hold; `own` is the line that is set.
+    /// Notes on each line what this write leaves of its hold; `own` is the line that is set, with
+    /// its hold's deadline.
     fn note_holds(
         &mut self,
-        own: Option<&SkuId>,
+        own: Option<(&SkuId, LogTime)>,
         (others, deadline): (&[&Hold], LogTime),
         now: LogTime,
     ) {
@@ -414,12 +417,13 @@ impl Cart {
         for line in &mut lines {
             let id = HoldId::of_cart(&self.id, &line.sku);
             let hold = others.iter().copied().find(|hold| hold.id == id);
-            (line.deadline, line.lost) = match hold {
-                _ if own == Some(&line.sku) => (deadline, false),
-                Some(hold) if !self.has_lost(line, Some(hold), now) => {
+            let own = own.filter(|(sku, _)| **sku == line.sku);
+            (line.deadline, line.lost) = match (own, hold) {
+                (Some((_, deadline)), _) => (deadline, false),
+                (None, Some(hold)) if !self.has_lost(line, Some(hold), now) => {
                     (hold.deadline.max(deadline), false)
                 }
-                Some(_) | None => (line.deadline, true),
+                (None, Some(_) | None) => (line.deadline, true),
             };
         }
         self.lines = lines;

@@ -182,6 +182,14 @@ impl HoldId {
         Self::new(&text).expect("both have at most 60 characters")
     }
 
+    /// Whether only the engine itself makes holds with such an id: for a cart's line, for an order,
+    /// and for an order that was paid late.
+    #[must_use]
+    pub fn is_reserved(&self) -> bool {
+        let own = ["cart:", "order:", "late:"];
+        own.iter().any(|prefix| self.0.starts_with(prefix))
+    }
+
     /// Whether it may be that of a cart's line, which may be placed again once it has ended.
     #[must_use]
     pub fn is_of_cart(&self) -> bool {

@@ -174,6 +174,18 @@ fn a_hold_extended_by_hand_does_not_give_its_cart_a_longer_life() {
 }
 
 #[test]
+fn a_hold_that_was_extended_by_hand_keeps_its_deadline_and_the_line_says_so() {
+    let (cart, hold) = with_line();
+    let longer = Hold {
+        deadline: at(20_000),
+        ..hold
+    };
+    let change = put(&cart, ("lamp", 2), of(&longer), at(2_000)).expect("it is held");
+    assert!(change.extended.is_empty());
+    assert_eq!(change.cart.lines[0].deadline, at(20_000));
+}
+
+#[test]
 fn a_lost_line_is_held_again_when_it_is_set_again() {
     let (cart, hold) = with_line();
     let (expired, _) = hold::expire(Some(&hold), at(11_000)).expect("it is due");

@@ -110,6 +110,26 @@ impl HoldModel {
         }
     }
 
+    /// The hold as it stood at a position.
+    pub(super) fn at(&self, position: u64) -> Option<&Value> {
+        let after = self.versions.partition_point(|(at, _)| *at <= position);
+        let index = after.checked_sub(1)?;
+        self.versions.get(index).map(|(_, data)| data)
+    }
+
+    /// Goes on with what stood before under its id: only a cart's line is held again, once its
+    /// hold was released or ran out.
+    pub(super) fn follow(self, id: &str, before: Self, found: &mut Found) -> Self {
+        let ended = ["released", "expired"].contains(&before.state());
+        if !ended || !id.starts_with("cart:") || self.data["customer"] != before.data["customer"] {
+            let what = format!("{id} is held again and was {}", before.data);
+            found.push(("I3", what));
+        }
+        let mut versions = before.versions;
+        versions.extend(self.versions);
+        Self { versions, ..self }
+    }
+
     pub(super) fn change(
         &mut self,
         id: &str,

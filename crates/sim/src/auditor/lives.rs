@@ -26,6 +26,7 @@ pub(super) fn may_follow(before: Option<&str>, next: &str) -> bool {
             "order.created",
             "order.rejected",
             "saga.started",
+            "cart.updated",
             "callback.stored",
             "private.erased",
         ]
@@ -37,6 +38,9 @@ pub(super) fn may_follow(before: Option<&str>, next: &str) -> bool {
         Some("stock.held" | "stock.extended") => {
             ["stock.extended", "stock.confirming"].contains(&next) || ends.contains(&next)
         }
+        // Only a cart's line is held again: which hold it is is looked at there.
+        Some("stock.released" | "stock.expired") => next == "stock.held",
+        Some("cart.updated") => ["cart.updated", "cart.checked_out"].contains(&next),
         Some("stock.confirming") => ["stock.confirmed", "stock.released"].contains(&next),
         Some("callback.stored") => ["callback.applied", "callback.quarantined"].contains(&next),
         // What may follow what in an order is a matter of its states.
@@ -61,6 +65,7 @@ pub(super) fn aggregate(kind: &str) -> &'static str {
         _ => match kind.split_once('.').map(|(word, _)| word) {
             Some("order" | "payment" | "delivery") => "order",
             Some("saga") => "saga",
+            Some("cart") => "cart",
             Some("callback") => "callback",
             Some("private") => "private",
             _ => "hold",

@@ -204,7 +204,13 @@ fn change<'a>(
 
 fn set<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
     let most = i64::try_from(MAX).expect("2^53-1 is an i64");
-    let read = call.read(|fields| fields.integer("quantity", 0, most))?;
+    let named = line_of(&call).is_some();
+    let read = call.read(|fields| {
+        if !named {
+            fields.wrong_path("bad_id");
+        }
+        fields.integer("quantity", 0, most)
+    })?;
     let writer = writer(&call, &read.canonical)?;
     let quantity = Quantity::new(read.value.unsigned_abs()).ok();
     Ok(change(api, &call, writer, quantity))

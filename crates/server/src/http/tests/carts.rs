@@ -111,6 +111,24 @@ async fn a_line_whose_hold_was_released_is_lost_until_it_is_put_again() {
     put(&server, "c-7/lines/lamp", 3).await;
     assert_eq!(available(&server).await, json!(7));
     assert_eq!(show(&server, "c-7").await["lines"][0]["lost"], json!(false));
+    // The whole of it is one story, with the holds of its line.
+    let told = server
+        .get(Role::Auditor, "/v1/explain/cart/c-7")
+        .await
+        .json();
+    assert_eq!(
+        (&told["kind"], &told["state"]),
+        (&json!("cart"), &json!("open"))
+    );
+    let entries = told["entries"].as_array().expect("steps");
+    let of = |what: &str| {
+        let said = entries.iter().filter_map(|it| it["what"].as_str());
+        said.filter(|it| it.starts_with(what)).count()
+    };
+    assert_eq!((of("cart.updated"), of("stock.held")), (3, 2));
+    assert!(told["next"][0]["by"].is_string(), "{told:#}");
+    let past = server.get(Role::Auditor, "/v1/explain/cart/c-7?as_of=1");
+    assert_eq!(past.await.status, 404, "it was not begun yet");
     proven(&server).await;
 }
 
@@ -154,7 +172,8 @@ async fn mistakes_and_strangers_leave_a_cart_as_it_was() {
         ("c-7/lines/desk", 1, 404, "sku_unknown"),
         ("c-8/lines/lamp", 1, 404, "not_found"),
         ("c-7/lines/", 1, 404, "not_found"),
-        ("c-7/lines/-", 1, 404, "not_found"),
+        ("c-7/lines/-", 1, 422, "bad_id"),
+        ("-/lines/lamp", 1, 422, "bad_id"),
     ] {
         let refused = put(&server, line, quantity).await;
         assert_eq!(

@@ -203,6 +203,7 @@ const TRIES: &[Try] = &[
     ("GET", "/v1/explain/shipment/{id}", "o-1", Role::Auditor, None),
     ("GET", "/v1/explain/saga/{id}", "order:o-1", Role::Auditor, None),
     ("GET", "/v1/explain/hold/{id}", "h-1", Role::Auditor, None),
+    ("GET", "/v1/explain/cart/{id}", "c-7", Role::Auditor, None),
     ("GET", "/v1/explain/sku/{id}", "lamp", Role::Auditor, None),
     ("GET", "/v1/audit", "?limit=2", Role::Auditor, None),
     ("GET", "/v1/log", "?limit=200", Role::Auditor, None),
