@@ -11,7 +11,7 @@ use evenkeel_engine::commit::{Command, Key, Rejection};
 use evenkeel_engine::port::Fault;
 use evenkeel_engine::token::Position;
 use evenkeel_rules::saga::journey;
-use evenkeel_rules::{hold, idempotency, order, stock};
+use evenkeel_rules::{cart, hold, idempotency, order, stock};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -127,6 +127,11 @@ fn refused(refusal: &Refusal) -> (u16, &'static str) {
                 (409, "order.illegal_transition")
             }
             Rejection::Order(order::Rejection::ExceedsRefundable) => (409, "exceeds_refundable"),
+            Rejection::Cart(cart::Rejection::NotFound) => (404, "not_found"),
+            Rejection::Cart(cart::Rejection::Version) => (412, "version"),
+            Rejection::Cart(cart::Rejection::AlreadyExists) => (409, "already_exists"),
+            Rejection::Cart(cart::Rejection::CheckedOut) => (409, "cart.checked_out"),
+            Rejection::Cart(cart::Rejection::LineLost { .. }) => (409, "cart.line_lost"),
             Rejection::Saga(journey::Rejection::NotFound) => (404, "not_found"),
             Rejection::Saga(journey::Rejection::Version) => (412, "version"),
             Rejection::Saga(journey::Rejection::AlreadyExists) => (409, "already_exists"),
@@ -157,6 +162,10 @@ fn lines(command: &Command) -> Value {
     let lines = match command {
         Command::Place(place) => &place.lines,
         Command::TakeOrder { ask, .. } => &ask.lines,
+        Command::SetLine { line, .. } => {
+            let units = line.quantity.map_or(0, |quantity| quantity.get());
+            return json!([{"sku": line.sku.as_str(), "quantity": units}]);
+        }
         _ => return Value::Null,
     };
     let line = |line: &hold::Wanted| {

@@ -6,6 +6,7 @@
 //! and nothing is held against an attempt that never got an answer.
 
 use super::acks::{Acks, Demand, Told, Word};
+use super::carts::CartFold;
 use super::fold::{Fold, wrong};
 use super::holds::state_after;
 use super::report::{Book, Draft, Invariant, Kind, Subject};
@@ -266,6 +267,7 @@ fn lost(told: &Told, position: u64) -> Draft {
     let subject = match (&told.id, told.scoped.or(told.open)) {
         (Some(id), _) if of == Some(Aggregate::Hold) => Subject::new("hold", id),
         (Some(id), _) if of == Some(Aggregate::Saga) => Subject::new("saga", id),
+        (Some(id), _) if of == Some(Aggregate::Cart) => Subject::new("cart", id),
         (Some(id), _) if asked(told).is_some() => Subject::new("order", id),
         (_, Some(name)) => Subject::new("key", hex(&name)),
         _ => Subject::new("answer", told.line),
@@ -318,6 +320,8 @@ fn stands(told: &Told, fold: &Fold) -> bool {
         // A put that changes nothing writes nothing; so does revoking again.
         Some(Event::SkuCreated) => listed(told, fold),
         Some(Event::TokenRevoked) => true,
+        // Taking out a line that is not there writes nothing.
+        Some(Event::CartUpdated) => cart(told, fold).is_some(),
         _ => told.open.is_none(),
     }
 }
@@ -327,13 +331,29 @@ fn listed(told: &Told, fold: &Fold) -> bool {
     id.is_none_or(|id| fold.skus.get(&id).is_some_and(|sku| sku.entry.is_some()))
 }
 
+fn cart<'a>(told: &Told, fold: &'a Fold) -> Option<&'a CartFold> {
+    let id = told.id.as_deref().and_then(|id| CartId::new(id).ok())?;
+    fold.carts.get(&id)
+}
+
+/// Units that the hold of a cart's line has, for an answer about that line: they are there for it.
+fn own_units(told: &Told, (sku, _): &Place, fold: &Fold) -> u64 {
+    let of_line = told.intent() == Some(Event::CartUpdated);
+    let units = cart(told, fold).filter(|_| of_line).and_then(|cart| {
+        let id = told.id.as_deref().and_then(|id| CartId::new(id).ok())?;
+        let hold = fold.holds.by_name(&hold_name(&HoldId::of_cart(&id, sku)))?;
+        hold.is_live().then(|| cart.units(sku))
+    });
+    units.unwrap_or(0)
+}
+
 /// At its position fewer units of some line were available than it asked for.
 fn judge_sold_out((told, demand): (&Told, &Demand), as_of: u64, fold: &Fold, book: &mut Book) {
     book.checked(Invariant::I22, 1);
     let available = |place: &Place| fold.balances.get(place).map_or(0, |at| at.available());
     let is_short = demand
         .iter()
-        .any(|(place, units)| available(place) < *units);
+        .any(|(place, units)| available(place) + own_units(told, place, fold) < *units);
     let Some((place, units)) = demand.first().filter(|_| !is_short) else {
         return;
     };

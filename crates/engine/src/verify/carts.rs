@@ -3,7 +3,7 @@
 //! Every event of a cart carries the whole of it. A line that is not lost has a live hold under its
 //! own id, with the line's deadline, at the very row that says so: a line and its hold succeed
 //! together or not at all. A cart that was checked out names an order that the same row took, and
-//! stays as it is. A cart is remembered as hashes.
+//! stays as it is. A cart is remembered as hashes and the units of its lines.
 
 use super::fold::{Fold, NameCheck, Step, Stream, same_id, wrong};
 use super::lives::unreadable;
@@ -17,7 +17,7 @@ use crate::commit::{cart_name, hold_name, order_name};
 use crate::port::{At, CartRow, Fault, Store};
 use evenkeel_rules::cart::{Cart, Line, State};
 use evenkeel_rules::event::Kind;
-use evenkeel_rules::ids::{CartId, HoldId};
+use evenkeel_rules::ids::{CartId, HoldId, SkuId};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -29,8 +29,19 @@ pub(super) struct CartFold {
     body: [u8; 16],
     /// What a check-out does not change.
     core: [u8; 16],
+    /// Units of its lines, those that were lost among them.
+    units: Vec<(SkuId, u64)>,
     /// A state row was found for it.
     seen: bool,
+}
+
+impl CartFold {
+    /// Units of a line; 0 if there is none.
+    pub(super) fn units(&self, sku: &SkuId) -> u64 {
+        let mut lines = self.units.iter();
+        let line = lines.find(|(of, _)| of == sku);
+        line.map_or(0, |(_, units)| *units)
+    }
 }
 
 /// All carts.
@@ -88,6 +99,11 @@ impl Fold {
             stream: Self::after(before, event, &step, self.position),
             body: hash(&cart),
             core: core_hash(&cart, event.kind == Kind::CartUpdated),
+            units: cart
+                .lines
+                .iter()
+                .map(|line| (line.sku.clone(), line.quantity.get()))
+                .collect(),
             seen: false,
         };
         self.carts.insert(cart.id, fold);

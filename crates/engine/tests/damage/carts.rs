@@ -2,10 +2,10 @@
 
 use super::log::{at, forge, reword};
 use super::shop::{Shop, put, receive, sku};
-use super::site::{Memory, Named, Site, findings, look, named};
+use super::site::{Memory, Named, Site, findings, look, look_with, named};
 use evenkeel_engine::commit::{Command, cart_name};
 use evenkeel_engine::port::CartRow;
-use evenkeel_engine::verify::{Invariant, Kind};
+use evenkeel_engine::verify::{Acks, Inputs, Invariant, Kind};
 use evenkeel_rules::cart::{Set, State};
 use evenkeel_rules::ids::{CartId, CustomerId, OrderId};
 use evenkeel_rules::quantity::Quantity;
@@ -161,4 +161,26 @@ async fn only_the_line_of_a_cart_is_held_again() {
     let found = findings(&look(&site).await);
     let again = |it: &Named| it.0 == Invariant::I7 && it.2 == "hold hold:c-1:lamp";
     assert!(found.iter().any(again), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_sold_out_counts_the_units_that_the_line_has_already() {
+    let site = bought().await;
+    let sold_out = |wanted: u64| {
+        let line = serde_json::json!({
+            "id": "c-1", "method": "PUT", "route": "/v1/carts/c-1/lines/lamp", "status": 409,
+            "code": "stock.sold_out", "token": format!("main.1:{AGAIN}"),
+            "lines": [{"sku": "lamp", "quantity": wanted}],
+        });
+        Inputs {
+            acks: Some(Acks::read(format!("{line}\n").as_bytes())),
+            ..Inputs::default()
+        }
+    };
+    // Seven are available, and three are its own.
+    let right = look_with(&site, sold_out(11)).await;
+    assert_eq!(findings(&right), []);
+    let wrong = look_with(&site, sold_out(10)).await;
+    let expected = [named(Invariant::I22, Kind::FalseSoldOut, "sku lamp")];
+    assert_eq!(findings(&wrong), expected);
 }
