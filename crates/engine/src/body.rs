@@ -26,13 +26,16 @@ pub struct ErasedData {
     pub texts: usize,
 }
 
-/// The data of `stock.received` and `stock.adjusted`.
+/// The data of `stock.received`, `stock.adjusted` and `stock.transferred`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StockData {
     /// Of which SKU.
     pub sku: SkuId,
     /// Which of its locations changed.
     pub location: LocationId,
+    /// Which other one they went to.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub to: Option<LocationId>,
     /// A purchase order or the like.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reference: Option<Reference>,
@@ -68,6 +71,7 @@ impl StockData {
         Self {
             sku: at.0.clone(),
             location: at.1.clone(),
+            to: None,
             reference: reference.cloned(),
             reason: reason.map(str::to_owned),
             stock: stock.iter().map(line).collect(),
@@ -113,7 +117,7 @@ pub fn effect(entry: &Entry) -> Result<Effect, String> {
             };
             Ok(Effect::Sku { row, created })
         }
-        Kind::StockReceived | Kind::StockAdjusted => {
+        Kind::StockReceived | Kind::StockAdjusted | Kind::StockTransferred => {
             let data: StockData = event.data()?;
             let line = |at: StockAt| (at.location, Balances::from_raw(at.accounts));
             Ok(Effect::Stock {

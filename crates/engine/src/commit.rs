@@ -279,11 +279,7 @@ impl Command {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::PutSku { .. } => "put_sku",
-            Self::ChangeStock {
-                change: stock::Change::Receive(_),
-                ..
-            } => "receive_stock",
-            Self::ChangeStock { .. } => "adjust_stock",
+            Self::ChangeStock { change, .. } => change.command(),
             Self::Place(_) => "place_hold",
             Self::Confirm { .. } => "confirm_hold",
             Self::Release { .. } => "release_hold",

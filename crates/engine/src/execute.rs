@@ -197,9 +197,16 @@ async fn touch(shared: &Shared, command: &Command) -> Result<Touch, Fault> {
     let mut touch = Touch::default();
     match command {
         Command::PutSku { terms } => touch.rows.skus.push(terms.sku.clone()),
-        Command::ChangeStock { sku, location, .. } => {
+        Command::ChangeStock {
+            sku,
+            location,
+            change,
+            ..
+        } => {
             touch.rows.skus.push(sku.clone());
-            touch.rows.balances.push((sku.clone(), location.clone()));
+            let locations = std::iter::once(location).chain(change.arrives());
+            let balances = locations.map(|location| (sku.clone(), location.clone()));
+            touch.rows.balances = balances.collect();
         }
         Command::Place(place) => {
             touch.holds.push(place.id.clone());

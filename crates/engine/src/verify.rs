@@ -43,6 +43,7 @@ mod sagas;
 mod shares;
 mod shelf;
 mod steps;
+mod stock;
 mod walk;
 mod witness;
 

@@ -54,6 +54,7 @@ kinds! {
     Sku SkuUpdated = "sku.updated", "A SKU's entry was replaced.";
     Stock StockReceived = "stock.received", "Units came in.";
     Stock StockAdjusted = "stock.adjusted", "Units were found or written off by hand.";
+    Stock StockTransferred = "stock.transferred", "Units went to another location.";
     Hold Held = "stock.held", "A hold was placed; for an order, it is confirming at once.";
     Hold Extended = "stock.extended", "A hold's deadline was moved.";
     Hold Confirming = "stock.confirming", "An order began on a hold.";
@@ -295,7 +296,7 @@ mod tests {
             let after: Vec<_> = after.map(|(_, next)| *next).collect();
             assert_eq!(after, [Kind::Held], "a cart's line may be held again");
         }
-        assert_eq!(pairs.len(), 34);
+        assert_eq!(pairs.len(), 39);
     }
 
     #[test]

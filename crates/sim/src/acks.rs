@@ -58,6 +58,7 @@ fn route(command: &Command) -> (&'static str, String, String) {
             let verb = match change {
                 stock::Change::Receive(_) => "receive",
                 stock::Change::Find(_) | stock::Change::WriteOff(_) => "adjust",
+                stock::Change::Transfer(..) => "transfer",
             };
             post(format!("/v1/skus/{sku}/{verb}"), sku.as_str())
         }

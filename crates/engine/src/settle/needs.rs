@@ -17,9 +17,15 @@ impl Judge<'_> {
     pub(super) fn needs(&self, commit: &Commit) -> Touch {
         match &commit.command {
             Command::PutSku { terms } => rows(vec![terms.sku.clone()], Vec::new()),
-            Command::ChangeStock { sku, location, .. } => {
+            Command::ChangeStock {
+                sku,
+                location,
+                change,
+                ..
+            } => {
                 let at = |location| (sku.clone(), location);
                 let mut balances = vec![at(location.clone())];
+                balances.extend(change.arrives().cloned().map(at));
                 if let Some(Some(row)) = self.ledger.skus.get(sku) {
                     balances.extend(row.locations.iter().cloned().map(at));
                 }

@@ -199,6 +199,7 @@ fn does(method: &str, route: &str) -> Option<&'static [Event]> {
         ("POST", "extend") => &[Event::Extended],
         ("POST", "receive") => &[Event::StockReceived],
         ("POST", "adjust") => &[Event::StockAdjusted],
+        ("POST", "transfer") => &[Event::StockTransferred],
         ("POST", "orders") => &[Event::OrderCreated],
         ("POST", "carts") => &[Event::CartUpdated],
         ("PUT" | "DELETE", _) if route.contains("/carts/") => &[Event::CartUpdated],

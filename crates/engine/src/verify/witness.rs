@@ -151,7 +151,10 @@ async fn of_stock(
     let stands = stock
         .iter()
         .map(|(location, balances)| (location, balances.raw()));
-    let legal = matches!(event.kind, Kind::StockReceived | Kind::StockAdjusted);
+    let legal = matches!(
+        event.kind,
+        Kind::StockReceived | Kind::StockAdjusted | Kind::StockTransferred
+    );
     Ok(Some(legal && told.eq(stands)))
 }
 

@@ -81,6 +81,7 @@ macro_rules! conformance {
                 ten_thousand_buyers_of_a_hundred_units_buy_a_hundred
                 commits_without_touch_end_the_same
                 a_sku_with_many_locations_is_received_without_cache
+                a_transfer_leaves_one_location_and_arrives_at_the_other
                 a_place_is_all_its_lines_or_none
                 a_partial_confirm_gives_the_rest_back
                 an_extend_is_cut_at_the_longest_life

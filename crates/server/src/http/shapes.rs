@@ -163,6 +163,20 @@ pub(crate) struct Adjust {
     reason: String,
 }
 
+/// Units that go to another location.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[expect(dead_code, reason = "read by the API document")]
+pub(crate) struct Transfer {
+    #[schemars(range(min = 1, max = EXACT_MAX))]
+    quantity: u64,
+    from: String,
+    /// Another one; it begins with its first units.
+    to: String,
+    #[schemars(length(min = 1, max = 200))]
+    reason: String,
+}
+
 /// All balances of a SKU after a change.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(crate) struct Stock {

@@ -6,7 +6,7 @@
 
 use super::Found;
 use super::model::{Event, Place, number, text};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// A hold as the log tells it.
@@ -208,7 +208,20 @@ pub(super) fn check_moves((events, body): (&[Event], &Value), expected: Moved, f
     for event in events {
         let data = &event.data;
         let id = text(data, "id");
-        by_hand += usize::from(event.stream.starts_with("stock:"));
+        if event.kind == "stock.transferred" {
+            let out = number(&body["moves"][0], "quantity");
+            let line = |place: &str| json!({"sku": data["sku"], "location": data[place]});
+            let about = text(&body["moves"][0], "ref");
+            expect(
+                &mut expected,
+                ("transfer_out", about),
+                &line("location"),
+                out,
+            );
+            expect(&mut expected, ("transfer_in", about), &line("to"), out);
+        } else {
+            by_hand += usize::from(event.stream.starts_with("stock:"));
+        }
         for line in lines(data) {
             let all = number(line, "quantity");
             match event.kind.as_str() {

@@ -83,7 +83,7 @@ pub(super) fn check_short(
         Command::ChangeStock {
             sku,
             location,
-            change: stock::Change::WriteOff(quantity),
+            change: stock::Change::WriteOff(quantity) | stock::Change::Transfer(quantity, _),
             ..
         } => {
             wanted.insert((sku.to_string(), location.to_string()), quantity.signed());

@@ -32,8 +32,8 @@ pub(super) fn may_follow(before: Option<&str>, next: &str) -> bool {
         ]
         .contains(&next),
         Some("sku.created" | "sku.updated") => next == "sku.updated",
-        Some("stock.received" | "stock.adjusted") => {
-            next == "stock.received" || next == "stock.adjusted"
+        Some("stock.received" | "stock.adjusted" | "stock.transferred") => {
+            ["stock.received", "stock.adjusted", "stock.transferred"].contains(&next)
         }
         Some("stock.held" | "stock.extended") => {
             ["stock.extended", "stock.confirming"].contains(&next) || ends.contains(&next)
@@ -58,7 +58,7 @@ pub(super) fn may_follow(before: Option<&str>, next: &str) -> bool {
 pub(super) fn aggregate(kind: &str) -> &'static str {
     match kind {
         "sku.created" | "sku.updated" => "sku",
-        "stock.received" | "stock.adjusted" => "stock",
+        "stock.received" | "stock.adjusted" | "stock.transferred" => "stock",
         "token.created" | "token.revoked" => "token",
         // Three of this name are an order's.
         "saga.unknown" | "saga.completed" | "saga.stuck" => "order",

@@ -92,6 +92,8 @@ fn accounts(operation: &str) -> Option<(usize, usize)> {
         "return" => (4, 5),
         "restock" => (5, 1),
         "scrap_returned" => (5, 6),
+        "transfer_out" => (1, 0),
+        "transfer_in" => (0, 1),
         _ => return None,
     })
 }

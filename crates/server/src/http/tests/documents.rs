@@ -119,6 +119,7 @@ const WHOLE: &str = "{\"name\":\"Desk\",\"price\":{\"amount\":1,\"currency\":\"E
 const RECEIVE: &str = "{\"quantity\":1,\"reference\":\"po-1\"}";
 const FLOOD: &str = "{\"quantity\":9007199254740991,\"reference\":\"po-1\"}";
 const DAMAGED: &str = "{\"quantity\":-1,\"reason\":\"damaged\"}";
+const MOVED: &str = "{\"quantity\":1,\"from\":\"main\",\"to\":\"web\",\"reason\":\"a share\"}";
 const RUINED: &str = "{\"quantity\":-999,\"reason\":\"damaged\"}";
 
 const ORDER: &str = "{\"id\":\"o-1\",\"lines\":[{\"sku\":\"lamp\",\"quantity\":1}],\
@@ -154,6 +155,7 @@ const TRIES: &[Try] = &[
     ("POST", "/v1/skus/{sku}/receive", "lamp", Role::Staff, Some(FLOOD)),
     ("POST", "/v1/skus/{sku}/adjust", "lamp", Role::Staff, Some(DAMAGED)),
     ("POST", "/v1/skus/{sku}/adjust", "lamp", Role::Staff, Some(RUINED)),
+    ("POST", "/v1/skus/{sku}/transfer", "lamp", Role::Staff, Some(MOVED)),
     ("POST", "/v1/holds", "", Role::Buyer, Some(LINE)),
     ("POST", "/v1/holds", "", Role::Buyer, Some(FAR)),
     ("POST", "/v1/holds", "", Role::Buyer, Some("{")),
