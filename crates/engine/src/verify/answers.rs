@@ -309,9 +309,11 @@ fn stands(told: &Told, fold: &Fold) -> bool {
     let order = || name.and_then(|name| fold.orders.by_name(&name));
     match told.intent() {
         // The same ending again under a new key writes nothing: it stands as asked.
-        Some(kind @ (Event::Confirmed | Event::Released)) => {
-            hold().is_some_and(|hold| hold.kind == kind)
-        }
+        Some(kind @ (Event::Confirmed | Event::Released)) => hold().is_some_and(|hold| {
+            // That of a cart's line may have been held again since.
+            let again = told.id.as_deref().is_some_and(|id| id.starts_with("cart:"));
+            hold.kind == kind || again && kind == Event::Released
+        }),
         // So does calling off again.
         Some(Event::CancelRequested) => order().is_some_and(|order| order.called_off),
         Some(Event::OrderCreated) if told.open.is_none() => {
