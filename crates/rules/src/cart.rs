@@ -5,9 +5,9 @@
 //! ```
 //!
 //! Each line has a hold of its own, `cart:<id>:<sku>`, and the two succeed together or not at all.
-//! What became of a hold since the last write is not written here: a line whose hold is no longer live, because somebody
-//! released it or its deadline passed, is *lost*, and a cart that has lost all its lines to time
-//! shows itself as expired. Setting a line again holds it again.
+//! What became of a hold since the last write is not written here: a line whose hold is no longer
+//! live, because somebody released it or its deadline passed, is *lost*, and a cart that has lost
+//! all its lines shows itself as expired. Setting a line again holds it again.
 //!
 //! Every write moves the deadlines of all live holds to now + ttl, and none beyond the longest life
 //! of a hold after the first of them. These functions never see a store.

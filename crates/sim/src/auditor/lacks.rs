@@ -1,4 +1,4 @@
-//! Refusals for lack of units, and for a customer's share: true where they say that they were given.
+//! Refusals for lack of units, and for a customer's share: true where they were given.
 
 use super::Found;
 use super::answers::Attempt;

@@ -74,7 +74,7 @@ pub(super) struct Model {
     pub(super) touched: (BTreeSet<String>, BTreeSet<Place>),
     pub(super) transitions: BTreeSet<(Option<String>, String)>,
     origin: [u8; 32],
-    /// The row that is taken in makes an order of a cart: its units were judged when they were held.
+    /// The row that is taken in makes an order of a cart, whose units were judged when held.
     gathers: bool,
 }
 
