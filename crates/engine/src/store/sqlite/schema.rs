@@ -1,10 +1,10 @@
 //! Tables, settings and migrations of the SQLite store.
 //!
 //! Hot rows are appended: the log, holds, orders, sagas, carts, callbacks and private texts are
-//! keyed by position, timers by minute and batch, names by the index's runs. A batch over many SKUs appends
-//! its balances in one row, see `balances`; the texts of batches with orders are made small, see
-//! `squeeze`. No database time, no triggers, no random B-tree on the hot path. The settings are
-//! checked after they are made: a store that cannot keep them is not opened.
+//! keyed by position, timers by minute and batch, names by the index's runs. A batch over many
+//! SKUs appends its balances in one row, see `balances`; the texts of batches with orders are made
+//! small, see `squeeze`. No database time, no triggers, no random B-tree on the hot path. The
+//! settings are checked after they are made: a store that cannot keep them is not opened.
 
 use super::fault::fault;
 use super::names::Names;
