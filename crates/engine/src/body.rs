@@ -7,6 +7,7 @@ use crate::callback::{Callback, State};
 use crate::chain::Entry;
 use crate::commit::Effect;
 use crate::port::{HoldRow, Place, Row, SkuRow, TokenRow};
+use evenkeel_rules::cart::Cart;
 use evenkeel_rules::event::Kind;
 use evenkeel_rules::hold::Hold;
 use evenkeel_rules::ids::{CustomerId, LocationId, Reference, SkuId};
@@ -25,13 +26,16 @@ pub struct ErasedData {
     pub texts: usize,
 }
 
-/// The data of `stock.received` and `stock.adjusted`.
+/// The data of `stock.received`, `stock.adjusted` and `stock.transferred`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StockData {
     /// Of which SKU.
     pub sku: SkuId,
     /// Which of its locations changed.
     pub location: LocationId,
+    /// Which other one they went to.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub to: Option<LocationId>,
     /// A purchase order or the like.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reference: Option<Reference>,
@@ -67,6 +71,7 @@ impl StockData {
         Self {
             sku: at.0.clone(),
             location: at.1.clone(),
+            to: None,
             reference: reference.cloned(),
             reason: reason.map(str::to_owned),
             stock: stock.iter().map(line).collect(),
@@ -115,7 +120,7 @@ pub fn effect(entry: &Entry) -> Result<Effect, String> {
             };
             Ok(Effect::Sku { row, created })
         }
-        Kind::StockReceived | Kind::StockAdjusted => {
+        Kind::StockReceived | Kind::StockAdjusted | Kind::StockTransferred => {
             let data: StockData = event.data()?;
             let line = |at: StockAt| (at.location, Balances::from_raw(at.accounts));
             Ok(Effect::Stock {
@@ -123,17 +128,16 @@ pub fn effect(entry: &Entry) -> Result<Effect, String> {
                 stock: data.stock.into_iter().map(line).collect(),
             })
         }
+        Kind::CartUpdated => {
+            let body: Cart = event.data()?;
+            let created = if event.previous == 0 { last } else { 0 };
+            let row = live((created, last, version), body, false);
+            Ok(Effect::Cart(Box::new(row)))
+        }
         Kind::CallbackStored => {
             let body: Callback = event.data()?;
-            let row = Box::new(Row {
-                created: last,
-                last,
-                version,
-                flagged: body.state == State::Quarantined,
-                body,
-                tries: Tries::default(),
-                due: None,
-            });
+            let flagged = body.state == State::Quarantined;
+            let row = Box::new(live((last, last, version), body, flagged));
             let parked = false;
             Ok(Effect::Callback { row, parked })
         }
@@ -152,5 +156,18 @@ pub fn effect(entry: &Entry) -> Result<Effect, String> {
             }))
         }
         other => Err(format!("{} is not the last of a row", other.name())),
+    }
+}
+
+/// A row with a life of its own, that nothing was tried for.
+fn live<T>((created, last, version): (u64, u64, u64), body: T, flagged: bool) -> Row<T> {
+    Row {
+        created,
+        last,
+        version,
+        body,
+        tries: Tries::default(),
+        due: None,
+        flagged,
     }
 }

@@ -6,10 +6,13 @@
 //! bookkeeping (keys, refusals, timers, which take none), or refuses it on its own.
 
 use crate::callback::Sender;
-use crate::port::{CallbackRow, HoldRow, OrderRow, PrivateId, SagaRow, SkuRow, TokenRow, Touch};
+use crate::port::{
+    CallbackRow, CartRow, HoldRow, OrderRow, PrivateId, SagaRow, SkuRow, TokenRow, Touch,
+};
+use evenkeel_rules::cart;
 use evenkeel_rules::hold::{Place, Wanted};
 use evenkeel_rules::ids::{
-    CustomerId, HoldId, LocationId, OrderId, Reference, RefundId, SagaId, SkuId, TokenId,
+    CartId, CustomerId, HoldId, LocationId, OrderId, Reference, RefundId, SagaId, SkuId, TokenId,
 };
 use evenkeel_rules::lease::Leases;
 use evenkeel_rules::money::Money;
@@ -22,7 +25,7 @@ use evenkeel_rules::token::Role;
 
 mod key;
 mod rejection;
-pub use key::{Key, Name, hold_name, hold_of, order_name, saga_name};
+pub use key::{Key, Name, cart_name, hold_name, hold_of, order_name, saga_name};
 pub use rejection::Rejection;
 
 /// What is asked.
@@ -94,6 +97,33 @@ pub enum Command {
         ask: Box<Ask>,
         /// What only providers may see: payment token and address, as JSON. It is kept as a
         /// private text and never logged.
+        private: String,
+    },
+    /// Begin a cart.
+    BeginCart {
+        /// Its id, the client's or made from the key.
+        id: CartId,
+        /// Whose it is to be.
+        customer: CustomerId,
+    },
+    /// Set a line of a cart, or take it out, with its hold.
+    SetLine {
+        /// Which cart.
+        id: CartId,
+        /// Which line, and how many units.
+        line: cart::Set,
+    },
+    /// Make an order of a cart.
+    CheckOut {
+        /// Which cart.
+        id: CartId,
+        /// The order's id, the client's or made from the key.
+        order: OrderId,
+        /// How the customer pays.
+        method: String,
+        /// How long the money may take, in ms.
+        confirming: Millis,
+        /// As that of [`Command::TakeOrder`].
         private: String,
     },
     /// Call an order off.
@@ -249,11 +279,7 @@ impl Command {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::PutSku { .. } => "put_sku",
-            Self::ChangeStock {
-                change: stock::Change::Receive(_),
-                ..
-            } => "receive_stock",
-            Self::ChangeStock { .. } => "adjust_stock",
+            Self::ChangeStock { change, .. } => change.command(),
             Self::Place(_) => "place_hold",
             Self::Confirm { .. } => "confirm_hold",
             Self::Release { .. } => "release_hold",
@@ -262,6 +288,9 @@ impl Command {
             Self::CreateToken { .. } => "create_token",
             Self::RevokeToken { .. } => "revoke_token",
             Self::TakeOrder { .. } => "take_order",
+            Self::BeginCart { .. } => "begin_cart",
+            Self::SetLine { .. } => "set_line",
+            Self::CheckOut { .. } => "check_out",
             Self::CancelOrder { .. } => "cancel_order",
             Self::RefundOrder { .. } => "refund_order",
             Self::ReturnOrder { .. } => "return_order",
@@ -312,6 +341,9 @@ impl Command {
             | Self::ChangeStock { .. }
             | Self::Place(_)
             | Self::TakeOrder { .. }
+            | Self::BeginCart { .. }
+            | Self::SetLine { .. }
+            | Self::CheckOut { .. }
             | Self::StartSaga { .. }
             | Self::CreateToken { .. }
             | Self::RevokeToken { .. } => Lane::Place,
@@ -346,6 +378,9 @@ impl Commit {
             Command::PutSku { terms } => terms.name.len() / 128 + 1,
             Command::ChangeStock { reason, .. } => reason.as_ref().map_or(0, String::len) / 128 + 1,
             Command::TakeOrder { ask, private } => ask.lines.len() + private.len() / 384 + 2,
+            // How many lines the cart has is not known here.
+            Command::SetLine { .. } => 16,
+            Command::CheckOut { private, .. } => private.len() / 384 + 32,
             Command::ReturnOrder { lines, .. } => lines.len() + 1,
             Command::StartSaga { ask, bodies } => ask.steps.len() + bodies.len() / 384 + 2,
             Command::StoreCallback(received) => received.raw.len() / 384 + 2,
@@ -355,6 +390,7 @@ impl Commit {
             | Command::Expire { .. }
             | Command::CreateToken { .. }
             | Command::RevokeToken { .. }
+            | Command::BeginCart { .. }
             | Command::CancelOrder { .. }
             | Command::RefundOrder { .. }
             | Command::ResolveOrder { .. }
@@ -394,6 +430,8 @@ pub enum Effect {
     Order(Box<OrderRow>),
     /// The saga over anybody's services as it stands after it.
     Saga(Box<SagaRow>),
+    /// The cart as it stands after it.
+    Cart(Box<CartRow>),
     /// The callback as it stands after it.
     Callback {
         /// The row.

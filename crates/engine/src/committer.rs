@@ -354,6 +354,7 @@ impl Committer {
             touch.tokens.extend(wants.tokens.iter().cloned());
             touch.orders.extend(wants.orders.iter().cloned());
             touch.sagas.extend(wants.sagas.iter().cloned());
+            touch.carts.extend(wants.carts.iter().cloned());
             touch.callbacks.extend(&wants.callbacks);
             touch.shares.extend(wants.shares.iter().cloned());
             touch.front = touch.front.max(wants.front);
@@ -480,6 +481,7 @@ impl Touch {
         self.tokens.extend(more.tokens);
         self.orders.extend(more.orders);
         self.sagas.extend(more.sagas);
+        self.carts.extend(more.carts);
         self.callbacks.extend(more.callbacks);
         self.shares.extend(more.shares);
         self.rows.skus.extend(more.rows.skus);

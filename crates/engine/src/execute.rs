@@ -10,6 +10,7 @@ use crate::commit::{
 use crate::engine::Shared;
 use crate::port::{Fault, Place, Rows, Touch};
 use crate::queue::{Full, Told, Waiting};
+use crate::settle::carts::cart_wants;
 use crate::settle::orders::{add_wants, take_wants};
 use crate::settle::shares::counted_shares;
 use crate::story;
@@ -196,9 +197,16 @@ async fn touch(shared: &Shared, command: &Command) -> Result<Touch, Fault> {
     let mut touch = Touch::default();
     match command {
         Command::PutSku { terms } => touch.rows.skus.push(terms.sku.clone()),
-        Command::ChangeStock { sku, location, .. } => {
+        Command::ChangeStock {
+            sku,
+            location,
+            change,
+            ..
+        } => {
             touch.rows.skus.push(sku.clone());
-            touch.rows.balances.push((sku.clone(), location.clone()));
+            let locations = std::iter::once(location).chain(change.arrives());
+            let balances = locations.map(|location| (sku.clone(), location.clone()));
+            touch.rows.balances = balances.collect();
         }
         Command::Place(place) => {
             touch.holds.push(place.id.clone());
@@ -230,6 +238,11 @@ async fn touch(shared: &Shared, command: &Command) -> Result<Touch, Fault> {
             if let Some(row) = shared.store.order(id).await?.rows {
                 add_wants(&mut touch, &row.body);
             }
+        }
+        Command::BeginCart { .. } => touch = cart_wants(command, None),
+        Command::SetLine { id, .. } | Command::CheckOut { id, .. } => {
+            let row = shared.store.cart(id).await?.rows;
+            touch = cart_wants(command, row.as_ref().map(|row| &row.body));
         }
         Command::StartSaga { ask, .. } => touch.sagas.push(ask.id.clone()),
         Command::RetrySaga { id, .. }

@@ -10,7 +10,7 @@ use crate::port::{DueRow, Fault, OrderRow, Store};
 use crate::saga::effect_key;
 use crate::story;
 use evenkeel_rules::event::{Aggregate, Kind};
-use evenkeel_rules::ids::{HoldId, OrderId, SagaId, SkuId};
+use evenkeel_rules::ids::{CartId, HoldId, OrderId, SagaId, SkuId};
 use evenkeel_rules::order::{ReviewState, Status};
 use evenkeel_rules::saga::State;
 use evenkeel_rules::time::LogTime;
@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use std::collections::btree_map::Entry::Vacant;
 use std::collections::{BTreeMap, BTreeSet};
 
+mod cart;
 mod next;
 mod saga;
 
@@ -36,6 +37,8 @@ pub enum Subject {
     Journey(SagaId),
     /// A hold.
     Hold(HoldId),
+    /// A cart, with the holds of its lines.
+    Cart(CartId),
     /// A SKU.
     Sku(SkuId),
 }
@@ -143,6 +146,7 @@ pub async fn explain(
         Subject::Saga(saga, id) => order(store, id, ("saga", saga.clone()), upto).await,
         Subject::Journey(id) => saga::saga(store, id, upto).await,
         Subject::Hold(id) => hold(store, id, upto).await,
+        Subject::Cart(id) => cart::cart(store, id, upto).await,
         Subject::Sku(id) => sku(store, id, upto).await,
     }
 }

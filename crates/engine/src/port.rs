@@ -11,8 +11,11 @@
 use crate::callback::Callback;
 use crate::commit::{Name, Rejection, Timer};
 use async_trait::async_trait;
+use evenkeel_rules::cart::Cart;
 use evenkeel_rules::idempotency::Fingerprint;
-use evenkeel_rules::ids::{CustomerId, HoldId, LocationId, OrderId, SagaId, SkuId, TokenId};
+use evenkeel_rules::ids::{
+    CartId, CustomerId, HoldId, LocationId, OrderId, SagaId, SkuId, TokenId,
+};
 use evenkeel_rules::lease::Leases;
 use evenkeel_rules::order::Order;
 use evenkeel_rules::saga::journey::Journey;
@@ -24,8 +27,8 @@ mod around;
 mod rows;
 pub use around::{Clock, Ids, News, StockGate};
 pub use rows::{
-    BalanceWrite, CallbackRow, DueRow, HoldRow, HoldWrite, OrderRow, PrivateId, PrivateRow, Row,
-    RowWrite, SagaRow, ShareWrite, SkuRow, SkuWrite, TokenRow, TokenWrite,
+    BalanceWrite, CallbackRow, CartRow, DueRow, HoldRow, HoldWrite, OrderRow, PrivateId,
+    PrivateRow, Row, RowWrite, SagaRow, ShareWrite, SkuRow, SkuWrite, TokenRow, TokenWrite,
 };
 
 /// A map whose order depends on nothing random.
@@ -172,6 +175,8 @@ pub struct Touch {
     pub orders: Vec<OrderId>,
     /// Sagas over anybody's services by id, whether they exist or not.
     pub sagas: Vec<SagaId>,
+    /// Carts by id, whether they exist or not.
+    pub carts: Vec<CartId>,
     /// Callbacks by the position that stored them.
     pub callbacks: Vec<u64>,
     /// Shares, whether they exist or not.
@@ -205,6 +210,8 @@ pub struct View {
     pub orders: Map<OrderId, Option<OrderRow>>,
     /// Sagas over anybody's services.
     pub sagas: Map<SagaId, Option<SagaRow>>,
+    /// Carts.
+    pub carts: Map<CartId, Option<CartRow>>,
     /// Callbacks.
     pub callbacks: Map<u64, Option<CallbackRow>>,
     /// Counted units of each share; absent means that the customer never had any.
@@ -228,6 +235,7 @@ impl View {
             tokens: Map::default(),
             orders: Map::default(),
             sagas: Map::default(),
+            carts: Map::default(),
             callbacks: Map::default(),
             shares: Map::default(),
             skus: Map::default(),
@@ -291,6 +299,8 @@ pub struct Writes {
     pub orders: Vec<RowWrite<Order>>,
     /// Sagas over anybody's services.
     pub sagas: Vec<RowWrite<Journey>>,
+    /// Carts.
+    pub carts: Vec<RowWrite<Cart>>,
     /// Callbacks.
     pub callbacks: Vec<RowWrite<Callback>>,
     /// New timers of orders, sagas and callbacks: when each row with a [`Row::due`] is due.
@@ -371,6 +381,12 @@ pub trait Store: Send + Sync {
     /// Sagas over anybody's services created before a position, newest first, at most `limit` of
     /// them.
     async fn sagas(&self, before: u64, limit: usize) -> Result<At<Vec<SagaRow>>, Fault>;
+
+    /// One cart.
+    async fn cart(&self, id: &CartId) -> Result<At<Option<CartRow>>, Fault>;
+
+    /// Carts created before a position, newest first, at most `limit` of them.
+    async fn carts(&self, before: u64, limit: usize) -> Result<At<Vec<CartRow>>, Fault>;
 
     /// The callback that a position stored.
     async fn callback(&self, created: u64) -> Result<At<Option<CallbackRow>>, Fault>;

@@ -23,6 +23,7 @@ use evenkeel_rules::time::{LogTime, Millis};
 use std::collections::BTreeSet;
 
 mod callbacks;
+pub(crate) mod carts;
 mod catalogue;
 mod holds;
 mod keys;
@@ -109,6 +110,7 @@ struct Judge<'a> {
     dirty_balances: Map<Place, usize>,
     dirty_orders: Map<u64, usize>,
     dirty_sagas: Map<u64, usize>,
+    dirty_carts: Map<u64, usize>,
     dirty_shares: Map<Share, usize>,
     news: News,
 }
@@ -155,6 +157,7 @@ impl<'a> Judge<'a> {
             timers: Vec::new(),
             orders: Vec::new(),
             sagas: Vec::new(),
+            carts: Vec::new(),
             callbacks: Vec::new(),
             dues: Vec::new(),
             private: Vec::new(),
@@ -174,6 +177,7 @@ impl<'a> Judge<'a> {
             dirty_balances,
             dirty_orders: Map::default(),
             dirty_sagas: Map::default(),
+            dirty_carts: Map::default(),
             dirty_shares: Map::default(),
             news,
         }
@@ -235,6 +239,9 @@ impl<'a> Judge<'a> {
             | Command::RefundOrder { id, .. }
             | Command::ReturnOrder { id, .. }
             | Command::ResolveOrder { id, .. } => self.change_order(commit, id),
+            Command::BeginCart { id, customer } => self.begin_cart(commit, id, customer),
+            Command::SetLine { id, line } => self.set_line(commit, id, line),
+            Command::CheckOut { id, .. } => self.check_out(commit, id),
             Command::Report { id, .. } => self.report(commit, id),
             Command::StartSaga { ask, bodies } => self.start_saga(commit, ask, bodies),
             Command::RetrySaga { id, reason } | Command::CompensateSaga { id, reason } => {

@@ -25,6 +25,7 @@ use std::time::Duration;
 mod acks;
 mod answers;
 mod callbacks;
+mod carts;
 mod catalogue;
 mod change;
 mod fold;
@@ -42,6 +43,7 @@ mod sagas;
 mod shares;
 mod shelf;
 mod steps;
+mod stock;
 mod walk;
 mod witness;
 
@@ -121,6 +123,7 @@ pub async fn verify(store: &dyn Store, inputs: Inputs<'_>) -> Result<Report, Fau
     rows::holds(&mut walk, &mut to).await?;
     let mut late = lives::orders(&mut walk, &mut to).await?;
     sagas::rows(&mut walk, &mut late, &mut to).await?;
+    carts::rows(&mut walk, &mut to).await?;
     lives::callbacks(&mut walk, &mut late, &mut to).await?;
     catalogue::tokens(&mut walk, &mut to).await?;
     catalogue::skus(&mut walk, &mut to).await?;

@@ -54,6 +54,7 @@ kinds! {
     Sku SkuUpdated = "sku.updated", "A SKU's entry was replaced.";
     Stock StockReceived = "stock.received", "Units came in.";
     Stock StockAdjusted = "stock.adjusted", "Units were found or written off by hand.";
+    Stock StockTransferred = "stock.transferred", "Units went to another location.";
     Hold Held = "stock.held", "A hold was placed; for an order, it is confirming at once.";
     Hold Extended = "stock.extended", "A hold's deadline was moved.";
     Hold Confirming = "stock.confirming", "An order began on a hold.";
@@ -101,6 +102,8 @@ kinds! {
     Saga StepUndone = "saga.step_undone", "A step was undone: the one before it is next, if any.";
     Saga SagaRetried = "saga.retried", "A person let a stuck saga try on.";
     Saga SagaTurned = "saga.turned", "A person had a saga undone.";
+    Cart CartUpdated = "cart.updated", "A cart was begun, or a line of it was set or taken out.";
+    Cart CartCheckedOut = "cart.checked_out", "A cart became an order.";
     Callback CallbackStored = "callback.stored", "A provider's callback was stored.";
     Callback CallbackApplied = "callback.applied", "A callback was taken in, or was known already.";
     Callback CallbackSetAside = "callback.quarantined", "A callback contradicts what is known.";
@@ -122,6 +125,8 @@ pub enum Aggregate {
     Order,
     /// `saga:<id>`: a saga over anybody's services.
     Saga,
+    /// `cart:<id>`.
+    Cart,
     /// `callback:<id>`: what a provider sent, by the position that stored it.
     Callback,
     /// `private:<id>`: an erasure, by its position; its one event is its whole history.
@@ -130,13 +135,14 @@ pub enum Aggregate {
 
 impl Aggregate {
     /// Every aggregate.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Sku,
         Self::Stock,
         Self::Hold,
         Self::Token,
         Self::Order,
         Self::Saga,
+        Self::Cart,
         Self::Callback,
         Self::Private,
     ];
@@ -151,6 +157,7 @@ impl Aggregate {
             Self::Token => "token",
             Self::Order => "order",
             Self::Saga => "saga",
+            Self::Cart => "cart",
             Self::Callback => "callback",
             Self::Private => "private",
         }
@@ -187,11 +194,14 @@ impl Kind {
         match next.aggregate() {
             Aggregate::Sku | Aggregate::Stock => true,
             Aggregate::Token => before == Self::TokenCreated,
-            Aggregate::Hold => {
-                matches!(before, Self::Held | Self::Extended)
-                    || before == Self::Confirming
-                        && matches!(next, Self::Confirmed | Self::Released)
-            }
+            Aggregate::Hold => match (before, next) {
+                // Only a cart's line is held again, under the id that it always has.
+                (Self::Released | Self::Expired, Self::Held) => true,
+                (Self::Held | Self::Extended, _) => next != Self::Held,
+                (Self::Confirming, _) => matches!(next, Self::Confirmed | Self::Released),
+                _ => false,
+            },
+            Aggregate::Cart => before == Self::CartUpdated,
             // What may follow what in an order or a saga is a matter of its states.
             Aggregate::Order => before != Self::OrderRejected,
             Aggregate::Saga => true,
@@ -213,6 +223,7 @@ impl Kind {
                 | Self::OrderCreated
                 | Self::OrderRejected
                 | Self::SagaStarted
+                | Self::CartUpdated
                 | Self::CallbackStored
                 | Self::PrivateErased
         )
@@ -220,7 +231,17 @@ impl Kind {
 
     /// Whether a type that begins a stream may also stand further on in it.
     fn repeats(self, next: Self) -> bool {
-        self.aggregate() == Aggregate::Stock && next.aggregate() == Aggregate::Stock
+        match self.aggregate() {
+            Aggregate::Stock => next.aggregate() == Aggregate::Stock,
+            Aggregate::Cart => next == Self::CartUpdated,
+            Aggregate::Hold => next == Self::Held,
+            Aggregate::Sku
+            | Aggregate::Token
+            | Aggregate::Order
+            | Aggregate::Saga
+            | Aggregate::Callback
+            | Aggregate::Private => false,
+        }
     }
 
     /// Every legal pair of consecutive types, with nothing before a stream's first event, but for
@@ -264,24 +285,24 @@ mod tests {
                 assert_eq!(before.aggregate(), next.aggregate(), "{before:?} {next:?}");
             }
         }
-        for ending in [
-            Kind::Confirmed,
-            Kind::Released,
-            Kind::Expired,
-            Kind::TokenRevoked,
-        ] {
+        for ending in [Kind::Confirmed, Kind::TokenRevoked, Kind::CartCheckedOut] {
             assert!(
                 pairs.iter().all(|(before, _)| *before != Some(ending)),
                 "{ending:?}"
             );
         }
-        assert_eq!(pairs.len(), 29);
+        for ending in [Kind::Released, Kind::Expired] {
+            let after = pairs.iter().filter(|(before, _)| *before == Some(ending));
+            let after: Vec<_> = after.map(|(_, next)| *next).collect();
+            assert_eq!(after, [Kind::Held], "a cart's line may be held again");
+        }
+        assert_eq!(pairs.len(), 39);
     }
 
     #[test]
     fn a_stream_name_is_an_aggregate_and_an_id() {
         assert_eq!(Aggregate::split("hold:h:1"), Some((Aggregate::Hold, "h:1")));
-        assert_eq!(Aggregate::split("cart:c-1"), None);
+        assert_eq!(Aggregate::split("basket:c-1"), None);
         assert_eq!(Aggregate::split("hold"), None);
     }
 }

@@ -23,11 +23,14 @@ use serde::{Deserialize, Serialize};
 
 mod again;
 mod end;
+mod gather;
 mod order;
 mod place;
 mod share;
 pub use again::{again, is_spare};
 pub use end::{Ending, confirm, expire, extend, release};
+pub use gather::gather;
+pub(crate) use gather::own_share;
 pub use order::{begin, close};
 pub use place::{Place, Supply, place, pull, sum};
 pub use share::{moves_share, share_after};
@@ -171,6 +174,12 @@ impl Hold {
             reference: reference.clone(),
         };
         self.lines.iter().map(line).collect()
+    }
+
+    /// Whether the hold is live and before its deadline.
+    #[must_use]
+    pub fn is_live(&self, now: LogTime) -> bool {
+        self.state == State::Held && now < self.deadline
     }
 
     /// Whether the hold is live and past its deadline: it waits to be expired.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 /// Most characters of an id.
 pub const ID_MAX: usize = 128;
-/// Most characters of a SKU (and, later, of a cart id): `cart:<id>:<sku>` must still be an id.
+/// Most characters of a SKU and of a cart's id: `cart:<id>:<sku>` must still be an id.
 pub const SKU_MAX: usize = 60;
 /// Most characters of a step's name.
 pub const STEP_MAX: usize = 64;
@@ -133,6 +133,11 @@ id!(
     ID_MAX
 );
 id!(
+    /// A cart.
+    CartId,
+    SKU_MAX
+);
+id!(
     /// A step's name, one of its saga's: `<saga>/<step>/undo` must still be a key.
     StepName,
     STEP_MAX
@@ -167,6 +172,28 @@ impl HoldId {
     #[must_use]
     pub fn of_order(order: &OrderId) -> Option<Self> {
         Self::new(&format!("order:{order}")).ok()
+    }
+
+    /// The id of the hold of a cart's line. Two carts whose ids and SKUs run together share one:
+    /// whose it is says the hold.
+    #[must_use]
+    pub fn of_cart(cart: &CartId, sku: &SkuId) -> Self {
+        let text = format!("cart:{cart}:{sku}");
+        Self::new(&text).expect("both have at most 60 characters")
+    }
+
+    /// Whether only the engine itself makes holds with such an id: for a cart's line, for an order,
+    /// and for an order that was paid late.
+    #[must_use]
+    pub fn is_reserved(&self) -> bool {
+        let own = ["cart:", "order:", "late:"];
+        own.iter().any(|prefix| self.0.starts_with(prefix))
+    }
+
+    /// Whether it may be that of a cart's line, which may be placed again once it has ended.
+    #[must_use]
+    pub fn is_of_cart(&self) -> bool {
+        self.0.starts_with("cart:")
     }
 }
 

@@ -7,6 +7,7 @@
 //! Each aggregate has one `Rejection` enum. Its variants stand in the order in which they are
 //! checked: the declared order *is* the precedence, and the tests walk it.
 
+pub mod cart;
 pub mod event;
 pub mod hold;
 pub mod idempotency;

@@ -255,8 +255,8 @@ pub enum Rejection {
     Overflow,
 }
 
-/// What a receive or an adjust does to a (SKU, location).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a receive, an adjust or a transfer does to a (SKU, location).
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// Units came in.
     Receive(Quantity),
@@ -264,16 +264,38 @@ pub enum Change {
     Find(Quantity),
     /// Available units were written off.
     WriteOff(Quantity),
+    /// Available units went to another location: they leave here and arrive there at once.
+    Transfer(Quantity, LocationId),
 }
 
 impl Change {
     /// The legal move that makes this change.
     #[must_use]
-    pub const fn operation(self) -> (Operation, Quantity) {
+    pub const fn operation(&self) -> (Operation, Quantity) {
         match self {
-            Self::Receive(quantity) => (Operation::Receive, quantity),
-            Self::Find(quantity) => (Operation::Find, quantity),
-            Self::WriteOff(quantity) => (Operation::ScrapAvailable, quantity),
+            Self::Receive(quantity) => (Operation::Receive, *quantity),
+            Self::Find(quantity) => (Operation::Find, *quantity),
+            Self::WriteOff(quantity) => (Operation::ScrapAvailable, *quantity),
+            Self::Transfer(quantity, _) => (Operation::TransferOut, *quantity),
+        }
+    }
+
+    /// Where units arrive that leave for another location.
+    #[must_use]
+    pub const fn arrives(&self) -> Option<&LocationId> {
+        match self {
+            Self::Transfer(_, to) => Some(to),
+            Self::Receive(_) | Self::Find(_) | Self::WriteOff(_) => None,
+        }
+    }
+
+    /// The command's name in the log.
+    #[must_use]
+    pub const fn command(&self) -> &'static str {
+        match self {
+            Self::Receive(_) => "receive_stock",
+            Self::Find(_) | Self::WriteOff(_) => "adjust_stock",
+            Self::Transfer(..) => "transfer_stock",
         }
     }
 }
@@ -282,17 +304,32 @@ impl Change {
 ///
 /// # Errors
 /// The first [`Rejection`] that holds, in declared order.
-pub fn change(listed: bool, balances: Balances, change: Change) -> Result<Balances, Rejection> {
+pub fn change(listed: bool, balances: Balances, change: &Change) -> Result<Balances, Rejection> {
     if !listed {
         return Err(Rejection::SkuUnknown);
     }
     let (operation, quantity) = change.operation();
-    balances
-        .after(operation, quantity)
-        .map_err(|short| match short {
-            Short::Units => Rejection::Insufficient,
-            Short::Room => Rejection::Overflow,
-        })
+    moved(balances, operation, quantity)
+}
+
+/// What units that arrive from another location leave where they arrive.
+///
+/// # Errors
+/// [`Rejection::Overflow`].
+pub fn arrive(balances: Balances, quantity: Quantity) -> Result<Balances, Rejection> {
+    moved(balances, Operation::TransferIn, quantity)
+}
+
+fn moved(
+    balances: Balances,
+    operation: Operation,
+    quantity: Quantity,
+) -> Result<Balances, Rejection> {
+    let after = balances.after(operation, quantity);
+    after.map_err(|short| match short {
+        Short::Units => Rejection::Insufficient,
+        Short::Room => Rejection::Overflow,
+    })
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use evenkeel_engine::commit::{Command, Key, Rejection};
 use evenkeel_engine::port::Fault;
 use evenkeel_engine::token::Position;
 use evenkeel_rules::saga::journey;
-use evenkeel_rules::{hold, idempotency, order, stock};
+use evenkeel_rules::{cart, hold, idempotency, order, stock};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -58,6 +58,7 @@ fn route(command: &Command) -> (&'static str, String, String) {
             let verb = match change {
                 stock::Change::Receive(_) => "receive",
                 stock::Change::Find(_) | stock::Change::WriteOff(_) => "adjust",
+                stock::Change::Transfer(..) => "transfer",
             };
             post(format!("/v1/skus/{sku}/{verb}"), sku.as_str())
         }
@@ -73,6 +74,14 @@ fn route(command: &Command) -> (&'static str, String, String) {
         Command::ResolveOrder { id, go_on, .. } => {
             let verb = if *go_on { "approve" } else { "reject" };
             post(format!("/v1/reviews/{id}/{verb}"), id.as_str())
+        }
+        Command::BeginCart { id, .. } => post("/v1/carts".to_owned(), id.as_str()),
+        Command::SetLine { id, line } => {
+            let path = format!("/v1/carts/{id}/lines/{}", line.sku);
+            ("PUT", path, id.to_string())
+        }
+        Command::CheckOut { id, order, .. } => {
+            post(format!("/v1/carts/{id}/checkout"), order.as_str())
         }
         Command::StartSaga { ask, .. } => post("/v1/sagas".to_owned(), ask.id.as_str()),
         Command::RetrySaga { id, .. } => post(format!("/v1/sagas/{id}/retry"), id.as_str()),
@@ -119,6 +128,11 @@ fn refused(refusal: &Refusal) -> (u16, &'static str) {
                 (409, "order.illegal_transition")
             }
             Rejection::Order(order::Rejection::ExceedsRefundable) => (409, "exceeds_refundable"),
+            Rejection::Cart(cart::Rejection::NotFound) => (404, "not_found"),
+            Rejection::Cart(cart::Rejection::Version) => (412, "version"),
+            Rejection::Cart(cart::Rejection::AlreadyExists) => (409, "already_exists"),
+            Rejection::Cart(cart::Rejection::CheckedOut) => (409, "cart.checked_out"),
+            Rejection::Cart(cart::Rejection::LineLost { .. }) => (409, "cart.line_lost"),
             Rejection::Saga(journey::Rejection::NotFound) => (404, "not_found"),
             Rejection::Saga(journey::Rejection::Version) => (412, "version"),
             Rejection::Saga(journey::Rejection::AlreadyExists) => (409, "already_exists"),
@@ -149,6 +163,10 @@ fn lines(command: &Command) -> Value {
     let lines = match command {
         Command::Place(place) => &place.lines,
         Command::TakeOrder { ask, .. } => &ask.lines,
+        Command::SetLine { line, .. } => {
+            let units = line.quantity.map_or(0, |quantity| quantity.get());
+            return json!([{"sku": line.sku.as_str(), "quantity": units}]);
+        }
         _ => return Value::Null,
     };
     let line = |line: &hold::Wanted| {

@@ -8,8 +8,10 @@
 //! each under the name of the invariant that it breaks.
 
 mod answers;
+mod carts;
 mod end;
 mod holds;
+mod lacks;
 mod law;
 mod law_orders;
 mod lives;
@@ -24,6 +26,7 @@ mod tables;
 mod truth;
 
 pub use answers::{Answer, AttemptId};
+pub use carts::MAX_LIFE_MS;
 pub use law::demands;
 pub use law_orders::PAIRS;
 pub use truth::Fact;

@@ -21,6 +21,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
+mod carts;
 mod gate;
 mod gateway;
 pub(crate) use gate::DeafGate;
@@ -118,6 +119,10 @@ planted! {
     ShareNotGivenBack = "share-not-given-back", "I8";
     /// A parcel that could no longer be called off is taken for called off.
     RecallTooLate = "recall-too-late", "I11";
+    /// A check-out is shown the holds of lost lines as if they had not ended.
+    LostLineSold = "lost-line-sold", "I3";
+    /// A check-out leaves the holds of its lines as they were.
+    LineHoldsKept = "line-holds-kept", "I15";
 }
 
 /// A planted bug as it is listed.
@@ -227,6 +232,14 @@ pub(crate) fn write(
         seen.extend(rows.map(|write| (write.place.clone(), Some(write.now))));
     }
     let unguarded = world.planted.is_some_and(Planted::is_unguarded);
+    let kept;
+    let writes = match world.planted {
+        Some(Planted::LineHoldsKept) => {
+            kept = carts::without_ended(writes);
+            &kept
+        }
+        _ => writes,
+    };
     if part == Part::All && !unguarded {
         return at_once(async {
             let (locked, _) = world.store.lock(&Touch::default()).await?;
@@ -295,6 +308,10 @@ fn force(tables: &mut Tables, part: Part, writes: &Writes) {
         let was = tables.sagas.insert(row.created, row.clone());
         disarm(tables, row, was);
     }
+    for RowWrite { row, .. } in &writes.carts {
+        tables.cart_ids.insert(row.body.id.clone(), row.created);
+        tables.carts.insert(row.created, row.clone());
+    }
     for RowWrite { row, .. } in &writes.callbacks {
         let was = tables.callbacks.insert(row.created, row.clone());
         disarm(tables, row, was);
@@ -357,6 +374,7 @@ pub(crate) async fn view(
                 }
             }
         }
+        Some(Planted::LostLineSold) => carts::show_lost(touch, &mut view),
         Some(Planted::ForgottenSweep) if view.front.is_some() => view.front = Some(Vec::new()),
         Some(Planted::FallingTime) => view.head.time = LogTime::default(),
         Some(Planted::ForgottenKeys) => {

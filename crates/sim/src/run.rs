@@ -5,7 +5,7 @@
 //! unit that is left, and an idle hour passes. All of it runs on one thread in simulated time, so
 //! a seed is its own proof: run again, it does the same to the last byte.
 
-use crate::auditor::Violation;
+use crate::auditor::{MAX_LIFE_MS, Violation};
 use crate::chaos;
 use crate::client::Client;
 use crate::clock;
@@ -84,7 +84,7 @@ fn engine_options(rng: &mut fastrand::Rng) -> evenkeel_engine::Options {
         cache: rng.u8(0..5) > 0,
         queue_max: if rng.u8(0..5) > 0 { 1_024 } else { 3 },
         wait: ms(rng, 800, 3_000),
-        max_life: Millis(20_000),
+        max_life: Millis(MAX_LIFE_MS),
         node: None,
         beat_every: ms(rng, 300, 1_000),
         saga: true,

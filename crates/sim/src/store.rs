@@ -14,11 +14,11 @@ use crate::world::World;
 use async_trait::async_trait;
 use evenkeel_engine::commit::Name;
 use evenkeel_engine::port::{
-    At, BatchId, CallbackRow, DueRow, Fault, Head, HoldRow, KeyRow, Listed, Locked, LogRow,
-    OrderRow, Place, PrivateId, PrivateRow, RefusalRow, SagaRow, Share, Store, TokenRow, Touch,
-    View, Writes,
+    At, BatchId, CallbackRow, CartRow, DueRow, Fault, Head, HoldRow, KeyRow, Listed, Locked,
+    LogRow, OrderRow, Place, PrivateId, PrivateRow, RefusalRow, SagaRow, Share, Store, TokenRow,
+    Touch, View, Writes,
 };
-use evenkeel_rules::ids::{CustomerId, HoldId, OrderId, SagaId, SkuId};
+use evenkeel_rules::ids::{CartId, CustomerId, HoldId, OrderId, SagaId, SkuId};
 use evenkeel_rules::stock::Balances;
 use evenkeel_rules::time::LogTime;
 use std::sync::Arc;
@@ -291,6 +291,16 @@ impl Store for NodeStore {
     async fn sagas(&self, before: u64, limit: usize) -> Result<At<Vec<SagaRow>>, Fault> {
         self.read().await?;
         self.world.store.sagas(before, limit).await
+    }
+
+    async fn cart(&self, id: &CartId) -> Result<At<Option<CartRow>>, Fault> {
+        self.read().await?;
+        self.world.store.cart(id).await
+    }
+
+    async fn carts(&self, before: u64, limit: usize) -> Result<At<Vec<CartRow>>, Fault> {
+        self.read().await?;
+        self.world.store.carts(before, limit).await
     }
 
     async fn callbacks(&self, before: u64, limit: usize) -> Result<At<Vec<CallbackRow>>, Fault> {

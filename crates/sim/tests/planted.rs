@@ -65,6 +65,8 @@ planted! {
     an_undoing_that_nobody_asked_for_is_caught UndoneUnasked,
     a_share_that_is_not_given_back_is_caught ShareNotGivenBack,
     a_recall_that_came_too_late_is_caught RecallTooLate,
+    a_lost_line_that_is_sold_is_caught LostLineSold,
+    line_holds_that_outlive_their_check_out_are_caught LineHoldsKept,
 }
 
 #[test]

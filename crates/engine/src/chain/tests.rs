@@ -13,6 +13,7 @@ use evenkeel_rules::stock::{Change, Operation};
 use evenkeel_rules::time::Millis;
 use evenkeel_rules::token::Role;
 
+mod carts;
 mod orders;
 mod sagas;
 
@@ -21,6 +22,7 @@ mod sagas;
 const GOLDEN: &str = include_str!("golden.txt");
 const GOLDEN_ORDERS: &str = include_str!("orders.txt");
 const GOLDEN_SAGAS: &str = include_str!("sagas.txt");
+const GOLDEN_CARTS: &str = include_str!("carts.txt");
 
 const AT: LogTime = NOW;
 
@@ -254,6 +256,9 @@ async fn the_text_of_every_kind_of_event_is_as_it_always_was() {
     missing.retain(|kind| !sagas.kinds.contains(kind));
     let shown = sagas.shown;
     assert!(shown == GOLDEN_SAGAS, "another format:\n{shown}");
+    let (shown, kinds) = carts::history().await;
+    missing.retain(|kind| !kinds.contains(kind));
+    assert!(shown == GOLDEN_CARTS, "another format:\n{shown}");
     let orders = orders::history().await;
     missing.retain(|kind| !orders.kinds.contains(kind));
     assert_eq!(missing, [], "every kind has a row");

@@ -6,7 +6,7 @@
 
 use super::Received;
 use evenkeel_rules::idempotency::Fingerprint;
-use evenkeel_rules::ids::{CustomerId, HoldId, OrderId, RefundId, SagaId};
+use evenkeel_rules::ids::{CartId, CustomerId, HoldId, OrderId, RefundId, SagaId};
 use evenkeel_rules::order;
 use sha2::{Digest, Sha256};
 
@@ -60,6 +60,12 @@ impl Key {
         SagaId::new(&self.made()).expect("hex digits are an id")
     }
 
+    /// The cart id that is made from this key when the client chose none.
+    #[must_use]
+    pub fn made_cart_id(&self) -> CartId {
+        CartId::new(&self.made()).expect("32 hex digits are an id")
+    }
+
     /// The refund id that is made from this key when the client chose none.
     #[must_use]
     pub fn made_refund_id(&self) -> RefundId {
@@ -102,6 +108,12 @@ pub fn order_name(id: &OrderId) -> Name {
 #[must_use]
 pub fn saga_name(id: &SagaId) -> Name {
     first_half(Sha256::new_with_prefix(b"saga\0").chain_update(id.as_str()))
+}
+
+/// The name under which a cart's id stands in the name index.
+#[must_use]
+pub fn cart_name(id: &CartId) -> Name {
+    first_half(Sha256::new_with_prefix(b"cart\0").chain_update(id.as_str()))
 }
 
 /// The id of the hold that an order without one places for itself.

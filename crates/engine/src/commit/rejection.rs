@@ -5,7 +5,7 @@
 //! trace.
 
 use evenkeel_rules::saga::journey;
-use evenkeel_rules::{hold, idempotency, order, sku, stock, token};
+use evenkeel_rules::{cart, hold, idempotency, order, sku, stock, token};
 use serde::{Deserialize, Serialize};
 
 /// Why the rules said no, whichever aggregate it is about.
@@ -30,9 +30,21 @@ pub enum Rejection {
     /// About an order.
     #[error(transparent)]
     Order(#[from] order::Rejection),
+    /// About a cart.
+    #[error(transparent)]
+    Cart(#[from] cart::Rejection),
     /// About a saga over anybody's services.
     #[error(transparent)]
     Saga(#[from] journey::Rejection),
+}
+
+impl From<cart::Refused> for Rejection {
+    fn from(refused: cart::Refused) -> Self {
+        match refused {
+            cart::Refused::Cart(rejection) => rejection.into(),
+            cart::Refused::Hold(rejection) => rejection.into(),
+        }
+    }
 }
 
 impl From<order::Refused> for Rejection {
@@ -52,6 +64,7 @@ impl Rejection {
             Self::Hold(rejection) => rejection.is_final(),
             Self::Order(rejection) => rejection.is_final(),
             Self::Saga(rejection) => rejection.is_final(),
+            Self::Cart(rejection) => rejection.is_final(),
             Self::Key(_) | Self::Stock(_) | Self::Sku(_) | Self::Token(_) => false,
         }
     }

@@ -6,6 +6,7 @@
 
 use super::{Place, Share};
 use crate::callback::Callback;
+use evenkeel_rules::cart::Cart;
 use evenkeel_rules::hold::Hold;
 use evenkeel_rules::ids::{CustomerId, LocationId};
 use evenkeel_rules::order::{Order, Tries};
@@ -52,6 +53,9 @@ pub type OrderRow = Row<Order>;
 
 /// The state row of a saga over anybody's services.
 pub type SagaRow = Row<Journey>;
+
+/// A cart's state row.
+pub type CartRow = Row<Cart>;
 
 /// A callback's state row.
 pub type CallbackRow = Row<Callback>;

@@ -6,9 +6,31 @@ use crate::commit::{Command, Commit, Effect, Outcome};
 use crate::port::{Place, SkuRow, SkuWrite, TokenRow, TokenWrite, Touch};
 use evenkeel_rules::event::Kind;
 use evenkeel_rules::ids::{Reference, TokenId};
+use evenkeel_rules::quantity::Quantity;
 use evenkeel_rules::sku::{self, Put, Terms};
-use evenkeel_rules::stock::{self, Move};
+use evenkeel_rules::stock::{self, Balances, Move, Operation};
 use evenkeel_rules::token;
+
+/// A place and what a change by hand does to it.
+struct Changed {
+    place: Place,
+    stood: Option<Balances>,
+    after: Balances,
+    made: (Operation, Quantity),
+}
+
+impl Changed {
+    fn entry(&self, about: &Reference) -> Move {
+        let (operation, quantity) = self.made;
+        Move {
+            operation,
+            sku: self.place.0.clone(),
+            location: self.place.1.clone(),
+            quantity,
+            reference: about.clone(),
+        }
+    }
+}
 
 impl Judge<'_> {
     pub(super) fn put_sku(&mut self, commit: &Commit, terms: &Terms) -> Result<Outcome, Stop> {
@@ -82,39 +104,33 @@ impl Judge<'_> {
         let Some(mut row) = self.listed(&at.0)?.cloned() else {
             return Err(stock::Rejection::SkuUnknown.into());
         };
-        let stands = self.balances(at)?;
-        let after = stock::change(true, stands.unwrap_or_default(), *change)?;
-        if stands.is_none() {
-            row.locations.push(at.1.clone());
-        }
+        let changed = self.changed(at, change)?;
+        let new = changed.iter().filter(|one| one.stood.is_none());
+        row.locations.extend(new.map(|one| one.place.1.clone()));
         let mut all = Vec::with_capacity(row.locations.len());
         for location in &row.locations {
             let place = (at.0.clone(), location.clone());
-            let balances = if place == *at {
-                Some(after)
-            } else {
-                self.balances(&place)?
+            let after = changed.iter().find(|one| one.place == place);
+            let balances = match after {
+                Some(one) => Some(one.after),
+                None => self.balances(&place)?,
             };
             all.push((location.clone(), balances.unwrap_or_default()));
         }
         let position = self.next_position();
-        let (operation, quantity) = change.operation();
         let made = || Reference::new(&format!("adjust-{position}"));
-        let entry = Move {
-            operation,
-            sku: at.0.clone(),
-            location: at.1.clone(),
-            quantity,
-            reference: reference
-                .clone()
-                .or_else(|| made().ok())
-                .expect("the made one is an id"),
-        };
+        let about = reference.clone().or_else(|| made().ok());
+        let about = about.expect("the made one is an id");
+        let moves: Vec<Move> = changed.iter().map(|one| one.entry(&about)).collect();
         let kind = match change {
             stock::Change::Receive(_) => Kind::StockReceived,
             stock::Change::Find(_) | stock::Change::WriteOff(_) => Kind::StockAdjusted,
+            stock::Change::Transfer(..) => Kind::StockTransferred,
         };
-        let data = StockData::new(at, reference.as_ref(), reason.as_deref(), &all);
+        let data = StockData {
+            to: change.arrives().cloned(),
+            ..StockData::new(at, reference.as_ref(), reason.as_deref(), &all)
+        };
         let data = serde_json::to_vec(&data).expect("balances are plain JSON");
         let (version, previous) = (row.stock_version + 1, row.stock_last);
         let draft = Draft {
@@ -124,7 +140,7 @@ impl Judge<'_> {
             previous,
             data,
         };
-        self.accept(commit, &[draft], &[entry])?;
+        self.accept(commit, &[draft], &moves)?;
         let was = Some((row.version, row.stock_version));
         (row.stock_version, row.stock_last) = (version, position);
         self.write_sku(&row, was);
@@ -133,6 +149,29 @@ impl Judge<'_> {
             stock: all,
         };
         Ok(Outcome::Accepted { position, effect })
+    }
+
+    /// What a change by hand does to each place that it is about: one, or the two of a transfer.
+    fn changed(&self, at: &Place, change: &stock::Change) -> Result<Vec<Changed>, Stop> {
+        let stood = self.balances(at)?;
+        let (operation, quantity) = change.operation();
+        let mut all = vec![Changed {
+            place: at.clone(),
+            stood,
+            after: stock::change(true, stood.unwrap_or_default(), change)?,
+            made: (operation, quantity),
+        }];
+        if let Some(to) = change.arrives() {
+            let place = (at.0.clone(), to.clone());
+            let stood = self.balances(&place)?;
+            all.push(Changed {
+                place,
+                stood,
+                after: stock::arrive(stood.unwrap_or_default(), quantity)?,
+                made: (Operation::TransferIn, quantity),
+            });
+        }
+        Ok(all)
     }
 
     /// Puts a SKU's new row into the ledger and among the writes, once per SKU and batch.

@@ -53,18 +53,30 @@ impl Judge<'_> {
     /// it found too few. The rule's answer, and the holds that it takes to end.
     pub(super) fn decide<T, R: Into<crate::commit::Rejection>>(
         &mut self,
-        (lines, customer): (&[Wanted], Option<&CustomerId>),
+        wanted: (&[Wanted], Option<&CustomerId>),
         rule: impl Fn(&[Supply<'_>]) -> Result<T, R>,
     ) -> Result<(Vec<HoldRow>, T), Stop> {
-        let said = match rule(&self.supply((lines, customer), &[])?) {
+        self.decide_with(wanted, None, rule)
+    }
+
+    /// The same where a hold gives its units to the very lines that are asked for.
+    pub(super) fn decide_with<T, R: Into<crate::commit::Rejection>>(
+        &mut self,
+        (lines, customer): (&[Wanted], Option<&CustomerId>),
+        own: Option<&Hold>,
+        rule: impl Fn(&[Supply<'_>]) -> Result<T, R>,
+    ) -> Result<(Vec<HoldRow>, T), Stop> {
+        let own: Vec<&Hold> = own.into_iter().collect();
+        let said = match rule(&self.supply((lines, customer), &own)?) {
             Ok(decided) => return Ok((Vec::new(), decided)),
             Err(rejection) => rejection.into(),
         };
         if !is_sold_out(&said) {
             return Err(Stop::Refused(said));
         }
-        let pulled = self.pull(lines)?;
-        let holds: Vec<&Hold> = pulled.iter().map(|row| &row.hold).collect();
+        let pulled = self.pull(lines, &own)?;
+        let freed = pulled.iter().map(|row| &row.hold);
+        let holds: Vec<&Hold> = own.into_iter().chain(freed).collect();
         match rule(&self.supply((lines, customer), &holds)?) {
             Ok(decided) => Ok((pulled, decided)),
             Err(rejection) => {
@@ -164,15 +176,17 @@ impl Judge<'_> {
     }
 
     /// Overdue holds of the short SKUs whose end would be enough for these lines.
-    fn pull(&self, lines: &[Wanted]) -> Result<Vec<HoldRow>, Stop> {
+    fn pull(&self, lines: &[Wanted], own: &[&Hold]) -> Result<Vec<HoldRow>, Stop> {
         let overdue = self.overdue()?;
         let holds: Vec<&Hold> = overdue.iter().map(|row| &row.hold).collect();
         let mut chosen: Vec<usize> = Vec::new();
         for (number, line) in lines.iter().enumerate() {
-            let pulled: Vec<&Hold> = chosen.iter().map(|&index| holds[index]).collect();
+            let pulled = chosen.iter().map(|&index| holds[index]);
+            let pulled: Vec<&Hold> = own.iter().copied().chain(pulled).collect();
             let available = self.supply((lines, None), &pulled)?[number].available;
             let rest: Vec<usize> = (0..holds.len())
                 .filter(|index| !chosen.contains(index))
+                .filter(|index| own.iter().all(|own| own.id != holds[*index].id))
                 .collect();
             let front: Vec<&Hold> = rest.iter().map(|&index| holds[index]).collect();
             let more = hold::pull(line, available, &front, self.now);

@@ -4,6 +4,7 @@
 //! stopped the judge, the commit is queued again with every row that its command is known to want
 //! by then; nothing is decided here, and a row too many costs a read and no more.
 
+use super::carts::cart_wants;
 use super::orders::take_wants;
 use super::{Judge, Stop};
 use crate::commit::{Command, Commit, Key};
@@ -16,9 +17,15 @@ impl Judge<'_> {
     pub(super) fn needs(&self, commit: &Commit) -> Touch {
         match &commit.command {
             Command::PutSku { terms } => rows(vec![terms.sku.clone()], Vec::new()),
-            Command::ChangeStock { sku, location, .. } => {
+            Command::ChangeStock {
+                sku,
+                location,
+                change,
+                ..
+            } => {
                 let at = |location| (sku.clone(), location);
                 let mut balances = vec![at(location.clone())];
+                balances.extend(change.arrives().cloned().map(at));
                 if let Some(Some(row)) = self.ledger.skus.get(sku) {
                     balances.extend(row.locations.iter().cloned().map(at));
                 }
@@ -51,6 +58,10 @@ impl Judge<'_> {
             | Command::ReturnOrder { id, .. }
             | Command::ResolveOrder { id, .. }
             | Command::Report { id, .. } => self.wants_of(id),
+            Command::BeginCart { .. } => cart_wants(&commit.command, None),
+            Command::SetLine { .. } | Command::CheckOut { .. } => {
+                self.wants_of_cart(&commit.command)
+            }
             Command::StartSaga { ask, .. } => saga(&ask.id),
             Command::RetrySaga { id, .. }
             | Command::CompensateSaga { id, .. }

@@ -69,20 +69,41 @@ impl Judge<'_> {
             None => self.draft_new(&mut facts.drafts, take.hold),
         };
         facts.holds.push(hold.clone());
-        let row = self.new_order(take.created);
-        let row = self.first_event(row, Kind::OrderCreated, &mut facts.drafts);
-        let row = match take.then {
-            None => row,
-            // The hold that this very commit placed is sold in it.
-            Some(decision) => self.sell_at_once(row, decision, hold, &mut facts)?,
-        };
-        let position = self.accept_facts(commit.key.as_ref(), commit, &facts)?;
-        self.write_order_holds(&facts);
+        let row = self.draft_taken((take.created, take.then), hold, &mut facts)?;
+        let outcome = self.write_taken(commit, row, (&facts, private))?;
         if let Some(row) = given {
             self.tell_gate(&row.hold, false);
         }
-        self.keep_private(position, Some(&ask.customer), private);
-        let (name, fingerprint) = (order_name(&ask.id), [0; 16]);
+        Ok(outcome)
+    }
+
+    /// Drafts the first events of an order whose hold was drafted last.
+    pub(super) fn draft_taken(
+        &self,
+        (created, then): (Order, Option<Decision>),
+        hold: super::holds::Drafted,
+        facts: &mut Facts,
+    ) -> Result<OrderRow, Stop> {
+        let row = self.new_order(created);
+        let row = self.first_event(row, Kind::OrderCreated, &mut facts.drafts);
+        match then {
+            None => Ok(row),
+            // The hold that this very commit placed is sold in it.
+            Some(decision) => self.sell_at_once(row, decision, hold, facts),
+        }
+    }
+
+    /// Writes an order that was taken, with all that was drafted for it.
+    pub(super) fn write_taken(
+        &mut self,
+        commit: &Commit,
+        row: OrderRow,
+        (facts, private): (&Facts, &str),
+    ) -> Result<Outcome, Stop> {
+        let position = self.accept_facts(commit.key.as_ref(), commit, facts)?;
+        self.write_order_holds(facts);
+        self.keep_private(position, Some(&row.body.customer), private);
+        let (name, fingerprint) = (order_name(&row.body.id), [0; 16]);
         self.writes.names.push(NameWrite {
             name,
             position,
@@ -93,7 +114,7 @@ impl Judge<'_> {
     }
 
     /// Writes the holds of an order's commit as they stand after all of its events.
-    fn write_order_holds(&mut self, facts: &Facts) {
+    pub(super) fn write_order_holds(&mut self, facts: &Facts) {
         for (row, was) in &facts.holds {
             let body = serde_json::to_vec(&row.hold).expect("a hold is plain JSON");
             self.write_hold(row, body, *was);

@@ -12,7 +12,7 @@ use crate::port::{HoldRow, Share, ShareWrite, Touch};
 use evenkeel_rules::hold::{Hold, Line, moves_share, share_after};
 use evenkeel_rules::ids::HoldId;
 use evenkeel_rules::order::Order;
-use evenkeel_rules::stock::Move;
+use evenkeel_rules::stock::{Move, Operation};
 
 impl Judge<'_> {
     /// Accepts a commit that holds' units move in: customers' shares follow the moves.
@@ -78,9 +78,12 @@ impl Judge<'_> {
             return Ok(None);
         }
         let own = |(row, _): &&(HoldRow, _)| row.hold.id.as_str() == made.reference.as_str();
+        // A cart's line may end and be placed again in one commit: its end is that of the hold
+        // which stood before.
+        let ends = matches!(made.operation, Operation::Release | Operation::Expire);
         let hold = match facts.holds.iter().find(own) {
-            Some((row, _)) => Some(&row.hold),
-            None => {
+            Some((row, was)) if !(ends && was.is_some()) => Some(&row.hold),
+            Some(_) | None => {
                 let id = HoldId::new(made.reference.as_str());
                 let id = id.map_err(|_| Stop::Corrupt("units of no hold came back".to_owned()))?;
                 self.hold(&id)?.map(|row| &row.hold)

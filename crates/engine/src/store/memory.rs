@@ -8,12 +8,12 @@
 use crate::chain;
 use crate::commit::Name;
 use crate::port::{
-    At, BatchId, CallbackRow, DueRow, Fault, Head, HoldRow, KeyRow, Listed, Locked, LogRow, Map,
-    NameWrite, OrderRow, Place, PrivateId, PrivateRow, RefusalRow, SagaRow, Share, SkuRow, Store,
-    TokenRow, Touch, View, Writes,
+    At, BatchId, CallbackRow, CartRow, DueRow, Fault, Head, HoldRow, KeyRow, Listed, Locked,
+    LogRow, Map, NameWrite, OrderRow, Place, PrivateId, PrivateRow, RefusalRow, SagaRow, Share,
+    SkuRow, Store, TokenRow, Touch, View, Writes,
 };
 use async_trait::async_trait;
-use evenkeel_rules::ids::{CustomerId, HoldId, OrderId, SagaId, SkuId, TokenId};
+use evenkeel_rules::ids::{CartId, CustomerId, HoldId, OrderId, SagaId, SkuId, TokenId};
 use evenkeel_rules::lease::Leases;
 use evenkeel_rules::stock::Balances;
 use evenkeel_rules::time::LogTime;
@@ -60,6 +60,10 @@ pub struct Tables {
     pub sagas: BTreeMap<u64, SagaRow>,
     /// Those sagas by id.
     pub saga_ids: Map<SagaId, u64>,
+    /// Carts by the position that created them.
+    pub carts: BTreeMap<u64, CartRow>,
+    /// Carts by id.
+    pub cart_ids: Map<CartId, u64>,
     /// Callbacks by the position that stored them.
     pub callbacks: BTreeMap<u64, CallbackRow>,
     /// Timers of orders, sagas and callbacks: when, and the position that created the row.
@@ -108,6 +112,8 @@ impl MemoryStore {
             order_ids: Map::default(),
             sagas: BTreeMap::new(),
             saga_ids: Map::default(),
+            carts: BTreeMap::new(),
+            cart_ids: Map::default(),
             callbacks: BTreeMap::new(),
             dues: BTreeSet::new(),
             private: BTreeMap::new(),
@@ -265,6 +271,17 @@ impl Store for MemoryStore {
     async fn sagas(&self, before: u64, limit: usize) -> Result<At<Vec<SagaRow>>, Fault> {
         Ok(self.read(|tables| {
             let rows = tables.sagas.range(..before).rev();
+            rows.take(limit).map(|(_, row)| row.clone()).collect()
+        }))
+    }
+
+    async fn cart(&self, id: &CartId) -> Result<At<Option<CartRow>>, Fault> {
+        Ok(self.read(|tables| tables.cart(id)))
+    }
+
+    async fn carts(&self, before: u64, limit: usize) -> Result<At<Vec<CartRow>>, Fault> {
+        Ok(self.read(|tables| {
+            let rows = tables.carts.range(..before).rev();
             rows.take(limit).map(|(_, row)| row.clone()).collect()
         }))
     }

@@ -6,15 +6,16 @@
 //! and nothing is held against an attempt that never got an answer.
 
 use super::acks::{Acks, Demand, Told, Word};
+use super::carts::CartFold;
 use super::fold::{Fold, wrong};
 use super::holds::state_after;
 use super::report::{Book, Draft, Invariant, Kind, Subject};
 use crate::chain::{Entry, EntryEvent, hex};
-use crate::commit::{Name, hold_name, order_name, saga_name};
+use crate::commit::{Name, cart_name, hold_name, order_name, saga_name};
 use crate::port::{Head, Map, Place};
 use evenkeel_rules::event::{Aggregate, Kind as Event};
 use evenkeel_rules::hold::State;
-use evenkeel_rules::ids::{HoldId, OrderId, SagaId, SkuId};
+use evenkeel_rules::ids::{CartId, HoldId, OrderId, SagaId, SkuId};
 use evenkeel_rules::order::Status;
 use serde_json::json;
 
@@ -212,7 +213,7 @@ impl Answers {
 fn own(entry: &Entry) -> Option<&EntryEvent> {
     let events = || entry.events.iter();
     let named: &[Event] = match entry.cause.kind.as_str() {
-        "take_order" => &[Event::OrderCreated],
+        "take_order" | "check_out" => &[Event::OrderCreated],
         "cancel_order" => &[Event::CancelRequested, Event::OrderCancelled],
         "refund_order" => &[Event::RefundRequested],
         "return_order" => &[Event::OrderReturned],
@@ -228,6 +229,7 @@ fn about(kind: Event, id: &str) -> Option<Name> {
         Aggregate::Hold => HoldId::new(id).ok().map(|id| hold_name(&id)),
         Aggregate::Order => OrderId::new(id).ok().map(|id| order_name(&id)),
         Aggregate::Saga => SagaId::new(id).ok().map(|id| saga_name(&id)),
+        Aggregate::Cart => CartId::new(id).ok().map(|id| cart_name(&id)),
         Aggregate::Sku
         | Aggregate::Stock
         | Aggregate::Token
@@ -265,6 +267,7 @@ fn lost(told: &Told, position: u64) -> Draft {
     let subject = match (&told.id, told.scoped.or(told.open)) {
         (Some(id), _) if of == Some(Aggregate::Hold) => Subject::new("hold", id),
         (Some(id), _) if of == Some(Aggregate::Saga) => Subject::new("saga", id),
+        (Some(id), _) if of == Some(Aggregate::Cart) => Subject::new("cart", id),
         (Some(id), _) if asked(told).is_some() => Subject::new("order", id),
         (_, Some(name)) => Subject::new("key", hex(&name)),
         _ => Subject::new("answer", told.line),
@@ -306,9 +309,11 @@ fn stands(told: &Told, fold: &Fold) -> bool {
     let order = || name.and_then(|name| fold.orders.by_name(&name));
     match told.intent() {
         // The same ending again under a new key writes nothing: it stands as asked.
-        Some(kind @ (Event::Confirmed | Event::Released)) => {
-            hold().is_some_and(|hold| hold.kind == kind)
-        }
+        Some(kind @ (Event::Confirmed | Event::Released)) => hold().is_some_and(|hold| {
+            // That of a cart's line may have been held again since.
+            let again = told.id.as_deref().is_some_and(|id| id.starts_with("cart:"));
+            hold.kind == kind || again && kind == Event::Released
+        }),
         // So does calling off again.
         Some(Event::CancelRequested) => order().is_some_and(|order| order.called_off),
         Some(Event::OrderCreated) if told.open.is_none() => {
@@ -317,6 +322,8 @@ fn stands(told: &Told, fold: &Fold) -> bool {
         // A put that changes nothing writes nothing; so does revoking again.
         Some(Event::SkuCreated) => listed(told, fold),
         Some(Event::TokenRevoked) => true,
+        // Taking out a line that is not there writes nothing.
+        Some(Event::CartUpdated) => cart(told, fold).is_some(),
         _ => told.open.is_none(),
     }
 }
@@ -326,13 +333,29 @@ fn listed(told: &Told, fold: &Fold) -> bool {
     id.is_none_or(|id| fold.skus.get(&id).is_some_and(|sku| sku.entry.is_some()))
 }
 
+fn cart<'a>(told: &Told, fold: &'a Fold) -> Option<&'a CartFold> {
+    let id = told.id.as_deref().and_then(|id| CartId::new(id).ok())?;
+    fold.carts.get(&id)
+}
+
+/// Units that the hold of a cart's line has, for an answer about that line: they are there for it.
+fn own_units(told: &Told, (sku, _): &Place, fold: &Fold) -> u64 {
+    let of_line = told.intent() == Some(Event::CartUpdated);
+    let units = cart(told, fold).filter(|_| of_line).and_then(|cart| {
+        let id = told.id.as_deref().and_then(|id| CartId::new(id).ok())?;
+        let hold = fold.holds.by_name(&hold_name(&HoldId::of_cart(&id, sku)))?;
+        hold.is_live().then(|| cart.units(sku))
+    });
+    units.unwrap_or(0)
+}
+
 /// At its position fewer units of some line were available than it asked for.
 fn judge_sold_out((told, demand): (&Told, &Demand), as_of: u64, fold: &Fold, book: &mut Book) {
     book.checked(Invariant::I22, 1);
     let available = |place: &Place| fold.balances.get(place).map_or(0, |at| at.available());
     let is_short = demand
         .iter()
-        .any(|(place, units)| available(place) < *units);
+        .any(|(place, units)| available(place) + own_units(told, place, fold) < *units);
     let Some((place, units)) = demand.first().filter(|_| !is_short) else {
         return;
     };

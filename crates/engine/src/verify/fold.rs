@@ -5,6 +5,7 @@
 //! is taken as it is and not blamed for it.
 
 use super::callbacks::CallbackFold;
+use super::carts::Carts;
 use super::holds::Holds;
 use super::leases::Fences;
 use super::names::Of;
@@ -13,6 +14,7 @@ use super::privacy::{self, Secrets};
 use super::report::{Book, Draft, Invariant, Kind as Wrong, Subject};
 use super::sagas::SagaFold;
 use super::shares::Shares;
+use super::stock;
 use crate::body::StockData;
 use crate::chain::{Entry, EntryEvent};
 use crate::commit::Name;
@@ -20,7 +22,7 @@ use crate::port::{KeyRow, Map, Place};
 use evenkeel_rules::event::{Aggregate, Kind};
 use evenkeel_rules::ids::{LocationId, SagaId, SkuId, TokenId};
 use evenkeel_rules::sku::Sku;
-use evenkeel_rules::stock::{Account, Balances, Move, Operation, Short};
+use evenkeel_rules::stock::{Account, Balances, Move, Short};
 use evenkeel_rules::time::LogTime;
 use evenkeel_rules::token::Token;
 use serde_json::json;
@@ -108,7 +110,7 @@ pub(super) struct Fold {
     pub(super) shares: Shares,
     pub(super) orders: Orders,
     pub(super) sagas: BTreeMap<SagaId, SagaFold>,
-    /// By the position that stored them.
+    pub(super) carts: Carts,
     pub(super) callbacks: BTreeMap<u64, CallbackFold>,
     pub(super) skus: Map<SkuId, SkuFold>,
     pub(super) tokens: Map<TokenId, TokenFold>,
@@ -286,6 +288,7 @@ impl Fold {
             Aggregate::Token => self.token_event(event, book),
             Aggregate::Order => self.order_event(entry, event, moves, book),
             Aggregate::Saga => self.saga_event(entry, event, book),
+            Aggregate::Cart => self.cart_event(entry, event, book),
             Aggregate::Callback => self.callback_event(entry, event, book),
             Aggregate::Private => self.erased_event(entry, event, book),
         };
@@ -427,17 +430,13 @@ impl Fold {
         let stream = self.advance(before, event, book);
         let fold = self.skus.entry(data.sku.clone()).or_default();
         fold.stock = Some(stream);
-        if !fold.locations.contains(&data.location) {
-            fold.locations.push(data.location.clone());
+        for location in std::iter::once(&data.location).chain(&data.to) {
+            if !fold.locations.contains(location) {
+                fold.locations.push(location.clone());
+            }
         }
         self.told_balances(&data, book);
-        let legal = |operation| match event.kind {
-            Kind::StockReceived => operation == Operation::Receive,
-            _ => matches!(operation, Operation::Find | Operation::ScrapAvailable),
-        };
-        Ok(moves.next().is_some_and(|made| {
-            legal(made.operation) && made.sku == data.sku && made.location == data.location
-        }))
+        Ok(stock::is_moved(event.kind, &data, moves))
     }
 
     /// Compares the balances that an event shows with the fold.

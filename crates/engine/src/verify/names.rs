@@ -25,6 +25,8 @@ pub(super) enum Of {
     Order,
     /// The id of a saga over anybody's services.
     Saga,
+    /// A cart's id.
+    Cart,
 }
 
 /// Names of one look-up.
@@ -136,6 +138,10 @@ async fn misnamed(
         Of::Order => {
             let id = id_at(store, check.position, Aggregate::Order).await?;
             (Subject::new("order", id), "id")
+        }
+        Of::Cart => {
+            let id = id_at(store, check.position, Aggregate::Cart).await?;
+            (Subject::new("cart", id), "id")
         }
         Of::Saga => {
             let id = id_at(store, check.position, Aggregate::Saga).await?;

@@ -61,6 +61,7 @@ impl Secrets {
         let made = matches!(
             entry.cause.kind.as_str(),
             "take_order"
+                | "check_out"
                 | "cancel_order"
                 | "refund_order"
                 | "resolve_order"

@@ -211,8 +211,8 @@ pub enum Kind {
 /// What a finding is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Subject {
-    /// `sku`, `hold`, `order`, `saga`, `callback`, `private`, `token`, `key`, `names`, `refusal`,
-    /// `answer`, `log` or `head`.
+    /// `sku`, `hold`, `order`, `saga`, `cart`, `callback`, `private`, `token`, `key`, `names`,
+    /// `refusal`, `answer`, `log` or `head`.
     pub kind: &'static str,
     /// Which one.
     pub id: String,

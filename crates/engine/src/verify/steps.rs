@@ -84,6 +84,9 @@ impl Fold {
             }
             // A gap was said already, and what lies in it is not known.
             _ if !matches!(step, Step::Next) => (),
+            Some(_) if event.kind == Kind::Held && !event.id().starts_with("cart:") => {
+                self.illegal(event, "only the line of a cart is held again", book);
+            }
             _ if !Kind::may_follow(before.map(|fold| fold.kind), event.kind) => {
                 self.illegal(event, "it may not follow the event before it", book);
             }
@@ -132,7 +135,8 @@ impl Fold {
         hold: &Hold,
         book: &mut Book,
     ) {
-        let kept = before.is_none_or(|fold| {
+        let changed = before.filter(|_| event.kind != Kind::Held);
+        let kept = changed.is_none_or(|fold| {
             let deadline = match event.kind {
                 Kind::Extended => hold.deadline >= fold.deadline,
                 _ => hold.deadline == fold.deadline,

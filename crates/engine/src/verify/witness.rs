@@ -4,6 +4,7 @@
 //! before it. State rows and the name index were written by the same commit: they can.
 
 use super::callbacks::core_hash as core_of;
+use super::carts;
 use super::holds::{core_hash, takes};
 use super::judge::Parsed;
 use super::sagas;
@@ -44,6 +45,7 @@ pub(super) async fn vouches(
             Aggregate::Stock => of_stock(store, event, position).await?,
             Aggregate::Order => of_order(store, (entry, event), position).await?,
             Aggregate::Saga => sagas::vouches(store, event, position).await?,
+            Aggregate::Cart => carts::vouches(store, event, position).await?,
             Aggregate::Callback => of_callback(store, event, position).await?,
             Aggregate::Token | Aggregate::Private => None,
         };
@@ -103,6 +105,10 @@ async fn of_hold(
     if row.last == position {
         return Ok(Some(row.hold == hold));
     }
+    // The line of a cart is placed anew with what it has then.
+    if hold.id.is_of_cart() {
+        return Ok(None);
+    }
     // It was changed since; what never changes must be the same.
     let same = core_hash(&row.hold, None) == core_hash(&hold, None);
     Ok(if same { None } else { Some(false) })
@@ -145,7 +151,10 @@ async fn of_stock(
     let stands = stock
         .iter()
         .map(|(location, balances)| (location, balances.raw()));
-    let legal = matches!(event.kind, Kind::StockReceived | Kind::StockAdjusted);
+    let legal = matches!(
+        event.kind,
+        Kind::StockReceived | Kind::StockAdjusted | Kind::StockTransferred
+    );
     Ok(Some(legal && told.eq(stands)))
 }
 

@@ -44,6 +44,7 @@ pub(crate) async fn batch(store: &dyn Store) -> Writes {
         timers: Vec::new(),
         orders: Vec::new(),
         sagas: Vec::new(),
+        carts: Vec::new(),
         callbacks: Vec::new(),
         dues: Vec::new(),
         private: Vec::new(),

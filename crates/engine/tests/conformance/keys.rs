@@ -49,6 +49,7 @@ fn shown(effect: Effect) -> String {
         Effect::Stock { sku, stock } => format!("{sku} {stock:?}"),
         Effect::Token(row) => format!("{} {} {:?}", row.last, row.version, row.token),
         Effect::Order(row) => format!("{} {} {:?}", row.last, row.version, row.body),
+        Effect::Cart(row) => format!("{} {} {:?}", row.last, row.version, row.body),
         Effect::Saga(row) => format!("{} {} {:?}", row.last, row.version, row.body),
         Effect::Callback { row, parked } => {
             format!("{} {} {parked} {:?}", row.last, row.version, row.body)

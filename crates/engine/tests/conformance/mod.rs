@@ -8,6 +8,7 @@ use evenkeel_engine::port::Store;
 use std::sync::Arc;
 
 pub(crate) mod audit;
+pub(crate) mod carts;
 pub(crate) mod crash;
 pub(crate) mod dues;
 pub(crate) mod engines;
@@ -80,6 +81,7 @@ macro_rules! conformance {
                 ten_thousand_buyers_of_a_hundred_units_buy_a_hundred
                 commits_without_touch_end_the_same
                 a_sku_with_many_locations_is_received_without_cache
+                a_transfer_leaves_one_location_and_arrives_at_the_other
                 a_place_is_all_its_lines_or_none
                 a_partial_confirm_gives_the_rest_back
                 an_extend_is_cut_at_the_longest_life
@@ -145,6 +147,13 @@ macro_rules! conformance {
                 a_tried_step_waits_without_a_fact
                 a_saga_row_of_another_version_is_corrupt_and_nothing_is_written
                 sagas_are_due_flagged_and_there_after_reopening
+            }
+            carts {
+                a_line_and_its_hold_succeed_together_or_not_at_all
+                each_write_moves_all_deadlines_and_a_lost_line_is_held_again
+                a_cart_becomes_an_order_in_one_commit
+                a_check_out_is_refused_whole
+                a_cart_row_is_guarded_and_there_after_reopening
             }
             dues {
                 rows_are_due_oldest_first_and_at_the_heads_time

@@ -6,15 +6,16 @@ use super::world::{
     receive, release, sku, spawn, units, until, wanted,
 };
 use super::{Fixture, audit};
-use evenkeel_engine::commit::{Command, Commit, Outcome};
+use evenkeel_engine::commit::{Command, Commit, Effect, Outcome};
 use evenkeel_engine::committer::{Committer, Delivery, Parts};
 use evenkeel_engine::gate::memory::MemoryGate;
 use evenkeel_engine::port::{Store, Touch};
 use evenkeel_engine::queue::{Queue, Told, Waiting};
+use evenkeel_engine::verify::{Inputs, verify};
 use evenkeel_engine::{Options, Refusal, Request};
 use evenkeel_rules::hold;
 use evenkeel_rules::ids::LocationId;
-use evenkeel_rules::stock::Change;
+use evenkeel_rules::stock::{self, Balances, Change};
 use evenkeel_rules::time::Millis;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
@@ -239,6 +240,48 @@ pub(crate) async fn a_sku_with_many_locations_is_received_without_cache<F: Fixtu
         [1, 2, 3, 4, 5, 6, 7, 8, 9],
         "in order of their first units"
     );
+    shop.close().await;
+}
+
+pub(crate) async fn a_transfer_leaves_one_location_and_arrives_at_the_other<F: Fixture>() {
+    let fixture = F::empty().await;
+    let shop = Shop::with_lamps(&fixture, 5).await;
+    let web = LocationId::new("web").expect("an id");
+    let transfer = |from: &LocationId, to: &LocationId, count| Command::ChangeStock {
+        sku: sku("lamp"),
+        location: from.clone(),
+        change: Change::Transfer(units(count), to.clone()),
+        reference: None,
+        reason: Some("a share of the channel".to_owned()),
+    };
+    let main = LocationId::main();
+    let before = shop.head().await;
+    let asked = keyed("k-1", transfer(&main, &web, 2));
+    let done = shop.ok(asked.clone()).await;
+    assert_eq!(shop.head().await, before + 1, "one commit");
+    let Effect::Stock { stock: shown, .. } = done.effect else {
+        panic!("not stock: {:?}", done.effect);
+    };
+    let available = |stock: &[(LocationId, Balances)]| -> Vec<u64> {
+        stock.iter().map(|(_, at)| at.available()).collect()
+    };
+    assert_eq!(available(&shown), [3, 2]);
+    let received: i64 = shown.iter().map(|(_, at)| at.received()).sum();
+    assert_eq!(received, 5, "nothing came in and nothing went out");
+    assert!(shop.ok(asked).await.replayed);
+    // Units that are set aside stay where they are.
+    shop.ok(ask(place("h-1", &[("lamp", 2)]))).await;
+    for (from, to, count) in [(&main, &web, 2), (&web, &main, 3)] {
+        let no = shop.no(ask(transfer(from, to, count))).await;
+        assert_eq!(no, stock::Rejection::Insufficient.into());
+    }
+    shop.ok(ask(transfer(&web, &main, 2))).await;
+    let listed = shop.store.sku(&sku("lamp")).await.expect("readable").rows;
+    assert_eq!(available(&listed.expect("listed").1), [3, 0]);
+    let report = verify(&*shop.store, Inputs::default()).await;
+    let report = report.expect("the store answers");
+    let found: Vec<_> = report.checks.iter().flat_map(|it| &it.findings).collect();
+    assert!(found.is_empty(), "{found:#?}");
     shop.close().await;
 }
 

@@ -7,13 +7,13 @@ use super::trade::{PRICE, Trade, cancel, money_news};
 use async_trait::async_trait;
 use evenkeel_engine::commit::Name;
 use evenkeel_engine::port::{
-    At, BatchId, CallbackRow, DueRow, Fault, Head, HoldRow, KeyRow, Listed, Locked, LogRow,
-    OrderRow, Place, PrivateId, PrivateRow, RefusalRow, SagaRow, Share, Store, TokenRow, Touch,
-    View,
+    At, BatchId, CallbackRow, CartRow, DueRow, Fault, Head, HoldRow, KeyRow, Listed, Locked,
+    LogRow, OrderRow, Place, PrivateId, PrivateRow, RefusalRow, SagaRow, Share, Store, TokenRow,
+    Touch, View,
 };
 use evenkeel_engine::store::memory::MemoryStore;
 use evenkeel_engine::verify::{Inputs, verify};
-use evenkeel_rules::ids::{CustomerId, HoldId, OrderId, SagaId, SkuId};
+use evenkeel_rules::ids::{CartId, CustomerId, HoldId, OrderId, SagaId, SkuId};
 use evenkeel_rules::order::Word;
 use evenkeel_rules::stock::Balances;
 use evenkeel_rules::time::LogTime;
@@ -147,6 +147,16 @@ impl Store for Busy {
     async fn sagas(&self, before: u64, limit: usize) -> Result<At<Vec<SagaRow>>, Fault> {
         self.write().await;
         self.store.sagas(before, limit).await
+    }
+
+    async fn cart(&self, id: &CartId) -> Result<At<Option<CartRow>>, Fault> {
+        self.write().await;
+        self.store.cart(id).await
+    }
+
+    async fn carts(&self, before: u64, limit: usize) -> Result<At<Vec<CartRow>>, Fault> {
+        self.write().await;
+        self.store.carts(before, limit).await
     }
 
     async fn callbacks(&self, before: u64, limit: usize) -> Result<At<Vec<CallbackRow>>, Fault> {

@@ -3,6 +3,7 @@
 
 mod answers;
 mod busy;
+mod carts;
 mod clean;
 #[cfg(feature = "sqlite")]
 mod file;

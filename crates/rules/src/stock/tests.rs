@@ -237,7 +237,7 @@ struct Row {
 }
 
 fn judge(row: Row) -> Option<Rejection> {
-    let judged = change(row.listed, row.given, row.when);
+    let judged = change(row.listed, row.given, &row.when);
     assert_eq!(
         judged.as_ref().map(Balances::raw),
         row.then.as_ref().copied(),
@@ -311,6 +311,20 @@ fn a_change_of_stock_is_refused_in_declared_order_and_every_refusal_is_produced(
 }
 
 #[test]
+fn what_leaves_for_another_location_arrives_there() {
+    let web = Change::Transfer(units(2), location("web"));
+    assert_eq!(web.arrives(), Some(&location("web")));
+    let left = change(true, standing(3, 1, 0), &web).expect("there are three");
+    assert_eq!(left.raw(), [-2, 1, 1, 0, 0, 0, 0]);
+    let there = arrive(Balances::default(), units(2)).expect("there is room");
+    assert_eq!(there.raw(), [-2, 2, 0, 0, 0, 0, 0]);
+    let short = change(true, standing(1, 5, 5), &web);
+    assert_eq!(short, Err(Rejection::Insufficient));
+    let full = arrive(standing(LIMIT, 0, 0), units(1));
+    assert_eq!(full, Err(Rejection::Overflow));
+}
+
+#[test]
 fn units_come_in_are_found_and_are_written_off() {
     let table = [
         Row {
@@ -341,12 +355,16 @@ fn units_come_in_are_found_and_are_written_off() {
 }
 
 #[test]
-fn a_change_by_hand_is_one_of_three_moves() {
+fn a_change_by_hand_is_one_of_four_moves() {
     let two = units(2);
     let table = [
         (Change::Receive(two), Operation::Receive),
         (Change::Find(two), Operation::Find),
         (Change::WriteOff(two), Operation::ScrapAvailable),
+        (
+            Change::Transfer(two, location("web")),
+            Operation::TransferOut,
+        ),
     ];
     for (change, operation) in table {
         assert_eq!(change.operation(), (operation, two));

@@ -179,7 +179,7 @@ impl Ledger {
     fn change(&mut self, place: usize, change: stock::Change) -> Outcome {
         let place = self.at(place);
         let before = self.balances_at(&place);
-        match stock::change(true, before, change) {
+        match stock::change(true, before, &change) {
             Ok(after) => {
                 let (operation, quantity) = change.operation();
                 let (sku, location) = place.clone();

@@ -29,6 +29,8 @@ enum Kind {
     Order,
     /// A hold
     Hold,
+    /// A cart, with the holds of its lines
+    Cart,
     /// A SKU
     Sku,
     /// An order's payment
@@ -44,6 +46,7 @@ impl Kind {
         match self {
             Self::Order => "order",
             Self::Hold => "hold",
+            Self::Cart => "cart",
             Self::Sku => "sku",
             Self::Payment => "payment",
             Self::Shipment => "shipment",

@@ -137,7 +137,7 @@ fn parameters(route: &Route) -> Value {
         }));
     };
     let text = || json!({ "type": "string" });
-    if let Some((_, rest)) = route.pattern.split_once('{') {
+    for rest in route.pattern.split('{').skip(1) {
         let name = rest.split_once('}').map_or(rest, |(name, _)| name);
         add(name, "path", true, text());
     }

@@ -12,7 +12,7 @@ use evenkeel_engine::port::Fault;
 use evenkeel_rules::ids::SkuId;
 use evenkeel_rules::saga::journey;
 use evenkeel_rules::time::LogTime;
-use evenkeel_rules::{hold, idempotency, order, sku, stock, token};
+use evenkeel_rules::{cart, hold, idempotency, order, sku, stock, token};
 use http::HeaderValue;
 use serde_json::json;
 
@@ -68,6 +68,7 @@ fn of_rejection(rejection: &Rejection, named: Named<'_>) -> Problem {
         Rejection::Key(idempotency::Rejection::InFlight) => Problem::new(Code::InFlight),
         Rejection::Key(idempotency::Rejection::KeyReused) => Problem::new(Code::KeyReused),
         Rejection::Hold(rejection) => of_hold(rejection, named),
+        Rejection::Cart(rejection) => of_cart(rejection),
         Rejection::Order(rejection) => of_order(rejection, named),
         Rejection::Saga(journey::Rejection::NotFound) => Problem::new(Code::NotFound),
         Rejection::Saga(journey::Rejection::Version) => Problem::new(Code::Version),
@@ -116,6 +117,22 @@ fn of_hold(rejection: &hold::Rejection, named: Named<'_>) -> Problem {
         hold::Rejection::MoreThanHeld { line } => beyond(*line, "max"),
         // Only the sweep asks for an expiry, and nobody asks the sweep by HTTP.
         hold::Rejection::NotDue => Problem::new(Code::Internal),
+    }
+}
+
+fn of_cart(rejection: &cart::Rejection) -> Problem {
+    match rejection {
+        cart::Rejection::NotFound => Problem::new(Code::NotFound),
+        cart::Rejection::Version => Problem::new(Code::Version),
+        cart::Rejection::AlreadyExists => Problem::new(Code::AlreadyExists),
+        cart::Rejection::CheckedOut => Problem::new(Code::CheckedOut),
+        cart::Rejection::Full => Problem::violation("/lines", "max"),
+        cart::Rejection::Currency { .. } => Problem::violation("/path/sku", "currency"),
+        cart::Rejection::Total => Problem::violation("/quantity", "range"),
+        cart::Rejection::Empty => Problem::violation("/lines", "required"),
+        cart::Rejection::LineLost { sku } => Problem::new(Code::LineLost).detail(format!(
+            "The units of {sku} are no longer set aside; put the line again."
+        )),
     }
 }
 

@@ -1,9 +1,11 @@
 //! From state rows to the shapes of answers.
 
+mod cart;
 mod order;
 mod review;
 mod saga;
 
+pub(super) use cart::{cart, cart_now};
 pub(super) use order::{money, order, payment, refund, shipment};
 pub(super) use review::{of_callback, of_order, of_saga, review};
 pub(super) use saga::{Which, journey, saga};

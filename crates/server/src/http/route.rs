@@ -78,7 +78,8 @@ pub(crate) struct Doc {
 /// One route.
 pub(crate) struct Route {
     pub(crate) method: Method,
-    /// A path, at most one segment of it variable, as in `/v1/holds/{id}`.
+    /// A path with one variable segment at most, as in `/v1/holds/{id}`, or with two, of which the
+    /// second is the last.
     pub(crate) pattern: &'static str,
     pub(crate) who: Who,
     pub(crate) prepare: Prepare,
@@ -199,18 +200,20 @@ impl Routes {
         }
     }
 
-    /// The path's entry and its variable segment.
+    /// The path's entry and its variable segment; of two, all from the first on.
     pub(crate) fn find<'p>(&self, path: &'p str) -> Option<(&Path, &'p str)> {
         if path == HOLDS {
             return Some((&self.paths[self.holds], ""));
         }
         let found = self.router.at(path).ok()?;
-        let segment = found
-            .params
-            .iter()
-            .next()
-            .map_or("", |(_, segment)| segment);
-        Some((&self.paths[*found.value], segment))
+        let entry = &self.paths[*found.value];
+        let pattern = entry.routes.first().map_or("", |route| route.pattern);
+        let variable = || pattern.split('{').skip(1);
+        let segment = match (variable().count(), pattern.find('{')) {
+            (2.., Some(first)) => path.get(first..).unwrap_or(""),
+            _ => found.params.iter().next().map_or("", |(_, it)| it),
+        };
+        Some((entry, segment))
     }
 }
 

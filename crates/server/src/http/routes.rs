@@ -1,6 +1,7 @@
 //! All routes: one file per kind of thing, each with its part of the table.
 
 mod callbacks;
+mod carts;
 mod explain;
 mod holds;
 mod log;
@@ -36,6 +37,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Route> {
         skus::ROUTES,
         stock::ROUTES,
         holds::ROUTES,
+        carts::ROUTES,
         orders::ROUTES,
         payments::ROUTES,
         sagas::ROUTES,

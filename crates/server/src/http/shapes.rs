@@ -5,6 +5,7 @@
 //! [`super::fields`], and a test holds the two together member by member.
 
 mod callback;
+mod cart;
 mod order;
 mod review;
 mod saga;
@@ -12,6 +13,7 @@ mod story;
 mod verify;
 
 pub(crate) use callback::*;
+pub(crate) use cart::*;
 pub(crate) use order::*;
 pub(crate) use review::*;
 pub(crate) use saga::*;
@@ -157,6 +159,20 @@ pub(crate) struct Adjust {
     quantity: i64,
     /// `main` if missing.
     location: Option<String>,
+    #[schemars(length(min = 1, max = 200))]
+    reason: String,
+}
+
+/// Units that go to another location.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[expect(dead_code, reason = "read by the API document")]
+pub(crate) struct Transfer {
+    #[schemars(range(min = 1, max = EXACT_MAX))]
+    quantity: u64,
+    from: String,
+    /// Another one; it begins with its first units.
+    to: String,
     #[schemars(length(min = 1, max = 200))]
     reason: String,
 }

@@ -1,6 +1,7 @@
 //! The API against an engine on the store in memory, over real connections.
 
 mod callbacks;
+mod carts;
 mod documents;
 mod events;
 mod framing;

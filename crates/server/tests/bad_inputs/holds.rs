@@ -170,6 +170,14 @@ fn stock_can_neither_overflow_nor_be_written_off_below_what_is_available() {
     };
     shop.refuses(&adjust("9007199254740990"), 409, "overflow");
     shop.refuses(&adjust("-7"), 409, "stock.insufficient");
+    let transfer = |quantity: u64, to: &str| {
+        let body = json!({"quantity": quantity, "from": "main", "to": to, "reason": "web"});
+        Ask::post("/v1/skus/lamp/transfer", &shop.staff, &body.to_string())
+    };
+    shop.refuses(&transfer(7, "web"), 409, "stock.insufficient");
+    shop.refuses(&transfer(0, "web"), 422, "schema");
+    shop.refuses(&transfer(1, "main"), 422, "schema");
+    shop.refuses(&transfer(1, "w/1"), 422, "bad_id");
     let after = shop.accepts(&adjust("-6"));
     assert_eq!(
         (

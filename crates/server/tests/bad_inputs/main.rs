@@ -5,6 +5,7 @@
 //! problem document, and a head that stands where it stood.
 
 mod bodies;
+mod carts;
 mod heads;
 mod holds;
 mod orders;

@@ -6,7 +6,9 @@
 //! seen at the moment they happen.
 
 use super::Found;
+use super::carts;
 use super::holds::HoldModel;
+use super::lacks::{check_share, check_short};
 use super::missing::is_missing;
 use super::model::{Event, Model, Row, number, text};
 use super::said;
@@ -27,16 +29,13 @@ pub type Answer = Result<Done, Refusal>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AttemptId(usize);
 
-/// How old the position of a refusal for lack of units may be when the request sets out.
-const AS_OF_MAX: Duration = Duration::from_secs(1);
-
 #[derive(Debug)]
 pub(super) struct Attempt {
     pub(super) command: Command,
     pub(super) owner: Option<String>,
     /// The key's name and the fingerprint.
     key: Option<(String, String)>,
-    began: Duration,
+    pub(super) began: Duration,
     /// When it was answered with anything but an unknown outcome.
     closed: Option<Duration>,
 }
@@ -118,7 +117,7 @@ fn fulfils(command: &Command, row: &Row) -> bool {
             kind == "token.created" && text(data, "id") == id.as_str()
         }
         Command::RevokeToken { id } => kind == "token.revoked" && text(data, "id") == id.as_str(),
-        _ => said::fulfils(command, row),
+        _ => carts::fulfils(command, row).unwrap_or_else(|| said::fulfils(command, row)),
     }
 }
 
@@ -310,12 +309,19 @@ impl Answers {
             found.push(("I5", format!("{rejection}: there is no hold {id}")));
             return;
         };
+        // The hold of a cart's line may be held again by the time that this is told.
+        let again = id.as_str().starts_with("cart:");
+        let was = |state: &str| {
+            let mut versions = hold.versions.iter();
+            hold.state() == state || again && versions.any(|(_, data)| text(data, "state") == state)
+        };
         let is_true = match rejection {
-            Rejection::Hold(hold::Rejection::Confirmed { .. }) => hold.state() == "confirmed",
-            Rejection::Hold(hold::Rejection::Released { .. }) => hold.state() == "released",
+            Rejection::Hold(hold::Rejection::Confirmed { .. }) => was("confirmed"),
+            Rejection::Hold(hold::Rejection::Released { .. }) => was("released"),
             Rejection::Hold(hold::Rejection::Expired { .. }) => {
-                hold.told_expired = true;
-                hold.state() == "expired" || hold.state() == "held"
+                let is_true = was("expired") || was("held");
+                hold.told_expired = !again;
+                is_true
             }
             _ => true,
         };
@@ -403,10 +409,7 @@ fn stands(attempt: &Attempt, done: &Done, model: &Model) -> bool {
             let Some(hold) = model.holds.get(id.as_str()) else {
                 return false;
             };
-            let at = hold
-                .versions
-                .partition_point(|(at, _)| *at <= done.position);
-            let Some((_, data)) = at.checked_sub(1).map(|index| &hold.versions[index]) else {
+            let Some(data) = hold.at(done.position) else {
                 return false;
             };
             let releases = matches!(attempt.command, Command::Release { .. });
@@ -419,81 +422,11 @@ fn stands(attempt: &Attempt, done: &Done, model: &Model) -> bool {
             !created && row.sku.terms == *terms && stream.is_some()
         }
         (command, Effect::Order(row)) => said::stands(command, row, model, done.position),
+        (command, Effect::Cart(row)) => carts::stands(command, row, model, done.position),
         (Command::RevokeToken { id }, Effect::Token(row)) => {
             let stream = model.streams.get(&format!("token:{id}"));
             stream.is_some_and(|stream| value(&row.token) == stream.data)
         }
         _ => false,
-    }
-}
-
-/// A refusal for a share's sake is true at the position that it names.
-fn check_share(
-    attempt: &Attempt,
-    (rejection, position): (&Rejection, u64),
-    model: &Model,
-    found: &mut Found,
-) {
-    let Rejection::Hold(hold::Rejection::LimitCustomer { sku, most, has }) = rejection else {
-        return;
-    };
-    let (customer, lines) = match &attempt.command {
-        Command::Place(place) => (&place.customer, &place.lines),
-        Command::TakeOrder { ask, .. } if ask.hold.is_none() => (&ask.customer, &ask.lines),
-        _ => {
-            found.push(("I22", format!("{rejection} is told to nobody who places")));
-            return;
-        }
-    };
-    let of_sku = lines.iter().filter(|line| line.sku == *sku);
-    let wanted: i64 = of_sku.map(|line| line.quantity.signed()).sum();
-    let share = (sku.to_string(), customer.to_string());
-    let said = (most.get(), *has);
-    if !model.shares.is_true(&share, said, (wanted, position)) {
-        let stands = model.shares.units(&share, position);
-        let what = format!("{wanted} of {share:?} are refused as {said:?} where it has {stands}");
-        found.push(("I22", what));
-    }
-}
-
-/// A refusal for lack of units names a position at which there was a lack, not long ago.
-fn check_short(
-    attempt: &Attempt,
-    (rejection, position): (&Rejection, u64),
-    model: &Model,
-    found: &mut Found,
-) {
-    let mut wanted: BTreeMap<(String, String), i64> = BTreeMap::new();
-    match &attempt.command {
-        Command::Place(place) => wanted = said::units(&place.lines),
-        Command::TakeOrder { ask, .. } => wanted = said::units(&ask.lines),
-        Command::ChangeStock {
-            sku,
-            location,
-            change: stock::Change::WriteOff(quantity),
-            ..
-        } => {
-            wanted.insert((sku.to_string(), location.to_string()), quantity.signed());
-        }
-        _ => {}
-    }
-    let named = match rejection {
-        Rejection::Hold(hold::Rejection::SoldOut { sku }) => Some(sku.as_str()),
-        _ => None,
-    };
-    let short = |(at, units): (&(String, String), &i64)| {
-        named.is_none_or(|sku| sku == at.0) && model.available_at(at, position) < *units
-    };
-    if !wanted.iter().any(short) {
-        let what = format!("sold out as of {position}, where there was enough of {wanted:?}");
-        found.push(("I22", what));
-    }
-    if let Some(next) = model.at(position + 1)
-        && next.mono + AS_OF_MAX < attempt.began
-    {
-        found.push((
-            "I22",
-            format!("sold out as of {position}, which is long ago"),
-        ));
     }
 }

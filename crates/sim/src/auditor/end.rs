@@ -29,13 +29,14 @@ pub(super) fn compare_all(model: &mut Model, tables: &Tables, found: &mut Found)
             .filter(|name| name.starts_with(&prefix))
             .count()
     };
-    let folded = ["hold", "sku", "token", "order", "saga", "callback"].map(of);
+    let folded = ["hold", "sku", "token", "order", "saga", "cart", "callback"].map(of);
     let stored = [
         tables.holds.len(),
         tables.skus.len(),
         tables.tokens.len(),
         tables.orders.len(),
         tables.sagas.len(),
+        tables.carts.len(),
         tables.callbacks.len(),
     ];
     if folded != stored {
@@ -151,9 +152,9 @@ fn compare_names(model: &Model, tables: &Tables, found: &mut Found) {
         found.push(("I6", what));
     }
     let ids = tables.names.len() - stands.len();
-    let made = model.holds.len() + model.orders.len() + model.sagas.len();
+    let made = model.holds.len() + model.orders.len() + model.sagas.len() + model.carts.len();
     if ids != made {
-        let what = format!("{ids} ids are known for {made} holds, orders and sagas");
+        let what = format!("{ids} ids are known for {made} holds, orders, sagas and carts");
         found.push(("I6", what));
     }
 }

@@ -6,7 +6,7 @@
 
 use super::Found;
 use super::model::{Event, Place, number, text};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// A hold as the log tells it.
@@ -110,6 +110,26 @@ impl HoldModel {
         }
     }
 
+    /// The hold as it stood at a position.
+    pub(super) fn at(&self, position: u64) -> Option<&Value> {
+        let after = self.versions.partition_point(|(at, _)| *at <= position);
+        let index = after.checked_sub(1)?;
+        self.versions.get(index).map(|(_, data)| data)
+    }
+
+    /// Goes on with what stood before under its id: only a cart's line is held again, once its
+    /// hold was released or ran out.
+    pub(super) fn follow(self, id: &str, before: Self, found: &mut Found) -> Self {
+        let ended = ["released", "expired"].contains(&before.state());
+        if !ended || !id.starts_with("cart:") || self.data["customer"] != before.data["customer"] {
+            let what = format!("{id} is held again and was {}", before.data);
+            found.push(("I3", what));
+        }
+        let mut versions = before.versions;
+        versions.extend(self.versions);
+        Self { versions, ..self }
+    }
+
     pub(super) fn change(
         &mut self,
         id: &str,
@@ -188,7 +208,20 @@ pub(super) fn check_moves((events, body): (&[Event], &Value), expected: Moved, f
     for event in events {
         let data = &event.data;
         let id = text(data, "id");
-        by_hand += usize::from(event.stream.starts_with("stock:"));
+        if event.kind == "stock.transferred" {
+            let out = number(&body["moves"][0], "quantity");
+            let line = |place: &str| json!({"sku": data["sku"], "location": data[place]});
+            let about = text(&body["moves"][0], "ref");
+            expect(
+                &mut expected,
+                ("transfer_out", about),
+                &line("location"),
+                out,
+            );
+            expect(&mut expected, ("transfer_in", about), &line("to"), out);
+        } else {
+            by_hand += usize::from(event.stream.starts_with("stock:"));
+        }
         for line in lines(data) {
             let all = number(line, "quantity");
             match event.kind.as_str() {

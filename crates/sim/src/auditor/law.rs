@@ -13,7 +13,10 @@ pub fn demands(invariant: &str) -> &'static str {
         "I7" => "every stream goes through legal pairs of events, its versions without a gap",
         "I8" => "balances are the fold of all moves",
         "I10" => "an order's money is in order, and in the end what it owes, to the cent",
-        "I11" => "units are sold when money was captured, and go where the order goes",
+        "I11" => {
+            "units are sold when money was captured and go where the order goes, and a cart's line \
+             has its hold until then"
+        }
         "I13" => "every saga ends, and every callback is taken in or set aside",
         "I15" => "state rows are the folds of their streams",
         "I16" => "positions are dense, and each row's hash covers the row before it",

@@ -26,17 +26,21 @@ pub(super) fn may_follow(before: Option<&str>, next: &str) -> bool {
             "order.created",
             "order.rejected",
             "saga.started",
+            "cart.updated",
             "callback.stored",
             "private.erased",
         ]
         .contains(&next),
         Some("sku.created" | "sku.updated") => next == "sku.updated",
-        Some("stock.received" | "stock.adjusted") => {
-            next == "stock.received" || next == "stock.adjusted"
+        Some("stock.received" | "stock.adjusted" | "stock.transferred") => {
+            ["stock.received", "stock.adjusted", "stock.transferred"].contains(&next)
         }
         Some("stock.held" | "stock.extended") => {
             ["stock.extended", "stock.confirming"].contains(&next) || ends.contains(&next)
         }
+        // Only a cart's line is held again: which hold it is is looked at there.
+        Some("stock.released" | "stock.expired") => next == "stock.held",
+        Some("cart.updated") => ["cart.updated", "cart.checked_out"].contains(&next),
         Some("stock.confirming") => ["stock.confirmed", "stock.released"].contains(&next),
         Some("callback.stored") => ["callback.applied", "callback.quarantined"].contains(&next),
         // What may follow what in an order is a matter of its states.
@@ -54,13 +58,14 @@ pub(super) fn may_follow(before: Option<&str>, next: &str) -> bool {
 pub(super) fn aggregate(kind: &str) -> &'static str {
     match kind {
         "sku.created" | "sku.updated" => "sku",
-        "stock.received" | "stock.adjusted" => "stock",
+        "stock.received" | "stock.adjusted" | "stock.transferred" => "stock",
         "token.created" | "token.revoked" => "token",
         // Three of this name are an order's.
         "saga.unknown" | "saga.completed" | "saga.stuck" => "order",
         _ => match kind.split_once('.').map(|(word, _)| word) {
             Some("order" | "payment" | "delivery") => "order",
             Some("saga") => "saga",
+            Some("cart") => "cart",
             Some("callback") => "callback",
             Some("private") => "private",
             _ => "hold",

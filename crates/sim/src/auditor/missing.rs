@@ -2,7 +2,7 @@
 
 use super::answers::Attempt;
 use super::model::{Model, text};
-use super::{sagas, said};
+use super::{carts, sagas, said};
 use evenkeel_engine::commit::{Command, Rejection};
 use evenkeel_rules::{hold, stock};
 
@@ -35,6 +35,12 @@ pub(super) fn is_missing(
             Some(another || missing(&format!("hold:{id}")))
         }
         (Rejection::Order(rejection), command) => said::is_true(
+            rejection,
+            (command, attempt.owner.as_deref()),
+            position,
+            model,
+        ),
+        (Rejection::Cart(rejection), command) => carts::is_true(
             rejection,
             (command, attempt.owner.as_deref()),
             position,

@@ -5,6 +5,7 @@
 //! `rules` must not be repeated by whoever checks it.
 
 use super::Found;
+use super::carts::CartModel;
 use super::holds::{self, HoldModel, Moved};
 use super::lives::{aggregate, folded, may_follow};
 use super::orders::OrderModel;
@@ -58,6 +59,7 @@ pub(super) struct Model {
     pub(super) holds: BTreeMap<String, HoldModel>,
     pub(super) orders: BTreeMap<String, OrderModel>,
     pub(super) sagas: BTreeMap<String, sagas::History>,
+    pub(super) carts: BTreeMap<String, CartModel>,
     pub(super) truth: Truth,
     /// What customers have of SKUs that limit them.
     pub(super) shares: Shares,
@@ -72,6 +74,8 @@ pub(super) struct Model {
     pub(super) touched: (BTreeSet<String>, BTreeSet<Place>),
     pub(super) transitions: BTreeSet<(Option<String>, String)>,
     origin: [u8; 32],
+    /// The row that is taken in makes an order of a cart, whose units were judged when held.
+    gathers: bool,
 }
 
 /// The account that gives and the one that takes: supply, available, held, sold, shipped,
@@ -88,6 +92,8 @@ fn accounts(operation: &str) -> Option<(usize, usize)> {
         "return" => (4, 5),
         "restock" => (5, 1),
         "scrap_returned" => (5, 6),
+        "transfer_out" => (1, 0),
+        "transfer_in" => (0, 1),
         _ => return None,
     })
 }
@@ -223,6 +229,7 @@ impl Model {
             found.push(("I6", what));
         }
         let (events, moved) = self.events(&body, (position, at), found);
+        self.carts(&events, (position, at), found);
         self.moves(&body, position, found);
         holds::check_moves((&events, &body), moved, found);
         self.shares.row(&body, position, found);
@@ -251,6 +258,8 @@ impl Model {
             found.push(("I7", format!("the row {position} has no event")));
         }
         let mut events = Vec::with_capacity(list.len());
+        let gathers = |value: &Value| text(value, "type") == "cart.checked_out";
+        self.gathers = list.iter().any(gathers);
         for value in list {
             let event = Event {
                 stream: text(value, "stream").to_owned(),
@@ -313,17 +322,26 @@ impl Model {
     }
 
     fn hold(&mut self, id: &str, event: &Event, at: (u64, i64), found: &mut Found) {
-        match self.holds.get_mut(id) {
-            Some(hold) => hold.change(id, event, at, found),
-            None => {
-                let terms = |sku: &str| {
-                    let stream = self.streams.get(&format!("sku:{sku}"));
-                    stream.map(|stream| stream.data.clone())
-                };
-                let hold = HoldModel::place(event, at, &terms, found);
-                self.holds.insert(id.to_owned(), hold);
-            }
+        let again = event.kind == "stock.held";
+        if let Some(hold) = self.holds.get_mut(id).filter(|_| !again) {
+            return hold.change(id, event, at, found);
         }
+        let before = self.holds.remove(id);
+        let judged = !(self.gathers && id.starts_with("order:"));
+        let terms = |sku: &str| {
+            let stream = self.streams.get(&format!("sku:{sku}"))?;
+            Some(if judged {
+                stream.data.clone()
+            } else {
+                Value::Null
+            })
+        };
+        let placed = HoldModel::place(event, at, &terms, found);
+        let placed = match before {
+            Some(before) => placed.follow(id, before, found),
+            None => placed,
+        };
+        self.holds.insert(id.to_owned(), placed);
     }
 
     fn moves(&mut self, body: &Value, position: u64, found: &mut Found) {

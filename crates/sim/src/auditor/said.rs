@@ -1,6 +1,7 @@
 //! What was answered about orders and callbacks, held against the auditor's own folds.
 
 use super::Found;
+use super::carts;
 use super::holds::HoldModel;
 use super::model::{Event, Model, Row, number, text};
 use super::orders::{Amounts, list};
@@ -26,10 +27,12 @@ pub(super) fn tells_order(row: &OrderRow, model: &Model, position: u64) -> bool 
 /// Whether an effect on an order or a callback is what its row says; nothing for other effects.
 pub(super) fn tells(effect: &Effect, model: &Model, (event, position): (&Event, u64)) -> bool {
     match effect {
+        Effect::Cart(row) => carts::tells(row, (event, position)),
         Effect::Order(row) => {
-            event.stream == format!("order:{}", row.body.id)
-                && row.last == position
-                && tells_order(row, model, position)
+            carts::tells_taken(effect, model, (event, position))
+                || event.stream == format!("order:{}", row.body.id)
+                    && row.last == position
+                    && tells_order(row, model, position)
         }
         Effect::Saga(row) => {
             let known = model.saga_at(row.body.id.as_str(), position);
@@ -168,6 +171,7 @@ pub(super) fn is_true(
 ) -> Option<bool> {
     let id = match command {
         Command::TakeOrder { ask, .. } => &ask.id,
+        Command::CheckOut { order, .. } => order,
         Command::CancelOrder { id, .. }
         | Command::RefundOrder { id, .. }
         | Command::ReturnOrder { id, .. }

@@ -59,6 +59,7 @@ impl Shares {
 
     /// Takes a row in: entries, holds and moves, in this order.
     pub(super) fn row(&mut self, body: &Value, position: u64, found: &mut Found) {
+        let before = self.counted.clone();
         for event in list(body, "events") {
             let data = &event["data"];
             match text(event, "type") {
@@ -72,7 +73,7 @@ impl Shares {
             }
         }
         for made in list(body, "moves") {
-            self.moved(made, position, found);
+            self.moved(made, (&before, position), found);
         }
     }
 
@@ -87,13 +88,22 @@ impl Shares {
                 let what = format!("{id} says wrongly whether its units of {sku} count");
                 found.push(("I7", what));
             }
+            let line = (id.to_owned(), sku.to_owned());
             if counts {
-                self.counted.insert((id.to_owned(), sku.to_owned()));
+                self.counted.insert(line);
+            } else {
+                self.counted.remove(&line);
             }
         }
     }
 
-    fn moved(&mut self, made: &Value, position: u64, found: &mut Found) {
+    /// `before` has what counted before the row: a cart's line may end and be held again in it.
+    fn moved(
+        &mut self,
+        made: &Value,
+        (before, position): (&BTreeSet<(String, String)>, u64),
+        found: &mut Found,
+    ) {
         let sign = match text(made, "operation") {
             "hold" => 1,
             "release" | "expire" | "unsell" | "return" => -1,
@@ -104,7 +114,12 @@ impl Shares {
             return;
         };
         let most = self.most(&sku, position);
-        if !self.counted.contains(&(id.clone(), sku.clone())) {
+        let ends = ["release", "expire"].contains(&text(made, "operation"));
+        let counted = match ends && id.starts_with("cart:") {
+            true => before,
+            false => &self.counted,
+        };
+        if !counted.contains(&(id.clone(), sku.clone())) {
             return;
         }
         let history = self.units.entry((sku.clone(), customer)).or_default();
@@ -125,12 +140,13 @@ impl Shares {
         &self,
         share: &Share,
         (most, has): (u64, u64),
-        (wanted, position): (i64, u64),
+        (wanted, own, position): (i64, i64, u64),
     ) -> bool {
         let stands = self.units(share, position);
         let limit = self.most(&share.0, position);
-        i64::try_from(has) == Ok(stands)
-            && limit
-                .is_some_and(|limit| i64::try_from(most) == Ok(limit) && stands + wanted > limit)
+        i64::try_from(has) == Ok(stands - own)
+            && limit.is_some_and(|limit| {
+                i64::try_from(most) == Ok(limit) && stands - own + wanted > limit
+            })
     }
 }

@@ -4,7 +4,7 @@ use super::Found;
 use super::model::{Model, Place, Stream};
 use super::orders;
 use evenkeel_engine::store::memory::Tables;
-use evenkeel_rules::ids::{HoldId, LocationId, OrderId, SagaId, SkuId, TokenId};
+use evenkeel_rules::ids::{CartId, HoldId, LocationId, OrderId, SagaId, SkuId, TokenId};
 use serde_json::Value;
 
 fn value(row: &impl serde::Serialize) -> Value {
@@ -60,6 +60,7 @@ pub(super) fn compare_stream(model: &Model, tables: &Tables, stream: &str, found
         "token" => token_is(tables, id, fold),
         "order" => order_is(model, tables, (id, fold), found),
         "saga" => saga_is(tables, (id, fold), found),
+        "cart" => cart_is(tables, id, fold),
         "callback" => callback_is(tables, id, fold),
         // An erasure leaves no row.
         "private" => true,
@@ -147,6 +148,16 @@ fn saga_is(tables: &Tables, (id, fold): (&str, &Stream), found: &mut Found) -> b
     }
     let numbers = (row.created, row.last, row.version);
     numbers == (fold.created, fold.last, fold.version) && value(&row.body) == fold.data
+}
+
+fn cart_is(tables: &Tables, id: &str, fold: &Stream) -> bool {
+    let id = CartId::new(id).expect("the engine wrote a well-formed id");
+    let created = tables.cart_ids.get(&id);
+    let row = created.and_then(|created| tables.carts.get(created));
+    row.is_some_and(|row| {
+        let numbers = (row.created, row.last, row.version);
+        numbers == (fold.created, fold.last, fold.version) && value(&row.body) == fold.data
+    })
 }
 
 fn callback_is(tables: &Tables, id: &str, fold: &Stream) -> bool {

@@ -4,9 +4,10 @@ use super::{Asked, Shop, Who, lines, place, quantity, request};
 use crate::client::{Client, Patience};
 use evenkeel_engine::commit::{Command, Effect};
 use evenkeel_rules::hold::{State, Wanted};
-use evenkeel_rules::ids::{CustomerId, HoldId, OrderId};
+use evenkeel_rules::ids::{CartId, CustomerId, HoldId, OrderId};
 use evenkeel_rules::time::LogTime;
 
+mod carts;
 mod orders;
 pub(super) use orders::{PRICE, euros};
 
@@ -24,6 +25,8 @@ struct Buyer {
     mine: Vec<(HoldId, Vec<Wanted>)>,
     /// Orders that it may have.
     orders: Vec<OrderId>,
+    /// Carts that it may have.
+    carts: Vec<CartId>,
 }
 
 /// A buyer asks for so many things.
@@ -39,6 +42,7 @@ pub(crate) async fn buy(client: Client, shop: Shop, number: usize, commands: u32
         past: Vec::new(),
         mine: Vec::new(),
         orders: Vec::new(),
+        carts: Vec::new(),
     };
     for _ in 0..commands {
         let think = [3, 60, 400][buyer.client.rng.usize(0..3)];
@@ -54,7 +58,7 @@ impl Buyer {
     }
 
     async fn step(&mut self) {
-        let dice = self.client.rng.u32(0..180);
+        let dice = self.client.rng.u32(0..216);
         match dice {
             0..40 => self.place().await,
             40..44 => self.rush(),
@@ -72,7 +76,11 @@ impl Buyer {
             156..166 => self.call_off().await,
             166..170 => self.call_off_before().await,
             170..176 => self.ask_back().await,
-            _ => self.send_back().await,
+            176..180 => self.send_back().await,
+            180..190 => self.begin_cart().await,
+            190..202 => self.set_line().await,
+            202..210 => self.check_out().await,
+            _ => self.linger().await,
         }
     }
 
@@ -87,6 +95,8 @@ impl Buyer {
         match answer {
             Some(Ok(done)) => match done.effect {
                 Effect::Hold(row) => Some(row.hold.state),
+                // A line was set, and its units are held.
+                Effect::Cart(_) => Some(State::Held),
                 _ => None,
             },
             Some(Err(_)) | None => None,

@@ -24,7 +24,11 @@ fn every_row_that_nobody_asked_for_widens_and_never_refuses() {
     let table = [
         ("key", keyed("k-1", put("lamp")), hide_keys),
         ("put's SKU", ask(put("lamp")), hide_skus),
-        ("change's SKU", ask(change("lamp", found)), hide_skus),
+        (
+            "change's SKU",
+            ask(change("lamp", found.clone())),
+            hide_skus,
+        ),
         (
             "change's balances",
             ask(change("lamp", found)),

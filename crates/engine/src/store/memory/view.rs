@@ -3,11 +3,11 @@
 use super::Tables;
 use crate::commit::{Name, Rejection};
 use crate::port::{
-    DueRow, FRONT_MAX, HoldRow, KeyRow, Listed, Mark, OrderRow, PrivateId, PrivateRow, SagaRow,
-    Share, SkuRow, Touch, View,
+    CartRow, DueRow, FRONT_MAX, HoldRow, KeyRow, Listed, Mark, OrderRow, PrivateId, PrivateRow,
+    SagaRow, Share, SkuRow, Touch, View,
 };
 use evenkeel_rules::hold::State;
-use evenkeel_rules::ids::{CustomerId, HoldId, OrderId, SagaId};
+use evenkeel_rules::ids::{CartId, CustomerId, HoldId, OrderId, SagaId};
 use evenkeel_rules::time::LogTime;
 use std::ops::Bound;
 
@@ -44,6 +44,10 @@ impl Tables {
 
     pub(super) fn order(&self, id: &OrderId) -> Option<OrderRow> {
         self.orders.get(self.order_ids.get(id)?).cloned()
+    }
+
+    pub(super) fn cart(&self, id: &CartId) -> Option<CartRow> {
+        self.carts.get(self.cart_ids.get(id)?).cloned()
     }
 
     pub(super) fn saga(&self, id: &SagaId) -> Option<SagaRow> {
@@ -120,6 +124,8 @@ impl Tables {
             .extend(tokens.map(|id| (id.clone(), self.tokens.get(id).cloned())));
         view.orders
             .extend(touch.orders.iter().map(|id| (id.clone(), self.order(id))));
+        view.carts
+            .extend(touch.carts.iter().map(|id| (id.clone(), self.cart(id))));
         view.sagas
             .extend(touch.sagas.iter().map(|id| (id.clone(), self.saga(id))));
         let callbacks = touch.callbacks.iter();

@@ -44,6 +44,7 @@ impl Tables {
         }
         check_rows(&self.orders, &writes.orders)?;
         check_rows(&self.sagas, &writes.sagas)?;
+        check_rows(&self.carts, &writes.carts)?;
         check_rows(&self.callbacks, &writes.callbacks)?;
         for row in &writes.private {
             if self.private.contains_key(&row.id) {
@@ -103,6 +104,11 @@ impl Tables {
             self.saga_ids.insert(id, created);
         }
         write_rows(&mut self.sagas, &mut self.dues, &writes.sagas);
+        for write in &writes.carts {
+            let (id, created) = (write.row.body.id.clone(), write.row.created);
+            self.cart_ids.insert(id, created);
+        }
+        write_rows(&mut self.carts, &mut self.dues, &writes.carts);
         write_rows(&mut self.callbacks, &mut self.dues, &writes.callbacks);
         self.dues
             .extend(writes.dues.iter().map(|timer| (timer.due, timer.created)));

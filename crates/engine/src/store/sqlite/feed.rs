@@ -9,10 +9,10 @@ use super::names::{self, Names};
 use super::rows;
 use super::{Inner, REFUSAL};
 use crate::chain::Entry;
-use crate::commit::{hold_name, order_name, saga_name};
+use crate::commit::{cart_name, hold_name, order_name, saga_name};
 use crate::port::Fault;
 use evenkeel_rules::event::{Aggregate, Kind};
-use evenkeel_rules::ids::{HoldId, OrderId, SagaId};
+use evenkeel_rules::ids::{CartId, HoldId, OrderId, SagaId};
 use rusqlite::Connection;
 use std::sync::atomic::Ordering;
 
@@ -27,12 +27,14 @@ fn names_of(entry: &Entry) -> Result<Vec<Named>, Fault> {
     let mut made: Vec<_> = key.into_iter().collect();
     for event in &entry.events {
         let wrong = |error| Fault::Corrupt(format!("log row {at}: {error}"));
-        let name = if event.kind == Kind::Held {
+        let name = if event.kind == Kind::Held && event.version == 1 {
             hold_name(&HoldId::new(event.id()).map_err(wrong)?)
         } else if event.kind.begins() && event.kind.aggregate() == Aggregate::Order {
             order_name(&OrderId::new(event.id()).map_err(wrong)?)
         } else if event.kind == Kind::SagaStarted {
             saga_name(&SagaId::new(event.id()).map_err(wrong)?)
+        } else if event.kind == Kind::CartUpdated && event.version == 1 {
+            cart_name(&CartId::new(event.id()).map_err(wrong)?)
         } else {
             continue;
         };

@@ -1,4 +1,4 @@
-//! Rows that have a life of their own: orders, sagas and callbacks, in three tables of one shape.
+//! Rows that have a life of their own: orders, sagas, carts and callbacks, in tables of one shape.
 //!
 //! A row is keyed by the position that created it, so new ones are appended, and changed in place
 //! while they are young. Those that wait for a person are in a partial index, so that finding them
@@ -12,8 +12,9 @@ use super::squeeze::squeeze;
 use super::write::one;
 use crate::callback::Callback;
 use crate::commit::Timer;
-use crate::port::{DueRow, Fault, OrderRow, Row, RowWrite, SagaRow};
-use evenkeel_rules::ids::{OrderId, SagaId};
+use crate::port::{CartRow, DueRow, Fault, OrderRow, Row, RowWrite, SagaRow};
+use evenkeel_rules::cart::Cart;
+use evenkeel_rules::ids::{CartId, OrderId, SagaId};
 use evenkeel_rules::order::{Order, Tries};
 use evenkeel_rules::saga::journey::Journey;
 use evenkeel_rules::time::LogTime;
@@ -37,6 +38,11 @@ impl Live for Order {
 impl Live for Journey {
     const TABLE: &'static str = "saga";
     const WORD: &'static str = "saga";
+}
+
+impl Live for Cart {
+    const TABLE: &'static str = "cart";
+    const WORD: &'static str = "cart";
 }
 
 impl Live for Callback {
@@ -103,6 +109,21 @@ pub(super) fn saga_of(
     match row::<Journey>(conn, entry.at)? {
         Some(row) if row.body.id == *id => Ok(Some(row)),
         Some(_) | None => Err(Fault::Corrupt(format!("the row of saga {id} is gone"))),
+    }
+}
+
+/// The row of a cart found by name; a name whose row is another cart's is damage, not absence.
+pub(super) fn cart_of(
+    conn: &Connection,
+    id: &CartId,
+    entry: Option<names::Entry>,
+) -> Result<Option<CartRow>, Fault> {
+    let Some(entry) = entry else {
+        return Ok(None);
+    };
+    match row::<Cart>(conn, entry.at)? {
+        Some(row) if row.body.id == *id => Ok(Some(row)),
+        Some(_) | None => Err(Fault::Corrupt(format!("the row of cart {id} is gone"))),
     }
 }
 

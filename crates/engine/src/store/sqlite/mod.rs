@@ -27,15 +27,15 @@ mod wal;
 mod write;
 
 use crate::chain;
-use crate::commit::{Name, hold_name, order_name, saga_name};
+use crate::commit::{Name, cart_name, hold_name, order_name, saga_name};
 use crate::port::{
-    At, BatchId, CallbackRow, DueRow, Fault, Head, HoldRow, Ids, KeyRow, Listed, Locked, LogRow,
-    OrderRow, Place, PrivateId, PrivateRow, RefusalRow, SagaRow, Share, Store, TokenRow, Touch,
-    View,
+    At, BatchId, CallbackRow, CartRow, DueRow, Fault, Head, HoldRow, Ids, KeyRow, Listed, Locked,
+    LogRow, OrderRow, Place, PrivateId, PrivateRow, RefusalRow, SagaRow, Share, Store, TokenRow,
+    Touch, View,
 };
 use crate::worker::blocking;
 use async_trait::async_trait;
-use evenkeel_rules::ids::{CustomerId, HoldId, OrderId, SagaId, SkuId};
+use evenkeel_rules::ids::{CartId, CustomerId, HoldId, OrderId, SagaId, SkuId};
 use evenkeel_rules::stock::Balances;
 use evenkeel_rules::time::LogTime;
 use fault::fault;
@@ -337,6 +337,26 @@ impl Store for SqliteStore {
     }
 
     async fn sagas(&self, before: u64, limit: usize) -> Result<At<Vec<SagaRow>>, Fault> {
+        self.read(move |_, conn| life::list(conn, before, limit.min(ROWS_MAX)))
+            .await
+    }
+
+    async fn cart(&self, id: &CartId) -> Result<At<Option<CartRow>>, Fault> {
+        let (inner, id) = (Arc::clone(&self.inner), id.clone());
+        let name = cart_name(&id);
+        blocking(move || {
+            inner.with_names(|index| {
+                let entry = index.get(&name)?;
+                let entry = entry.filter(|entry| entry.at <= index.upto.position);
+                let row = life::cart_of(index.conn, &id, entry)?;
+                let found = row.is_some();
+                Ok((row, found))
+            })
+        })
+        .await
+    }
+
+    async fn carts(&self, before: u64, limit: usize) -> Result<At<Vec<CartRow>>, Fault> {
         self.read(move |_, conn| life::list(conn, before, limit.min(ROWS_MAX)))
             .await
     }

@@ -1,10 +1,10 @@
 //! Tables, settings and migrations of the SQLite store.
 //!
-//! Hot rows are appended: the log, holds, orders, sagas, callbacks and private texts are keyed by
-//! position, timers by minute and batch, names by the index's runs. A batch over many SKUs appends
-//! its balances in one row, see `balances`; the texts of batches with orders are made small, see
-//! `squeeze`. No database time, no triggers, no random B-tree on the hot path. The settings are
-//! checked after they are made: a store that cannot keep them is not opened.
+//! Hot rows are appended: the log, holds, orders, sagas, carts, callbacks and private texts are
+//! keyed by position, timers by minute and batch, names by the index's runs. A batch over many
+//! SKUs appends its balances in one row, see `balances`; the texts of batches with orders are made
+//! small, see `squeeze`. No database time, no triggers, no random B-tree on the hot path. The
+//! settings are checked after they are made: a store that cannot keep them is not opened.
 
 use super::fault::fault;
 use super::names::Names;
@@ -20,13 +20,14 @@ const SQLITE_MIN: (i32, &str) = (3_051_003, "3.51.3");
 const PREPARED: usize = 128;
 
 /// The migrations, oldest first; `user_version` counts those that were applied.
-fn migrations() -> [String; 4] {
+fn migrations() -> [String; 5] {
     let tables = format!("{TABLES}{}", Names::SCHEMA);
     [
         tables,
         ORDERS.to_owned(),
         SHARES.to_owned(),
         SAGAS.to_owned(),
+        CARTS.to_owned(),
     ]
 }
 
@@ -91,6 +92,14 @@ CREATE TABLE saga(created INTEGER PRIMARY KEY, last INTEGER NOT NULL,
   sent_at INTEGER NOT NULL, again INTEGER NOT NULL, called INTEGER NOT NULL,
   due INTEGER, flagged INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
 CREATE INDEX saga_flagged ON saga(created) WHERE flagged = 1;
+";
+
+/// Carts. They call nobody and wait for nobody: what rows with a life have besides stays empty.
+const CARTS: &str = "
+CREATE TABLE cart(created INTEGER PRIMARY KEY, last INTEGER NOT NULL,
+  version INTEGER NOT NULL, calls INTEGER NOT NULL, sent INTEGER NOT NULL,
+  sent_at INTEGER NOT NULL, again INTEGER NOT NULL, called INTEGER NOT NULL,
+  due INTEGER, flagged INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
 ";
 
 /// Opens the one writing connection, with every setting made and checked.

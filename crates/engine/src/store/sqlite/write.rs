@@ -5,7 +5,7 @@ use super::names;
 use super::rows::{self, sql};
 use super::squeeze::{plain, squeeze};
 use super::{Inner, REFUSAL, Writer, balances, codec, life, private, shares, timers};
-use crate::commit::{Name, Rejection, hold_name, order_name, saga_name};
+use crate::commit::{Name, Rejection, cart_name, hold_name, order_name, saga_name};
 use crate::port::{
     FRONT_MAX, Fault, HoldWrite, KeyRow, Locked, Map, Mark, SkuWrite, TokenWrite, Touch, View,
     Writes,
@@ -141,6 +141,11 @@ impl SqliteLock {
             let row = life::saga_of(conn, id, entry)?;
             view.sagas.insert(id.clone(), row);
         }
+        for id in &touch.carts {
+            let entry = look(cart_name(id))?;
+            let row = life::cart_of(conn, id, entry)?;
+            view.carts.insert(id.clone(), row);
+        }
         drop(names);
         for created in &touch.callbacks {
             let row = life::row(conn, *created)?;
@@ -229,6 +234,7 @@ impl SqliteLock {
         }
         life::write(conn, &writes.orders)?;
         life::write(conn, &writes.sagas)?;
+        life::write(conn, &writes.carts)?;
         life::write(conn, &writes.callbacks)?;
         let now = writes.head.time;
         private::write(conn, &writes.private)?;

@@ -8,7 +8,7 @@ use crate::http::route::{Doc, Prepare, Route, WATCHING, Who};
 use crate::http::{Api, refusal, shapes, time};
 use evenkeel_engine::explain::{Step, Story, Subject, explain};
 use evenkeel_engine::token::Position;
-use evenkeel_rules::ids::{BadId, HoldId, OrderId, SagaId, SkuId};
+use evenkeel_rules::ids::{BadId, CartId, HoldId, OrderId, SagaId, SkuId};
 use evenkeel_rules::saga::journey::is_reserved;
 use http::Method;
 use schemars::SchemaGenerator;
@@ -20,6 +20,7 @@ pub(super) const ROUTES: &[Route] = &[
     route("/v1/explain/shipment/{id}", shipment),
     route("/v1/explain/saga/{id}", saga),
     route("/v1/explain/hold/{id}", hold),
+    route("/v1/explain/cart/{id}", cart),
     route("/v1/explain/sku/{id}", sku),
 ];
 
@@ -63,6 +64,10 @@ fn saga<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
 
 fn hold<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
     told(api, &call, |text| HoldId::new(text).map(Subject::Hold))
+}
+
+fn cart<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
+    told(api, &call, |text| CartId::new(text).map(Subject::Cart))
 }
 
 fn sku<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {

@@ -146,6 +146,9 @@ fn place<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
     let must_name = call.caller.customer.is_none() && call.route.admits(call.caller.role);
     let read = call.read(|fields| {
         let id = fields.id_or_none("id", HoldId::new);
+        if matches!(&id, Some(Some(id)) if id.is_reserved()) {
+            fields.wrong("id", "bad_id");
+        }
         let customer = fields.id_or_none("customer", CustomerId::new);
         if must_name && customer == Some(None) {
             fields.wrong("customer", "required");

@@ -8,6 +8,8 @@ mod events;
 mod list;
 mod take;
 
+pub(super) use take::{pay_by, taken};
+
 pub(super) use list::{Fit, found, own, shown};
 
 use crate::http::call::{Act, Answer, Call};

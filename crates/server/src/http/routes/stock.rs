@@ -1,4 +1,4 @@
-//! Stock by hand: receive and adjust.
+//! Stock by hand: receive, adjust and transfer.
 
 use super::writer;
 use crate::http::call::{Act, Answer, Call, Read};
@@ -37,6 +37,24 @@ pub(super) const ROUTES: &[Route] = &[
         doc: Doc {
             summary: "Corrects stock: found units (positive) or units written off (negative).",
             request: Some(SchemaGenerator::subschema_for::<shapes::Adjust>),
+            answers: &[(201, Some(SchemaGenerator::subschema_for::<shapes::Stock>))],
+            query: &[],
+            problems: &[
+                Code::NotFound,
+                Code::SkuUnknown,
+                Code::Insufficient,
+                Code::Overflow,
+            ],
+        },
+    },
+    Route {
+        method: Method::POST,
+        pattern: "/v1/skus/{sku}/transfer",
+        who: Who::Roles(STOCKING),
+        prepare: transfer,
+        doc: Doc {
+            summary: "Takes available units from one location to another, in one commit.",
+            request: Some(SchemaGenerator::subschema_for::<shapes::Transfer>),
             answers: &[(201, Some(SchemaGenerator::subschema_for::<shapes::Stock>))],
             query: &[],
             problems: &[
@@ -94,6 +112,25 @@ fn adjust<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
             change,
             reference: None,
             reason,
+        })
+    })?;
+    act(api, &call, read)
+}
+
+fn transfer<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
+    let read = call.read(|fields| {
+        let quantity = fields.quantity("quantity");
+        let from = fields.id("from", LocationId::new);
+        let to = fields.id("to", LocationId::new);
+        let reason = fields.text("reason", REASON_MAX as usize);
+        if from.is_some() && from == to {
+            fields.wrong("to", "same");
+        }
+        Some(Wanted {
+            location: Some(from?),
+            change: Change::Transfer(quantity?, to?),
+            reference: None,
+            reason: Some(reason?.to_owned()),
         })
     })?;
     act(api, &call, read)

@@ -119,10 +119,12 @@ const WHOLE: &str = "{\"name\":\"Desk\",\"price\":{\"amount\":1,\"currency\":\"E
 const RECEIVE: &str = "{\"quantity\":1,\"reference\":\"po-1\"}";
 const FLOOD: &str = "{\"quantity\":9007199254740991,\"reference\":\"po-1\"}";
 const DAMAGED: &str = "{\"quantity\":-1,\"reason\":\"damaged\"}";
+const MOVED: &str = "{\"quantity\":1,\"from\":\"main\",\"to\":\"web\",\"reason\":\"a share\"}";
 const RUINED: &str = "{\"quantity\":-999,\"reason\":\"damaged\"}";
 
 const ORDER: &str = "{\"id\":\"o-1\",\"lines\":[{\"sku\":\"lamp\",\"quantity\":1}],\
     \"payment\":{\"method\":\"card\",\"token\":\"tok_ok\"}}";
+const PAY: &str = "{\"payment\":{\"method\":\"card\",\"token\":\"tok_ok\"}}";
 const FAR_ORDER: &str = "{\"lines\":[{\"sku\":\"lamp\",\"quantity\":99}],\
     \"payment\":{\"method\":\"card\",\"token\":\"tok_ok\"}}";
 const SAGA: &str = "{\"id\":\"trip-7\",\"steps\":[{\"name\":\"a\",\"url\":\"http://a.example/\",\
@@ -153,6 +155,7 @@ const TRIES: &[Try] = &[
     ("POST", "/v1/skus/{sku}/receive", "lamp", Role::Staff, Some(FLOOD)),
     ("POST", "/v1/skus/{sku}/adjust", "lamp", Role::Staff, Some(DAMAGED)),
     ("POST", "/v1/skus/{sku}/adjust", "lamp", Role::Staff, Some(RUINED)),
+    ("POST", "/v1/skus/{sku}/transfer", "lamp", Role::Staff, Some(MOVED)),
     ("POST", "/v1/holds", "", Role::Buyer, Some(LINE)),
     ("POST", "/v1/holds", "", Role::Buyer, Some(FAR)),
     ("POST", "/v1/holds", "", Role::Buyer, Some("{")),
@@ -170,6 +173,11 @@ const TRIES: &[Try] = &[
     ("POST", "/v1/orders/{id}/returns", "o-1", Role::Staff, Some(BACK)),
     ("POST", "/v1/orders/{id}/cancel", "o-1", Role::Buyer, Some("{}")),
     ("POST", "/v1/orders/{id}/cancel", "none", Role::Buyer, Some("{}")),
+    ("POST", "/v1/carts", "", Role::Buyer, Some("{\"id\":\"c-7\"}")),
+    ("PUT", "/v1/carts/{id}/lines/{sku}", "c-7", Role::Buyer, Some("{\"quantity\":1}")),
+    ("GET", "/v1/carts/{id}", "c-7", Role::Buyer, None),
+    ("POST", "/v1/carts/{id}/checkout", "c-7", Role::Buyer, Some(PAY)),
+    ("DELETE", "/v1/carts/{id}/lines/{sku}", "c-7", Role::Buyer, None),
     ("GET", "/v1/payments", "", Role::Buyer, None),
     ("GET", "/v1/payments/{id}", "o-1", Role::Buyer, None),
     ("GET", "/v1/shipments", "", Role::Buyer, None),
@@ -197,6 +205,7 @@ const TRIES: &[Try] = &[
     ("GET", "/v1/explain/shipment/{id}", "o-1", Role::Auditor, None),
     ("GET", "/v1/explain/saga/{id}", "order:o-1", Role::Auditor, None),
     ("GET", "/v1/explain/hold/{id}", "h-1", Role::Auditor, None),
+    ("GET", "/v1/explain/cart/{id}", "c-7", Role::Auditor, None),
     ("GET", "/v1/explain/sku/{id}", "lamp", Role::Auditor, None),
     ("GET", "/v1/audit", "?limit=2", Role::Auditor, None),
     ("GET", "/v1/log", "?limit=200", Role::Auditor, None),
@@ -223,7 +232,7 @@ async fn answers_are_what_the_document_says() {
         let path = match pattern.split_once('{') {
             Some((before, rest)) => {
                 let after = rest.split_once('}').map_or("", |(_, after)| after);
-                format!("{before}{variable}{after}")
+                format!("{before}{variable}{after}").replace("{sku}", "lamp")
             }
             None => format!("{pattern}{variable}"),
         };

@@ -125,7 +125,7 @@ impl Buyer {
         self.take(&key, ask).await;
     }
 
-    fn any_order(&mut self) -> Option<OrderId> {
+    pub(super) fn any_order(&mut self) -> Option<OrderId> {
         let count = self.orders.len();
         let index = count.checked_sub(1)?;
         let index = self.client.rng.usize(0..=index);
@@ -208,7 +208,7 @@ impl Buyer {
     }
 
     /// Sends a request a second time a little later, and waits for nothing.
-    fn doubled(&mut self, asked: crate::workload::Asked) {
+    pub(super) fn doubled(&mut self, asked: crate::workload::Asked) {
         let mut hand = self.client.clone();
         hand.rng = self.client.rng.fork();
         let world = std::sync::Arc::clone(&hand.world);

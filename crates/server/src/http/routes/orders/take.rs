@@ -2,7 +2,7 @@
 
 use super::Left;
 use crate::http::Api;
-use crate::http::call::{Act, Call};
+use crate::http::call::{Act, Answer, Call};
 use crate::http::fields::Fields;
 use crate::http::json::{self, Value};
 use crate::http::problem::{Code, Problem};
@@ -76,9 +76,14 @@ pub(super) fn take<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem>
             private: wish.private,
         };
         let left = Left::of(api, writer.ask(api, command).await, named)?;
-        let answer = left.order(api).await?;
-        Ok(answer.status(StatusCode::CREATED))
+        taken(api, left).await
     }))
+}
+
+/// 201 with the order that was taken.
+pub(in crate::http::routes) async fn taken(api: &Api, left: Left) -> Result<Answer, Problem> {
+    let answer = left.order(api).await?;
+    Ok(answer.status(StatusCode::CREATED))
 }
 
 fn wish(fields: &mut Fields<'_, '_>, must_name: bool) -> Option<Wish> {
@@ -89,8 +94,7 @@ fn wish(fields: &mut Fields<'_, '_>, must_name: bool) -> Option<Wish> {
     }
     let asked = fields.list("lines", LINES_MAX, line);
     let hold = fields.id_or_none("hold", HoldId::new);
-    let payment = fields.object("payment", payment);
-    let address = fields.optional("address", address);
+    let pay = pay_by(fields);
     let expected_total = fields.money_or_none("expected_total", 0);
     let adjustments = fields.list_or_none("adjustments", ADJUSTMENTS_MAX as usize, adjustment);
     let asked = asked?;
@@ -98,11 +102,7 @@ fn wish(fields: &mut Fields<'_, '_>, must_name: bool) -> Option<Wish> {
     if lines.is_none() {
         fields.wrong("lines", "max");
     }
-    let (method, token) = payment?;
-    let secret = Secret {
-        token,
-        address: address?,
-    };
+    let (method, private) = pay?;
     Some(Wish {
         id: id?,
         customer: customer?,
@@ -110,10 +110,23 @@ fn wish(fields: &mut Fields<'_, '_>, must_name: bool) -> Option<Wish> {
         lines: lines?,
         hold: hold?,
         method,
-        private: serde_json::to_string(&secret).expect("what was JSON is JSON"),
+        private,
         expected_total: expected_total?,
         adjustments: adjustments?,
     })
+}
+
+/// How it is paid for, and what only providers may see: `payment` and `address`.
+pub(in crate::http::routes) fn pay_by(fields: &mut Fields<'_, '_>) -> Option<(String, String)> {
+    let payment = fields.object("payment", payment);
+    let address = fields.optional("address", address);
+    let (method, token) = payment?;
+    let secret = Secret {
+        token,
+        address: address?,
+    };
+    let private = serde_json::to_string(&secret).expect("what was JSON is JSON");
+    Some((method, private))
 }
 
 /// How it is paid for. The method is part of the log, so it is a word and not a text.
