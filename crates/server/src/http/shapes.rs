@@ -6,6 +6,7 @@
 
 mod callback;
 mod order;
+mod projection;
 mod review;
 mod saga;
 mod story;
@@ -13,6 +14,7 @@ mod verify;
 
 pub(crate) use callback::*;
 pub(crate) use order::*;
+pub(crate) use projection::*;
 pub(crate) use review::*;
 pub(crate) use saga::*;
 pub(crate) use story::{Story, StoryCause, StoryEntry, StoryFinding, StoryNext};

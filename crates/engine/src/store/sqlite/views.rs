@@ -33,8 +33,9 @@ const READERS_KEPT: usize = 8;
 struct Inner {
     /// Where the file is; nothing for views in memory, which have one connection for all.
     dir: Option<PathBuf>,
-    writer: Mutex<Connection>,
+    /// Closed before the writer, which is the one that can put its log away.
     readers: Mutex<Vec<Connection>>,
+    writer: Mutex<Connection>,
 }
 
 /// Read models in SQLite.
