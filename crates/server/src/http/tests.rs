@@ -8,6 +8,7 @@ mod harness;
 mod holds;
 mod lists;
 mod orders;
+mod projections;
 mod reference;
 mod reviews;
 mod roles;

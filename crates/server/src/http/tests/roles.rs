@@ -161,6 +161,13 @@ const TABLE: &[(&str, &str, Option<&str>, &[Role])] = {
         ),
         ("GET", "/v1/findings", None, &[Operator, Admin, Auditor]),
         ("DELETE", "/v1/private/c-9", Some(WHY), &[Operator, Admin]),
+        ("GET", "/v1/projections", None, &[Operator, Admin, Auditor]),
+        (
+            "POST",
+            "/v1/projections/moods/rebuild",
+            Some("{}"),
+            &[Operator, Admin],
+        ),
         ("GET", "/v1/log", None, &[Operator, Admin, Auditor]),
         ("GET", "/v1/audit", None, &[Operator, Admin, Auditor]),
         ("GET", "/v1/status", None, &[Operator, Admin, Auditor]),
