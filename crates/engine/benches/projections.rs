@@ -125,9 +125,17 @@ async fn order(engine: &Engine, dice: &mut fastrand::Rng) {
 async fn all_taken_on(engine: &Engine) {
     let mut before = u64::MAX;
     loop {
-        let rows = engine.store().orders(before, 2_000).await.expect("readable").rows;
+        let rows = engine
+            .store()
+            .orders(before, 2_000)
+            .await
+            .expect("readable")
+            .rows;
         let done = |row: &evenkeel_engine::port::OrderRow| {
-            row.body.shipment.as_ref().is_some_and(|it| it.delivery.is_some())
+            row.body
+                .shipment
+                .as_ref()
+                .is_some_and(|it| it.delivery.is_some())
         };
         let Some(last) = rows.last() else { return };
         if rows.iter().all(done) {
@@ -174,7 +182,9 @@ async fn count(store: &dyn Store) -> (u64, [u64; Projection::ALL.len()]) {
     let (mut all, mut own, mut from) = (0, [0; Projection::ALL.len()], 1);
     loop {
         let rows = store.log(from, 10_000).await.expect("readable").rows;
-        let Some(last) = rows.last() else { return (all, own) };
+        let Some(last) = rows.last() else {
+            return (all, own);
+        };
         from = last.position + 1;
         for row in &rows {
             let entry = Entry::read(&row.text).expect("a row of ours");
@@ -211,7 +221,12 @@ async fn main() {
     let dir = tempfile::tempdir().expect("a directory");
     let store = SqliteStore::open(dir.path(), &SystemIds, NamesOptions::default());
     let store: Arc<dyn Store> = Arc::new(store.expect("the directory can be opened"));
-    fill(&store, argument("--holds", 200_000), argument("--orders", 20_000)).await;
+    fill(
+        &store,
+        argument("--holds", 200_000),
+        argument("--orders", 20_000),
+    )
+    .await;
     let (all, own) = count(&*store).await;
     let head = store.head().await.expect("readable");
     println!("{} rows, {all} events", head.position);
@@ -226,7 +241,11 @@ async fn main() {
         let seconds = settle(&mut project).await;
         let standing = views.standing().await.expect("readable");
         assert!(standing.iter().all(|one| one.checkpoint == head.position));
-        assert!(standing.iter().all(|one| one.building.is_none() && one.failed == 0));
+        assert!(
+            standing
+                .iter()
+                .all(|one| one.building.is_none() && one.failed == 0)
+        );
         println!(
             "  {:>16}: {:>9.0} events/s ({:.0} own)",
             projection.name(),

@@ -122,7 +122,6 @@ struct Track {
     projections: Vec<Projection>,
     ahead: Option<Arc<Page>>,
     warm: Arc<Mutex<Warm>>,
-    rows_max: usize,
 }
 
 impl Track {
@@ -132,10 +131,14 @@ impl Track {
             projections,
             ahead: None,
             warm: Arc::default(),
-            rows_max: match side {
-                Side::Live => PAGE_MAX,
-                Side::Building => BUILD_MAX,
-            },
+        }
+    }
+
+    /// Most rows of the page behind a position: nobody waits for one that is far behind.
+    fn rows_max(&self, after: u64, head: u64) -> usize {
+        match self.side {
+            Side::Live if head - after <= BUILD_MAX as u64 => PAGE_MAX,
+            Side::Live | Side::Building => BUILD_MAX,
         }
     }
 
@@ -278,7 +281,7 @@ impl Project {
             .filter(|page| page.after == after);
         let page = match ahead {
             Some(page) => page,
-            None => Arc::new(self.read(at, after).await?),
+            None => Arc::new(self.read(at, (after, head)).await?),
         };
         if page.to == page.after {
             return Err(Fault::Corrupt(format!("log row {} is gone", after + 1)));
@@ -297,10 +300,9 @@ impl Project {
             Box::new(move |tables| fold::fold(&folded, wanted, &mut warm.lock(), tables)),
         );
         // While one page is written the next one is read.
-        let full = page.to - page.after == track.rows_max as u64;
         let next = async {
-            match full && page.to < head {
-                true => self.read(at, page.to).await.map(Some),
+            match page.to < head {
+                true => self.read(at, (page.to, head)).await.map(Some),
                 false => Ok(None),
             }
         };
@@ -320,10 +322,14 @@ impl Project {
         Ok(usize::try_from(page.to - page.after).unwrap_or(usize::MAX))
     }
 
-    async fn read(&self, at: usize, after: u64) -> Result<Page, Fault> {
+    async fn read(&self, at: usize, (after, head): (u64, u64)) -> Result<Page, Fault> {
         let track = &self.tracks[at];
         let wanted = Wanted::of(&track.projections);
-        let mut rows = self.store.log(after + 1, track.rows_max).await?.rows;
+        let mut rows = self
+            .store
+            .log(after + 1, track.rows_max(after, head))
+            .await?
+            .rows;
         // Rows that do not follow one another are not guessed at: the fold ends before the gap.
         let dense = (after + 1..)
             .zip(&rows)

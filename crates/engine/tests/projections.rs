@@ -13,6 +13,7 @@ use evenkeel_engine::store::memory::MemoryStore;
 use evenkeel_engine::store::sqlite::SqliteStore;
 use evenkeel_engine::store::sqlite::names::NamesOptions;
 use evenkeel_engine::store::sqlite::views::{SqliteViews, VIEWS_FILE};
+use evenkeel_engine::verify::{Inputs, Invariant, Kind, Outcome, verify};
 use evenkeel_engine::worker::Work;
 use evenkeel_engine::{Engine, Options, Ports, Request};
 use evenkeel_rules::hold::{Place, State, Wanted};
@@ -528,4 +529,108 @@ async fn an_event_that_cannot_be_folded_is_set_aside_with_its_stream_and_stops_n
         standing.iter().all(|one| one.checkpoint == 10),
         "{standing:?}"
     );
+}
+
+/// What `verify` says of I8 with the views of a directory.
+async fn judged(dir: &Path) -> (Outcome, Vec<(Kind, String)>) {
+    let store = SqliteStore::open_read_only(dir, NamesOptions::default());
+    let store = store.expect("the directory can be opened");
+    let head = store.head().await.expect("readable");
+    let views = views_of(dir, &head);
+    let inputs = Inputs {
+        views: Some(&*views),
+        ..Inputs::default()
+    };
+    let report = verify(&store, inputs).await.expect("readable");
+    let check = report.check(Invariant::I8);
+    let others = report.findings().count() - check.findings.len();
+    assert_eq!(others, 0, "{report:?}");
+    let findings = check.findings.iter();
+    let named = findings.map(|finding| (finding.kind, finding.subject.kind.to_owned()));
+    (check.result, named.collect())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn verify_names_each_view_that_is_not_the_fold_at_its_checkpoint() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (engine, store) = open(dir.path()).await;
+    stock(&engine).await;
+    trade(&engine, 0, 12).await;
+    let end = quiet(&engine).await;
+    reach(engine.projector().expect("it keeps views"), end).await;
+    engine.stop().await;
+    drop((engine, store));
+    assert_eq!(judged(dir.path()).await, (Outcome::Held, Vec::new()));
+    let damages = [
+        (
+            "UPDATE order_row_1 SET version = version + 1 WHERE id = 'o-3'",
+            "order",
+        ),
+        (
+            "UPDATE order_row_1 SET body = replace(body, '\"price\":1999', '\"price\":9')
+          WHERE id = 'o-5'",
+            "order",
+        ),
+        ("DELETE FROM order_row_1 WHERE id = 'o-5'", "order"),
+        (
+            "UPDATE hold_row_1 SET body = replace(body, '\"c-1\"', '\"c-2\"')
+          WHERE id = 'h-1'",
+            "hold",
+        ),
+        ("DELETE FROM hold_row_1 WHERE id = 'h-2'", "hold"),
+        (
+            "UPDATE balance_1 SET available = available + 1 WHERE sku = 'sku-3'",
+            "sku",
+        ),
+        ("DELETE FROM sku_row_1 WHERE id = 'sku-2'", "sku"),
+        (
+            "DELETE FROM audit_1 WHERE position = (SELECT max(position) FROM audit_1)",
+            "sku",
+        ),
+    ];
+    for (damage, subject) in damages {
+        let conn = rusqlite::Connection::open(dir.path().join(VIEWS_FILE)).expect("the file");
+        let kept = std::fs::read(dir.path().join(VIEWS_FILE)).expect("readable");
+        assert!(conn.execute(damage, []).expect("damaged") > 0, "{damage}");
+        drop(conn);
+        let (result, found) = judged(dir.path()).await;
+        assert_eq!(result, Outcome::Violated, "{damage}");
+        let wanted = (Kind::ViewDiffers, subject.to_owned());
+        assert!(
+            !found.is_empty() && found.iter().all(|one| *one == wanted),
+            "{damage}: {found:?}"
+        );
+        std::fs::write(dir.path().join(VIEWS_FILE), kept).expect("writable");
+    }
+    let conn = rusqlite::Connection::open(dir.path().join(VIEWS_FILE)).expect("the file");
+    let ahead =
+        "UPDATE projection SET checkpoint = checkpoint + 9 WHERE name IN ('holds', 'stock')";
+    conn.execute(ahead, []).expect("damaged");
+    drop(conn);
+    let (result, found) = judged(dir.path()).await;
+    assert_eq!(result, Outcome::Violated);
+    let wanted = (Kind::CheckpointAhead, "projection".to_owned());
+    assert_eq!(found, [wanted.clone(), wanted]);
+    let (engine, store) = open(dir.path()).await;
+    let projector = engine.projector().expect("it keeps views");
+    for projection in [Projection::Holds, Projection::Stock] {
+        projector.rebuild(projection).await.expect("begun");
+    }
+    let mended = async {
+        loop {
+            let standing = projector.views().standing().await.expect("readable");
+            if standing
+                .iter()
+                .all(|one| one.checkpoint == end && one.building.is_none())
+            {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, mended)
+        .await
+        .expect("a rebuild mends it");
+    same(&*store, &**projector.views()).await;
+    engine.stop().await;
 }

@@ -309,9 +309,7 @@ const fn projection_of(aggregate: Aggregate) -> Projection {
         Aggregate::Order => Projection::Orders,
         Aggregate::Hold => Projection::Holds,
         Aggregate::Sku | Aggregate::Stock => Projection::Stock,
-        Aggregate::Token | Aggregate::Saga | Aggregate::Callback | Aggregate::Private => {
-            Projection::Outbox
-        }
+        _ => Projection::Outbox,
     }
 }
 

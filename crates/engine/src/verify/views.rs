@@ -52,10 +52,12 @@ pub(super) async fn compare(
     };
     let mut standing = views.standing().await?;
     standing.sort_by_key(|one| one.checkpoint);
+    // Read behind the checkpoints: a log that grows meanwhile is no reader ahead of it.
+    let head = walk.store.head().await?.position;
     let mut compare = Compare { views, walk, to };
     for one in &standing {
         let name = one.projection.name();
-        if compare.is_ahead(one) {
+        if compare.is_ahead(one, head) {
             continue;
         }
         let read = match one.projection {
@@ -77,10 +79,8 @@ pub(super) async fn compare(
 }
 
 impl Compare<'_, '_, '_> {
-    fn is_ahead(&mut self, one: &Standing) -> bool {
-        let head = self.walk.head.position;
-        // Between the two reads the log may have grown; the fold looks at its end as it is.
-        if one.checkpoint <= head || one.checkpoint <= self.walk.tip {
+    fn is_ahead(&mut self, one: &Standing, head: u64) -> bool {
+        if one.checkpoint <= head {
             return false;
         }
         let draft = Draft {
