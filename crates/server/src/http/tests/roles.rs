@@ -182,6 +182,7 @@ const TABLE: &[(&str, &str, Option<&str>, &[Role])] = {
 #[tokio::test]
 async fn each_role_does_what_the_contract_says_and_no_more() {
     let server = Server::start().await;
+    super::projections::keep_views(&server).await;
     for (method, path, body, roles) in TABLE {
         for role in Role::ALL {
             let mut ask = Ask::new(method, path).role(role);
