@@ -9,7 +9,8 @@ use crate::execute::{self, Done, Refusal, Request};
 use crate::gate::memory::MemoryGate;
 use crate::gateway::Gateway;
 use crate::lease::{BEATS, Beat, Held};
-use crate::port::{Clock, Fault, Head, Ids, StockGate, Store};
+use crate::port::{Clock, Fault, Head, Ids, StockGate, Store, Views};
+use crate::project::{Inline, Project, Projector};
 use crate::queue::Queue;
 use crate::saga::{Fresh, Runner};
 use crate::sweep::Sweep;
@@ -18,10 +19,14 @@ use crate::token::{Position, Tokens};
 use crate::worker::{Pulse, Workers};
 use evenkeel_rules::time::Millis;
 use evenkeel_rules::token::Token;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
+
+/// How often the projections look for new rows, unless a reader waits for some. Each look is a
+/// transaction of its own: under load many commits share one.
+const PROJECT_EVERY: Duration = Duration::from_millis(20);
 
 /// How the committer runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,6 +105,7 @@ pub(crate) struct Shared {
     pub(crate) held: Held,
     health: Arc<Health>,
     workers: Workers,
+    projector: OnceLock<Arc<Projector>>,
     log: String,
     incarnation: u32,
 }
@@ -175,6 +181,7 @@ impl Engine {
             workers: Workers::new(Arc::clone(&clock), ids),
             queue: Arc::new(Queue::new(options.queue_max)),
             unresolved: Arc::default(),
+            projector: OnceLock::new(),
             tokens: Arc::default(),
             health: Arc::default(),
             store,
@@ -238,6 +245,29 @@ impl Engine {
         shared
             .workers
             .run(tail, shared.options.tail_every, Arc::new(Notify::new()));
+    }
+
+    /// Begins to fold the log into read models; from here on [`Engine::projector`] has them.
+    /// Whoever does not call it has none, and reads the store. Only the first call counts.
+    pub fn keep_views(&self, views: Arc<dyn Views>) {
+        let shared = &self.shared;
+        let projector = Projector::new(views, Arc::clone(&shared.clock));
+        if shared.projector.set(Arc::clone(&projector)).is_err() {
+            return;
+        }
+        let inline = match shared.options.threads {
+            Threads::Own => Inline::No,
+            Threads::Shared => Inline::Yes,
+        };
+        let nudge = Arc::clone(projector.nudge());
+        let project = Project::new(Arc::clone(&shared.store), projector, inline);
+        shared.workers.run(project, PROJECT_EVERY, nudge);
+    }
+
+    /// The read models, if this node keeps any.
+    #[must_use]
+    pub fn projector(&self) -> Option<&Arc<Projector>> {
+        self.shared.projector.get()
     }
 
     /// Starts the runner, if this node is to make calls; where it is told of fresh rows.

@@ -18,6 +18,7 @@ pub mod gateway;
 mod lease;
 pub mod ledger;
 pub mod port;
+pub mod project;
 pub mod queue;
 pub mod saga;
 pub mod settle;

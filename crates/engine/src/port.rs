@@ -25,10 +25,15 @@ use std::collections::{HashMap, VecDeque};
 
 mod around;
 mod rows;
+mod views;
 pub use around::{Clock, Ids, News, StockGate};
 pub use rows::{
     BalanceWrite, CallbackRow, CartRow, DueRow, HoldRow, HoldWrite, OrderRow, PrivateId,
     PrivateRow, Row, RowWrite, SagaRow, ShareWrite, SkuRow, SkuWrite, TokenRow, TokenWrite,
+};
+pub use views::{
+    AuditFilter, AuditRow, FoldInto, HoldFilter, OrderFilter, OrderView, OutboxRow, ParkedView,
+    Projection, Relayed, SetAside, Side, Standing, Step, Tables, Views,
 };
 
 /// A map whose order depends on nothing random.

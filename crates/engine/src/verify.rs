@@ -14,7 +14,7 @@
 //! It writes nothing, reads no clock, and never says `held` of what it did not compute.
 
 use crate::chain::{Hash, hex};
-use crate::port::{Fault, StockGate, Store};
+use crate::port::{Fault, StockGate, Store, Views};
 use evenkeel_rules::event::FORMAT;
 use evenkeel_rules::hold::Wanted;
 use evenkeel_rules::quantity::Quantity;
@@ -44,6 +44,7 @@ mod shares;
 mod shelf;
 mod steps;
 mod stock;
+mod views;
 mod walk;
 mod witness;
 
@@ -82,6 +83,8 @@ pub struct Inputs<'a> {
     pub anchors: Vec<(u64, Hash)>,
     /// The gate of the running server.
     pub gate: Option<Gate<'a>>,
+    /// What is folded from the log beside the store.
+    pub views: Option<&'a dyn Views>,
 }
 
 /// Computes every invariant that a store can show.
@@ -105,6 +108,7 @@ pub async fn verify(store: &dyn Store, inputs: Inputs<'_>) -> Result<Report, Fau
         book: &mut book,
         at: 0,
     };
+    views::compare(inputs.views, &mut walk, &mut to).await?;
     walk.advance(head.position, &mut to).await?;
     to.answers.finish(&head, to.fold, to.book);
     if head.time < to.fold.time && to.fold.position == head.position {

@@ -18,6 +18,7 @@ mod order;
 mod output;
 mod privacy;
 mod process;
+mod projection;
 mod providers;
 mod review;
 mod saga;
@@ -87,6 +88,9 @@ enum Command {
     /// Read the log
     #[command(subcommand, after_help = "Example: evenkeel log tail")]
     Log(log::Command),
+    /// List what is folded from the log, and fold it again
+    #[command(subcommand, after_help = "Example: evenkeel projection list")]
+    Projection(projection::Command),
     /// Make, list and revoke access tokens
     #[command(subcommand, after_help = "Example: evenkeel token list")]
     Token(token::Command),
@@ -146,6 +150,7 @@ impl Command {
             Self::Explain(command) => operate::run(&command),
             Self::Privacy(command) => operate::run(&command),
             Self::Log(command) => log::run(&command),
+            Self::Projection(command) => operate::run(&command),
             Self::Token(command) => operate::run(&command),
             Self::Status(command) => operate::run(&command),
             Self::Verify(command) => verify::run(&command),

@@ -23,6 +23,7 @@ mod planted;
 mod probe;
 mod provider;
 mod run;
+pub mod sessions;
 mod store;
 mod verified;
 mod workload;

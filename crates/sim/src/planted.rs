@@ -117,6 +117,10 @@ planted! {
     UndoneUnasked = "undone-unasked", "I13";
     /// Units that come back are not taken off their customer's share.
     ShareNotGivenBack = "share-not-given-back", "I8";
+    /// A projection's checkpoint is durable before its rows; a crash in between loses them.
+    CheckpointBeforeEffect = "checkpoint-before-effect", "I8";
+    /// A read is answered as if it named no position.
+    ReadIgnoresToken = "read-ignores-token", "I17";
     /// A parcel that could no longer be called off is taken for called off.
     RecallTooLate = "recall-too-late", "I11";
     /// A check-out is shown the holds of lost lines as if they had not ended.

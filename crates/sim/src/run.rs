@@ -14,6 +14,7 @@ use crate::node::Node;
 use crate::planted::Planted;
 use crate::probe;
 use crate::provider;
+use crate::sessions;
 use crate::workload::{Shop, administer, buy, keep_desk, keep_stock, open_shop, travel};
 use crate::world::World;
 use evenkeel_engine::Threads;
@@ -154,6 +155,12 @@ async fn simulate(seed: u64, options: &Options) -> SeedReport {
     probe::idle(&last).await;
     providers.abort();
     world.audit(|auditor| world.store.edit(|tables| auditor.end(tables)));
+    if world.audit(|auditor| auditor.violations().is_empty())
+        && let Some((invariant, what)) =
+            sessions::play(seed, world.store.tables(), options.planted).await
+    {
+        world.audit(|auditor| auditor.report(invariant, what));
+    }
     report(seed, &world)
 }
 

@@ -64,6 +64,8 @@ planted! {
     undoing_recorded_steps_of_a_saga_only_is_caught RecordedSagaStepsOnly,
     an_undoing_that_nobody_asked_for_is_caught UndoneUnasked,
     a_share_that_is_not_given_back_is_caught ShareNotGivenBack,
+    a_checkpoint_before_its_effect_is_caught CheckpointBeforeEffect,
+    a_read_that_ignores_its_token_is_caught ReadIgnoresToken,
     a_recall_that_came_too_late_is_caught RecallTooLate,
     a_lost_line_that_is_sold_is_caught LostLineSold,
     line_holds_that_outlive_their_check_out_are_caught LineHoldsKept,

@@ -100,7 +100,7 @@ fn sku((row, stock): &Listed, to: &mut Sink<'_>) {
     }
 }
 
-fn same_sku(fold: &SkuFold, row: &SkuRow) -> bool {
+pub(super) fn same_sku(fold: &SkuFold, row: &SkuRow) -> bool {
     let Some((stream, entry)) = &fold.entry else {
         return false;
     };

@@ -135,7 +135,7 @@ fn order(row: &OrderRow, late: &mut Late, to: &mut Sink<'_>) {
     to.book.find(Invariant::I15, draft);
 }
 
-fn is_fold(fold: &OrderFold, row: &OrderRow) -> bool {
+pub(super) fn is_fold(fold: &OrderFold, row: &OrderRow) -> bool {
     let stream = &fold.stream;
     let body = fold.body.is(&row.body);
     (stream.adopted || stream.created == row.created)

@@ -121,9 +121,7 @@ impl Invariant {
             Self::I5 | Self::I22 => Some("with --acks FILE: the answers that load and demo wrote"),
             Self::I9 => Some("nothing is published yet: comes with the outbox"),
             Self::I14 => Some("no two-phase commit yet: comes with it"),
-            Self::I17 => {
-                Some("the server's tests: an acks file does not say what a reader had seen")
-            }
+            Self::I17 => Some("the simulator: an acks file does not say what a reader had seen"),
             Self::I18 | Self::I19 => Some("the simulator"),
             Self::I20 => Some("no reconciliation yet: comes with a second store"),
         }
@@ -154,6 +152,8 @@ pub enum Kind {
     KeyMissing,
     /// A checkpoint is beyond the head.
     CheckpointAhead,
+    /// What a list shows is not the fold of the log at its checkpoint.
+    ViewDiffers,
     /// An account fell below zero or passed its bound.
     Oversold,
     /// A row's moves are not those of its events.
@@ -211,8 +211,8 @@ pub enum Kind {
 /// What a finding is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Subject {
-    /// `sku`, `hold`, `order`, `saga`, `cart`, `callback`, `private`, `token`, `key`, `names`,
-    /// `refusal`, `answer`, `log` or `head`.
+    /// `sku`, `hold`, `order`, `saga`, `cart`, `subscription`, `callback`, `private`, `token`,
+    /// `key`, `names`, `refusal`, `answer`, `projection`, `log` or `head`.
     pub kind: &'static str,
     /// Which one.
     pub id: String,

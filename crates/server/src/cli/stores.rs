@@ -11,6 +11,7 @@ use std::time::Duration;
 use evenkeel_engine::clock::{SystemClock, SystemIds};
 use evenkeel_engine::port::{Fault, Ids, Store};
 use evenkeel_engine::store::sqlite::names::NamesOptions;
+use evenkeel_engine::store::sqlite::views::SqliteViews;
 use evenkeel_engine::store::sqlite::{FILE, SqliteStore};
 use evenkeel_engine::{Engine, Options, Ports};
 use evenkeel_rules::time::Millis;
@@ -44,6 +45,15 @@ pub(super) async fn to_write(
     };
     let started = Engine::start(ports, options(config)).await;
     let engine = started.map_err(|fault| told(&config.data, &fault))?;
+    let views = match engine.head().await {
+        Ok(head) => SqliteViews::open(&config.data, &head),
+        Err(fault) => Err(fault),
+    };
+    match views {
+        Ok(views) => engine.keep_views(Arc::new(views)),
+        // Whoever sells goes on: lists are then read from the store itself.
+        Err(fault) => tracing::warn!(%fault, "the projections cannot be opened"),
+    }
     let webhooks = providers.map(|providers| providers.webhooks.clone());
     Ok(over(engine, config, (recorder, webhooks)))
 }

@@ -1,14 +1,17 @@
 //! What reads share: waiting for a position, and answering with the one that was read.
 //!
-//! Every read goes to the store itself, which has each commit that was answered before: that is
-//! `immediate`, and stronger than whatever level a request may name. So a level needs no work
-//! here; a position needs some only when it lies ahead of the store.
+//! A read by id goes to the store itself, which has each commit that was answered before: that is
+//! `immediate`, and stronger than whatever level the request may name. Lists are read from the
+//! projections, at the position that those have reached. One log orders everything, so a read at
+//! or behind all positions that it names is a session's, a monotonic and a causal one alike: the
+//! three levels differ in what the client puts into its tokens. Where such a read names none, what
+//! its session has seen is not known, and the store answers.
 
 use super::call::Answer;
-use super::head::{AtLeast, POSITION, at_least};
+use super::head::{AtLeast, Level, POSITION, at_least};
 use super::problem::{Code, Problem};
 use super::{Api, refusal};
-use evenkeel_engine::port::OrderRow;
+use evenkeel_engine::port::{OrderRow, Projection, Views};
 use evenkeel_engine::story::entry_at;
 use evenkeel_engine::token::Position;
 use evenkeel_rules::time::{LogTime, Millis};
@@ -18,10 +21,17 @@ use std::time::Duration;
 /// How often the head is looked at by a read that waits for it.
 const LOOK: Duration = Duration::from_millis(10);
 
+/// How long a list waits for what was committed just before it, if that is little. It is answered
+/// in any case.
+const COURTESY: Duration = Duration::from_millis(200);
+/// How many positions are little.
+const LITTLE: u64 = 2_000;
+
 /// The positions that a read has to have reached.
 pub(super) struct Wait {
     positions: Vec<Position>,
     wait: Millis,
+    level: Option<Level>,
 }
 
 /// Reads the headers of consistency.
@@ -32,22 +42,23 @@ pub(super) fn wait(headers: &HeaderMap) -> Result<Wait, Problem> {
     let AtLeast {
         tokens,
         wait,
-        level: _,
+        level,
     } = at_least(headers)?;
     let positions: Result<Vec<_>, _> = tokens.into_iter().map(str::parse).collect();
     let wrong = |_| Problem::violation("/header/evenkeel-position", "token");
     Ok(Wait {
         positions: positions.map_err(wrong)?,
         wait,
+        level,
     })
 }
 
 impl Api {
-    /// Waits until the store has every position that was asked for.
+    /// The highest position that a read names.
     ///
     /// # Errors
-    /// `token_unknown` for a position of another log or incarnation, `not_yet` when time is up.
-    pub(super) async fn reach(&self, wait: &Wait) -> Result<(), Problem> {
+    /// `token_unknown` for a position of another log or incarnation.
+    fn wanted(&self, wait: &Wait) -> Result<Option<u64>, Problem> {
         let here = self.engine.position(0);
         let known = |position: &Position| {
             position.log == here.log && position.incarnation == here.incarnation
@@ -55,12 +66,50 @@ impl Api {
         if !wait.positions.iter().all(known) {
             return Err(Problem::new(Code::TokenUnknown));
         }
-        let Some(wanted) = wait
-            .positions
-            .iter()
-            .map(|position| position.position)
-            .max()
-        else {
+        let positions = wait.positions.iter().map(|position| position.position);
+        Ok(positions.max())
+    }
+
+    /// The read models, once a projection has every position that was asked for; nothing for a
+    /// read that is to be answered by the store.
+    ///
+    /// # Errors
+    /// `token_unknown` for a position of another log or incarnation, `not_yet` when time is up.
+    pub(super) async fn views(
+        &self,
+        wait: &Wait,
+        of: Projection,
+    ) -> Result<Option<&dyn Views>, Problem> {
+        let Some(projector) = self.engine.projector() else {
+            return Ok(None);
+        };
+        let wanted = self.wanted(wait)?;
+        match (wait.level, wanted) {
+            (Some(Level::Immediate), _)
+            | (Some(Level::Session | Level::Monotonic | Level::Causal), None) => return Ok(None),
+            (_, Some(wanted)) => {
+                let patience = Duration::from_millis(wait.wait.0);
+                if !projector.reach(of, wanted, patience).await {
+                    return Err(Problem::new(Code::NotYet));
+                }
+            }
+            (Some(Level::Eventual) | None, None) => {
+                let head = self.engine.head().await;
+                let head = head.map_err(|fault| refusal::of_read(&fault))?.position;
+                if head.saturating_sub(projector.checkpoint(of)) <= LITTLE {
+                    let _answered_in_any_case = projector.reach(of, head, COURTESY).await;
+                }
+            }
+        }
+        Ok(Some(&**projector.views()))
+    }
+
+    /// Waits until the store has every position that was asked for.
+    ///
+    /// # Errors
+    /// `token_unknown` for a position of another log or incarnation, `not_yet` when time is up.
+    pub(super) async fn reach(&self, wait: &Wait) -> Result<(), Problem> {
+        let Some(wanted) = self.wanted(wait)? else {
             return Ok(());
         };
         let clock = self.engine.clock();

@@ -9,6 +9,7 @@ mod orders;
 mod pages;
 mod payments;
 mod private;
+mod projections;
 mod reviews;
 mod sagas;
 mod skus;
@@ -44,6 +45,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Route> {
         reviews::ROUTES,
         callbacks::ROUTES,
         private::ROUTES,
+        projections::ROUTES,
         log::ROUTES,
         status::ROUTES,
         verify::ROUTES,

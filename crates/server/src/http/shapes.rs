@@ -7,6 +7,7 @@
 mod callback;
 mod cart;
 mod order;
+mod projection;
 mod review;
 mod saga;
 mod story;
@@ -15,6 +16,7 @@ mod verify;
 pub(crate) use callback::*;
 pub(crate) use cart::*;
 pub(crate) use order::*;
+pub(crate) use projection::*;
 pub(crate) use review::*;
 pub(crate) use saga::*;
 pub(crate) use story::{Story, StoryCause, StoryEntry, StoryFinding, StoryNext};

@@ -9,6 +9,7 @@ mod harness;
 mod holds;
 mod lists;
 mod orders;
+mod projections;
 mod reference;
 mod reviews;
 mod roles;

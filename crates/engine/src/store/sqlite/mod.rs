@@ -23,6 +23,7 @@ mod shares;
 mod snapshot;
 mod squeeze;
 mod timers;
+pub mod views;
 mod wal;
 mod write;
 

@@ -84,6 +84,10 @@ fn next(kind: &str) -> &'static str {
             "the log itself was changed: stop the server, copy the directory, and restore the \
              newest copy that verifies"
         }
+        "view_differs" => {
+            "a list shows what the log does not say: fold it again with `evenkeel projection \
+             rebuild NAME`, and report it if it comes back"
+        }
         "effect_lost" | "effect_of_refusal" | "false_sold_out" => {
             "clients were told what is not so: keep the acks file and the directory, and report \
              both with this output"

@@ -11,6 +11,7 @@ use crate::http::refusal::Named;
 use crate::http::route::{CONFIRMING, Doc, READING, Route, SELLING, Who};
 use crate::http::{Api, refusal, render, shapes};
 use evenkeel_engine::commit::{Command, Effect};
+use evenkeel_engine::port::{HoldFilter, Projection};
 use evenkeel_engine::{Done, Refusal};
 use evenkeel_rules::hold::{LINES_MAX, Place, State, Wanted, sum};
 use evenkeel_rules::ids::{CustomerId, HoldId, LocationId, SkuId};
@@ -276,13 +277,6 @@ fn show<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
     }))
 }
 
-/// Which holds a list shows.
-struct Filter {
-    customer: Option<CustomerId>,
-    state: Option<State>,
-    sku: Option<SkuId>,
-}
-
 fn list<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
     let mut query = Query::new(call.query, call.route.doc.query);
     let customer = query.parameter("customer", "bad_id", |text| CustomerId::new(text).ok());
@@ -298,7 +292,7 @@ fn list<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
             return Err(Problem::new(Code::Forbidden)
                 .detail("A buyer's token says who the customer is; the query must not."));
         }
-        let filter = Filter {
+        let filter = HoldFilter {
             customer: own.or(customer),
             state,
             sku,
@@ -310,11 +304,24 @@ fn list<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
 async fn page(
     api: &Api,
     wait: &Wait,
-    filter: &Filter,
+    filter: &HoldFilter,
     (from, limit): (Option<Spot>, usize),
 ) -> Result<Answer, Problem> {
-    api.reach(wait).await?;
     let mut before = from.map_or(u64::MAX, |spot| spot.position);
+    if let Some(views) = api.views(wait, Projection::Holds).await? {
+        let read = views.holds(filter, before, limit + 1).await;
+        let mut at = read.map_err(|fault| refusal::of_read(&fault))?;
+        let more = at.rows.len() > limit;
+        at.rows.truncate(limit);
+        let last = at.rows.last().filter(|_| more);
+        let next_cursor = last.map(|row| cursor("holds", Spot::at(row.created)));
+        let items: Vec<_> = at.rows.iter().map(render::hold).collect();
+        return Ok(api.at(
+            Answer::json(&shapes::Page { items, next_cursor }),
+            at.position,
+        ));
+    }
+    api.reach(wait).await?;
     let (mut items, mut scanned, mut position, mut more) = (Vec::new(), 0, None, true);
     while more && items.len() < limit && scanned < SCAN_MAX {
         let step = SCAN_STEP.min(limit.max(SCAN_STEP / 10));

@@ -1,6 +1,7 @@
 //! The log as it stands, and the audit: the moves of it, by SKU and by what they refer to.
 //!
-//! Both ascend. The audit is a bounded walk: an answer looks at no more than [`SCAN_MAX`]
+//! Both ascend. The audit is read from its projection; where there is none, or it is to be
+//! immediate, it is a bounded walk of the log: an answer looks at no more than [`SCAN_MAX`]
 //! positions, so its items may be few or none while `next_cursor` goes on.
 
 use crate::http::call::{Act, Answer, Call};
@@ -10,7 +11,7 @@ use crate::http::reads::{Wait, wait};
 use crate::http::route::{Doc, Route, WATCHING, Who};
 use crate::http::{Api, refusal, shapes, time};
 use evenkeel_engine::chain::{Entry, Hash, hex, origin};
-use evenkeel_engine::port::{Fault, LogRow};
+use evenkeel_engine::port::{AuditFilter, AuditRow, Fault, LogRow, Projection, Views};
 use evenkeel_rules::ids::{OrderId, Reference, SkuId};
 use evenkeel_rules::stock::Move;
 use http::Method;
@@ -164,21 +165,11 @@ fn shown(row: &LogRow) -> Result<shapes::LogRow, Fault> {
     })
 }
 
-/// Which moves an audit shows.
-struct Filter {
-    sku: Option<SkuId>,
-    /// What the moves were done for, any of these; nothing means anything.
-    references: Option<Vec<Reference>>,
-}
-
-impl Filter {
-    fn fits(&self, entry: &Move) -> bool {
-        self.sku.as_ref().is_none_or(|sku| *sku == entry.sku)
-            && self
-                .references
-                .as_ref()
-                .is_none_or(|references| references.contains(&entry.reference))
-    }
+/// Whether an audit shows a move.
+fn fits(filter: &AuditFilter, made: &Move) -> bool {
+    let references = filter.references.as_ref();
+    filter.sku.as_ref().is_none_or(|sku| *sku == made.sku)
+        && references.is_none_or(|references| references.contains(&made.reference))
 }
 
 fn audit<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
@@ -195,8 +186,11 @@ fn audit<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
             Some(reference) => Some(references(api, reference).await?),
             None => None,
         };
-        let filter = Filter { sku, references };
-        walk(api, &wait, &filter, (start, limit)).await
+        let filter = AuditFilter { sku, references };
+        match api.views(&wait, Projection::Audit).await? {
+            Some(views) => listed(api, views, &filter, (start, limit)).await,
+            None => walk(api, &wait, &filter, (start, limit)).await,
+        }
     }))
 }
 
@@ -210,10 +204,50 @@ async fn references(api: &Api, reference: Reference) -> Result<Vec<Reference>, P
     Ok(std::iter::once(reference).chain(holds).collect())
 }
 
+/// A page of the audit as the projection has it.
+async fn listed(
+    api: &Api,
+    views: &dyn Views,
+    filter: &AuditFilter,
+    (start, limit): (Spot, usize),
+) -> Result<Answer, Problem> {
+    let from = (start.position, start.index);
+    let read = views.audit(filter, from, limit + 1).await;
+    let mut at = read.map_err(|fault| refusal::of_read(&fault))?;
+    let next = at.rows.get(limit).map(|row| Spot {
+        position: row.position,
+        index: row.index,
+    });
+    at.rows.truncate(limit);
+    let next_cursor = next.map(|next| cursor("audit", next));
+    let items: Vec<_> = at.rows.iter().map(audited).collect();
+    Ok(api.at(
+        Answer::json(&shapes::Page { items, next_cursor }),
+        at.position,
+    ))
+}
+
+fn audited(row: &AuditRow) -> shapes::AuditEntry {
+    let made = &row.made;
+    let (from, to) = made.operation.accounts();
+    shapes::AuditEntry {
+        position: row.position,
+        index: usize::try_from(row.index).expect("a row's moves are counted in memory"),
+        at: time::text(row.at),
+        sku: made.sku.as_str().to_owned(),
+        location: made.location.as_str().to_owned(),
+        operation: made.operation.word(),
+        from: from.name(),
+        to: to.name(),
+        quantity: made.quantity.get(),
+        reference: made.reference.as_str().to_owned(),
+    }
+}
+
 async fn walk(
     api: &Api,
     wait: &Wait,
-    filter: &Filter,
+    filter: &AuditFilter,
     (start, limit): (Spot, usize),
 ) -> Result<Answer, Problem> {
     api.reach(wait).await?;
@@ -241,19 +275,18 @@ async fn walk(
 /// Takes the moves of one row, from `spot` on; says where to go on.
 fn take(
     row: &LogRow,
-    filter: &Filter,
+    filter: &AuditFilter,
     spot: Spot,
     (items, limit): (&mut Vec<shapes::AuditEntry>, usize),
 ) -> Result<Spot, Fault> {
     let entry = Entry::read(&row.text).map_err(Fault::Corrupt)?;
-    let at = time::text(entry.at);
     let begin = if row.position == spot.position {
         spot.index
     } else {
         0
     };
     for (index, one) in (0_u64..).zip(&entry.moves) {
-        if index < begin || !filter.fits(one) {
+        if index < begin || !fits(filter, one) {
             continue;
         }
         if items.len() == limit {
@@ -262,19 +295,12 @@ fn take(
                 index,
             });
         }
-        let (from, to) = one.operation.accounts();
-        items.push(shapes::AuditEntry {
+        items.push(audited(&AuditRow {
             position: row.position,
-            index: usize::try_from(index).expect("a row's moves are counted in memory"),
-            at: at.clone(),
-            sku: one.sku.as_str().to_owned(),
-            location: one.location.as_str().to_owned(),
-            operation: one.operation.word(),
-            from: from.name(),
-            to: to.name(),
-            quantity: one.quantity.get(),
-            reference: one.reference.as_str().to_owned(),
-        });
+            index,
+            at: entry.at,
+            made: one.clone(),
+        }));
     }
     Ok(Spot::at(row.position + 1))
 }

@@ -1,13 +1,13 @@
 //! Payments and shipments: parts of an order, each under the order's id.
 
-use super::orders::{Fit, found, is_seen, own, part, shown};
+use super::orders::{own, part, shown};
 use crate::http::call::{Act, Call};
 use crate::http::problem::{Code, Problem};
 use crate::http::query::Query;
 use crate::http::reads::wait;
 use crate::http::route::{Doc, READING, Route, Who};
 use crate::http::{Api, render, shapes};
-use evenkeel_engine::port::OrderRow;
+use evenkeel_engine::port::{OrderFilter, OrderRow};
 use evenkeel_rules::ids::CustomerId;
 use evenkeel_rules::time::LogTime;
 use evenkeel_rules::{payment, shipment};
@@ -79,12 +79,12 @@ pub(super) const ROUTES: &[Route] = &[
     },
 ];
 
-/// Lists a part of each order that `fits` in its status.
+/// Lists a part of each order that has it in the status that is asked for.
 fn list<'a, S, T>(
     api: &'a Api,
     call: &Call<'a>,
     (of, named): (&'static str, fn(&str) -> Option<S>),
-    fits: fn(&OrderRow, Option<S>) -> bool,
+    filter: fn(Option<S>) -> OrderFilter,
     show: fn(&OrderRow, LogTime) -> Option<T>,
 ) -> Result<Act<'a>, Problem>
 where
@@ -100,16 +100,11 @@ where
     let wait = wait(call.headers)?;
     let caller = call.caller.customer.clone();
     Ok(Box::pin(async move {
-        let owner = own(caller, customer)?;
-        let fit = |row: &OrderRow| {
-            if is_seen(row, owner.as_ref()) && fits(row, status) {
-                Fit::Yes
-            } else {
-                Fit::No
-            }
+        let filter = OrderFilter {
+            customer: own(caller, customer)?,
+            ..filter(status)
         };
-        let found = found(api, &wait, (spot, limit), fit).await?;
-        shown(api, of, found, show).await
+        shown(api, &wait, (of, spot, limit), &filter, show).await
     }))
 }
 
@@ -118,11 +113,12 @@ fn of_payment(row: &OrderRow, updated: LogTime) -> Option<shapes::Payment> {
 }
 
 fn payments<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
-    let fits = |row: &OrderRow, status: Option<payment::Status>| {
-        status.is_none_or(|status| status == row.body.payment_status())
+    let filter = |payment: Option<payment::Status>| OrderFilter {
+        payment,
+        ..OrderFilter::default()
     };
     let named = ("payments", payment::Status::from_name as fn(&str) -> _);
-    list(api, &call, named, fits, of_payment)
+    list(api, &call, named, filter, of_payment)
 }
 
 fn payment<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
@@ -130,12 +126,13 @@ fn payment<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
 }
 
 fn shipments<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
-    let fits = |row: &OrderRow, status: Option<shipment::Status>| {
-        let shipment = row.body.shipment.as_ref();
-        shipment.is_some_and(|shipment| status.is_none_or(|status| status == shipment.status))
+    let filter = |shipment: Option<shipment::Status>| OrderFilter {
+        shipped: true,
+        shipment,
+        ..OrderFilter::default()
     };
     let named = ("shipments", shipment::Status::from_name as fn(&str) -> _);
-    list(api, &call, named, fits, render::shipment)
+    list(api, &call, named, filter, render::shipment)
 }
 
 fn shipment<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {

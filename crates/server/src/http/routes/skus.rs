@@ -12,6 +12,7 @@ use crate::http::render::Look;
 use crate::http::route::{Doc, Route, STOCKING, Who};
 use crate::http::{Api, refusal, render, shapes};
 use evenkeel_engine::commit::{Command, Effect};
+use evenkeel_engine::port::Projection;
 use evenkeel_rules::ids::SkuId;
 use evenkeel_rules::sku::{Terms, Window};
 use evenkeel_rules::token::Role;
@@ -178,9 +179,14 @@ fn list<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
     let wait = wait(call.headers)?;
     let look = look(api, call.caller.role);
     Ok(Box::pin(async move {
-        api.reach(&wait).await?;
         let before = from.map_or(u64::MAX, |spot| spot.position);
-        let read = api.engine.store().skus(before, limit + 1).await;
+        let read = match api.views(&wait, Projection::Stock).await? {
+            Some(views) => views.skus(before, limit + 1).await,
+            None => {
+                api.reach(&wait).await?;
+                api.engine.store().skus(before, limit + 1).await
+            }
+        };
         let mut at = read.map_err(|fault| refusal::of_read(&fault))?;
         let more = at.rows.len() > limit;
         at.rows.truncate(limit);

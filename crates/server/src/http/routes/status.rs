@@ -1,5 +1,6 @@
 //! How the node is.
 
+use super::projections::failed;
 use super::reviews::counted;
 use crate::http::call::{Act, Answer, Call};
 use crate::http::problem::Problem;
@@ -37,6 +38,7 @@ fn status<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
             .await
             .map_err(|fault| refusal::of_read(&fault))?;
         let (reviews_open, parked) = counted(api).await?;
+        let failed_events = failed(api).await?;
         let mono = api.engine.clock().mono();
         let loops = api.engine.pulses().into_iter().map(|pulse| shapes::Loop {
             name: pulse.name,
@@ -58,7 +60,7 @@ fn status<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
             outbox_oldest_ms: 0,
             parked,
             reviews_open,
-            failed_events: 0,
+            failed_events,
             breakers: BTreeMap::new(),
             reconciliation: None,
             gate: shapes::Gate { unsure_skus: 0 },

@@ -6,10 +6,15 @@ use crate::http::query::Query;
 use crate::http::reads::wait;
 use crate::http::route::{Doc, Route, WATCHING, Who};
 use crate::http::{Api, refusal, shapes};
+use evenkeel_engine::port::Projection;
 use evenkeel_engine::verify::{Gate, Inputs, Running, verify};
 use evenkeel_rules::time::LogTime;
 use http::Method;
 use schemars::SchemaGenerator;
+use std::time::Duration;
+
+/// How long the projections get to come to the head.
+const SETTLE: Duration = Duration::from_millis(500);
 
 pub(super) const ROUTES: &[Route] = &[Route {
     method: Method::GET,
@@ -41,6 +46,14 @@ fn report<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
         let clock = api.engine.clock();
         let (now, mono) = (clock.now(), clock.mono());
         let gate = &**api.engine.gate();
+        let views = api.engine.projector();
+        let head = api.engine.head().await;
+        let head = head.map_err(|fault| refusal::of_read(&fault))?.position;
+        if let Some(projector) = views {
+            for projection in Projection::ALL {
+                let _moves_on = projector.reach(projection, head, SETTLE).await;
+            }
+        }
         let inputs = Inputs {
             running: Some(Running {
                 now,
@@ -49,6 +62,7 @@ fn report<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
             acks: None,
             anchors: known,
             gate: Some(Gate { gate, mono }),
+            views: views.map(|projector| &**projector.views()),
         };
         let report = verify(&**api.engine.store(), inputs).await;
         let report = report.map_err(|fault| refusal::of_read(&fault))?;
@@ -58,7 +72,7 @@ fn report<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
 }
 
 /// When a server began that runs for so long.
-fn began(now: LogTime, runs: std::time::Duration) -> LogTime {
+fn began(now: LogTime, runs: Duration) -> LogTime {
     let micros = i64::try_from(runs.as_micros()).unwrap_or(i64::MAX);
     LogTime::from_micros(now.micros().saturating_sub(micros))
 }

@@ -207,6 +207,9 @@ const TRIES: &[Try] = &[
     ("GET", "/v1/explain/hold/{id}", "h-1", Role::Auditor, None),
     ("GET", "/v1/explain/cart/{id}", "c-7", Role::Auditor, None),
     ("GET", "/v1/explain/sku/{id}", "lamp", Role::Auditor, None),
+    ("GET", "/v1/projections", "", Role::Auditor, None),
+    ("POST", "/v1/projections/{name}/rebuild", "orders", Role::Operator, Some("{}")),
+    ("POST", "/v1/projections/{name}/rebuild", "moods", Role::Operator, Some("{}")),
     ("GET", "/v1/audit", "?limit=2", Role::Auditor, None),
     ("GET", "/v1/log", "?limit=200", Role::Auditor, None),
     ("GET", "/v1/status", "", Role::Operator, None),
@@ -221,6 +224,7 @@ const TRIES: &[Try] = &[
 #[tokio::test]
 async fn answers_are_what_the_document_says() {
     let server = Server::start().await;
+    super::projections::keep_views(&server).await;
     let document = server.send(&Ask::new("GET", "/openapi.json")).await.json();
     assert_eq!(document["openapi"], "3.1.0");
     server.stock("lamp", 20).await;

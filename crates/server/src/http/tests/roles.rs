@@ -161,6 +161,13 @@ const TABLE: &[(&str, &str, Option<&str>, &[Role])] = {
         ),
         ("GET", "/v1/findings", None, &[Operator, Admin, Auditor]),
         ("DELETE", "/v1/private/c-9", Some(WHY), &[Operator, Admin]),
+        ("GET", "/v1/projections", None, &[Operator, Admin, Auditor]),
+        (
+            "POST",
+            "/v1/projections/moods/rebuild",
+            Some("{}"),
+            &[Operator, Admin],
+        ),
         ("GET", "/v1/log", None, &[Operator, Admin, Auditor]),
         ("GET", "/v1/audit", None, &[Operator, Admin, Auditor]),
         ("GET", "/v1/status", None, &[Operator, Admin, Auditor]),
@@ -175,6 +182,7 @@ const TABLE: &[(&str, &str, Option<&str>, &[Role])] = {
 #[tokio::test]
 async fn each_role_does_what_the_contract_says_and_no_more() {
     let server = Server::start().await;
+    super::projections::keep_views(&server).await;
     for (method, path, body, roles) in TABLE {
         for role in Role::ALL {
             let mut ask = Ask::new(method, path).role(role);

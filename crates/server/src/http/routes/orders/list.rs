@@ -7,7 +7,7 @@ use crate::http::query::{Query, Spot, cursor};
 use crate::http::reads::{Wait, wait};
 use crate::http::routes::holds::{SCAN_MAX, SCAN_STEP};
 use crate::http::{Api, refusal, render, shapes, time};
-use evenkeel_engine::port::OrderRow;
+use evenkeel_engine::port::{OrderFilter, OrderRow, Projection};
 use evenkeel_rules::ids::{CustomerId, SkuId};
 use evenkeel_rules::order::Status;
 use evenkeel_rules::time::LogTime;
@@ -96,10 +96,29 @@ pub(in crate::http::routes) fn own(
 /// What a read that failed is told as.
 pub(in crate::http::routes) async fn shown<T: Serialize>(
     api: &Api,
-    of: &str,
-    found: Found,
+    wait: &Wait,
+    (of, from, limit): (&str, Option<Spot>, usize),
+    filter: &OrderFilter,
     show: impl Fn(&OrderRow, LogTime) -> Option<T>,
 ) -> Result<Answer, Problem> {
+    if let Some(views) = api.views(wait, Projection::Orders).await? {
+        let before = from.map_or(u64::MAX, |spot| spot.position);
+        let read = views.orders(filter, before, limit + 1).await;
+        let mut at = read.map_err(|fault| refusal::of_read(&fault))?;
+        let more = at.rows.len() > limit;
+        at.rows.truncate(limit);
+        let last = at.rows.last().filter(|_| more);
+        let next_cursor = last.map(|view| cursor(of, Spot::at(view.row.created)));
+        let rows = at.rows.iter();
+        let items: Vec<T> = rows
+            .filter_map(|view| show(&view.row, view.updated))
+            .collect();
+        return Ok(api.at(
+            Answer::json(&shapes::Page { items, next_cursor }),
+            at.position,
+        ));
+    }
+    let found = found(api, wait, (from, limit), |row| fit(filter, row)).await?;
     let mut items = Vec::with_capacity(found.rows.len());
     for row in &found.rows {
         let updated = api.updated(row).await?;
@@ -110,29 +129,27 @@ pub(in crate::http::routes) async fn shown<T: Serialize>(
     Ok(api.at(Answer::json(&page), found.position))
 }
 
-/// Which orders a list shows.
-struct Filter {
-    customer: Option<CustomerId>,
-    status: Option<Status>,
-    sku: Option<SkuId>,
-    from: Option<LogTime>,
-    to: Option<LogTime>,
-}
-
-impl Filter {
-    fn fit(&self, row: &OrderRow) -> Fit {
-        let order = &row.body;
-        // Log time never falls, so what was created before this one is older too.
-        if self.from.is_some_and(|from| order.created_at < from) {
-            return Fit::End;
-        }
-        let of_sku = |sku: &SkuId| order.lines.iter().any(|line| line.sku == *sku);
-        let fits = is_seen(row, self.customer.as_ref())
-            && self.status.is_none_or(|status| status == order.status)
-            && self.sku.as_ref().is_none_or(of_sku)
-            && self.to.is_none_or(|to| order.created_at < to);
-        if fits { Fit::Yes } else { Fit::No }
+/// Whether a list shows an order.
+fn fit(filter: &OrderFilter, row: &OrderRow) -> Fit {
+    let order = &row.body;
+    // Log time never falls, so what was created before this one is older too.
+    if filter.from.is_some_and(|from| order.created_at < from) {
+        return Fit::End;
     }
+    let of_sku = |sku: &SkuId| order.lines.iter().any(|line| line.sku == *sku);
+    let shipment = order.shipment.as_ref().map(|shipment| shipment.status);
+    let fits = is_seen(row, filter.customer.as_ref())
+        && filter.status.is_none_or(|status| status == order.status)
+        && filter.sku.as_ref().is_none_or(of_sku)
+        && filter.to.is_none_or(|to| order.created_at < to)
+        && filter
+            .payment
+            .is_none_or(|status| status == order.payment_status())
+        && (!filter.shipped || shipment.is_some())
+        && filter
+            .shipment
+            .is_none_or(|status| shipment == Some(status));
+    if fits { Fit::Yes } else { Fit::No }
 }
 
 pub(super) fn list<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
@@ -148,17 +165,21 @@ pub(super) fn list<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem>
     let wait = wait(call.headers)?;
     let caller = call.caller.customer.clone();
     Ok(Box::pin(async move {
-        let filter = Filter {
+        let filter = OrderFilter {
             customer: own(caller, customer)?,
             status,
             sku,
             from,
             to,
+            ..OrderFilter::default()
         };
-        let found = found(api, &wait, (spot, limit), |row| filter.fit(row)).await?;
-        shown(api, "orders", found, |row, updated| {
-            Some(render::order(row, updated))
-        })
+        shown(
+            api,
+            &wait,
+            ("orders", spot, limit),
+            &filter,
+            |row, updated| Some(render::order(row, updated)),
+        )
         .await
     }))
 }

@@ -1,0 +1,362 @@
+//! Projections: read models that are folded from the log, off the hot path.
+//!
+//! [`Project`] is the loop: each round it reads one bounded page behind the checkpoint that its
+//! projections share, folds it, and has rows and checkpoint committed together; so a crash at any
+//! moment leaves rows that are the fold at their checkpoint. A rebuild folds into a second set of
+//! rows, one page a round beside the live one, and takes the live one's place when it is not
+//! behind it: readers never see a position that falls.
+//!
+//! [`Projector`] is what readers ask: where the rows are, and to be woken when they have reached a
+//! position. It never touches the log, the store's rows or a command: whatever is here can be
+//! deleted and is made again.
+
+mod fold;
+mod page;
+
+use crate::port::{Clock, Fault, Projection, Side, Standing, Step, Store, Views};
+use crate::worker::{Round, Work, blocking};
+use async_trait::async_trait;
+use fold::Warm;
+use page::{Page, Wanted};
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+
+/// Most rows of a page of live rows: one transaction, which a reader may have to wait for.
+const PAGE_MAX: usize = 2_000;
+/// Most rows of a page of rows that are being built.
+const BUILD_MAX: usize = 8_000;
+
+/// Where all projections stand, in the order of [`Projection::ALL`].
+type Checkpoints = [u64; Projection::ALL.len()];
+
+/// What readers of projections ask.
+pub struct Projector {
+    views: Arc<dyn Views>,
+    clock: Arc<dyn Clock>,
+    checkpoints: watch::Sender<Checkpoints>,
+    nudge: Arc<Notify>,
+    wished: AtomicBool,
+}
+
+impl Projector {
+    /// Over views whose loop does not run yet.
+    #[must_use]
+    pub fn new(views: Arc<dyn Views>, clock: Arc<dyn Clock>) -> Arc<Self> {
+        Arc::new(Self {
+            views,
+            clock,
+            checkpoints: watch::Sender::new(Checkpoints::default()),
+            nudge: Arc::default(),
+            wished: AtomicBool::new(false),
+        })
+    }
+
+    /// The read models.
+    #[must_use]
+    pub fn views(&self) -> &Arc<dyn Views> {
+        &self.views
+    }
+
+    /// What makes the loop look at once.
+    #[must_use]
+    pub fn nudge(&self) -> &Arc<Notify> {
+        &self.nudge
+    }
+
+    /// The position that a projection's live rows have reached, as far as this node knows.
+    #[must_use]
+    pub fn checkpoint(&self, projection: Projection) -> u64 {
+        self.checkpoints.borrow()[projection as usize]
+    }
+
+    /// Waits until a projection has reached a position; whether it did in time. A wait of nothing
+    /// only looks.
+    pub async fn reach(&self, projection: Projection, wanted: u64, wait: Duration) -> bool {
+        let until = self.clock.mono() + wait;
+        let mut news = self.checkpoints.subscribe();
+        loop {
+            if news.borrow_and_update()[projection as usize] >= wanted {
+                return true;
+            }
+            let left = until.saturating_sub(self.clock.mono());
+            if left.is_zero() {
+                return false;
+            }
+            self.nudge.notify_one();
+            tokio::select! {
+                biased;
+                _ = news.changed() => {}
+                () = self.clock.sleep(left) => {}
+            }
+        }
+    }
+
+    /// Has a projection folded again from the log's first row, beside the rows that are there.
+    ///
+    /// # Errors
+    /// A [`Fault`] of the views.
+    pub async fn rebuild(&self, projection: Projection) -> Result<(), Fault> {
+        self.views.begin(projection).await?;
+        self.wished.store(true, Ordering::Release);
+        self.nudge.notify_one();
+        Ok(())
+    }
+
+    fn tell(&self, standing: &[Standing]) {
+        self.checkpoints.send_if_modified(|known| {
+            let before = *known;
+            for one in standing {
+                known[one.projection as usize] = one.checkpoint;
+            }
+            before != *known
+        });
+    }
+}
+
+/// Rows of one side on their way: what was read ahead, and what is remembered between pages.
+struct Track {
+    side: Side,
+    projections: Vec<Projection>,
+    ahead: Option<Arc<Page>>,
+    warm: Arc<Mutex<Warm>>,
+}
+
+impl Track {
+    fn new(side: Side, projections: Vec<Projection>) -> Self {
+        Self {
+            side,
+            projections,
+            ahead: None,
+            warm: Arc::default(),
+        }
+    }
+
+    /// Most rows of the page behind a position: nobody waits for one that is far behind.
+    fn rows_max(&self, after: u64, head: u64) -> usize {
+        match self.side {
+            Side::Live if head - after <= BUILD_MAX as u64 => PAGE_MAX,
+            Side::Live | Side::Building => BUILD_MAX,
+        }
+    }
+
+    /// Forgets what it did ahead of the rows.
+    fn forget(&mut self) {
+        self.ahead = None;
+        self.warm = Arc::default();
+    }
+}
+
+/// The loop.
+pub struct Project {
+    store: Arc<dyn Store>,
+    projector: Arc<Projector>,
+    standing: Option<Vec<Standing>>,
+    tracks: Vec<Track>,
+    inline: bool,
+}
+
+impl Project {
+    /// A loop that folds a store's log into a projector's views. Whether it works on the
+    /// runtime's own thread is for the simulator: reading pages takes long.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, projector: Arc<Projector>, inline: Inline) -> Self {
+        Self {
+            store,
+            projector,
+            standing: None,
+            tracks: Vec::new(),
+            inline: inline == Inline::Yes,
+        }
+    }
+}
+
+/// Whether pages are read on the runtime's own thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Inline {
+    /// They are.
+    Yes,
+    /// Beside it.
+    No,
+}
+
+#[async_trait]
+impl Work for Project {
+    fn name(&self) -> &'static str {
+        "project"
+    }
+
+    async fn run_once(&mut self) -> Result<Round, Fault> {
+        let done = self.round().await;
+        if done.is_err() {
+            // What the rows are now is read again: another node may have folded the page.
+            self.standing = None;
+            self.tracks.iter_mut().for_each(Track::forget);
+        }
+        done
+    }
+}
+
+impl Project {
+    async fn round(&mut self) -> Result<Round, Fault> {
+        let wished = self.projector.wished.swap(false, Ordering::AcqRel);
+        if wished || self.standing.is_none() {
+            let standing = self.projector.views.standing().await?;
+            self.projector.tell(&standing);
+            self.standing = Some(standing);
+        }
+        let head = self.store.head().await?.position;
+        self.plan();
+        let mut done = 0;
+        for at in 0..self.tracks.len() {
+            done += self.advance(at, head).await?;
+        }
+        self.switch(head).await?;
+        let standing = self.standing.as_deref().unwrap_or_default();
+        self.projector.tell(standing);
+        let behind = standing
+            .iter()
+            .map(|one| head.saturating_sub(one.checkpoint));
+        let behind = behind.max().unwrap_or(0);
+        let building = standing.iter().any(|one| one.building.is_some());
+        Ok(Round {
+            done,
+            more: building || (done > 0 && behind > 0),
+            behind,
+        })
+    }
+
+    /// Groups the sets of rows that stand at one position: a page is read once for each group.
+    fn plan(&mut self) {
+        let mut groups: Vec<(Side, u64, Vec<Projection>)> = Vec::new();
+        for one in self.standing.as_deref().unwrap_or_default() {
+            let building = one.building.map(|at| (Side::Building, at));
+            for (side, at) in std::iter::once((Side::Live, one.checkpoint)).chain(building) {
+                match groups
+                    .iter_mut()
+                    .find(|group| (group.0, group.1) == (side, at))
+                {
+                    Some(group) => group.2.push(one.projection),
+                    None => groups.push((side, at, vec![one.projection])),
+                }
+            }
+        }
+        self.tracks.retain(|track| {
+            let same = |group: &(Side, u64, Vec<Projection>)| {
+                (group.0, &group.2) == (track.side, &track.projections)
+            };
+            groups.iter().any(same)
+        });
+        for (side, _, projections) in groups {
+            let known = |track: &Track| (track.side, &track.projections) == (side, &projections);
+            if !self.tracks.iter().any(known) {
+                self.tracks.push(Track::new(side, projections));
+            }
+        }
+    }
+
+    /// Where a track's rows stand.
+    fn stands(&self, at: usize) -> u64 {
+        let track = &self.tracks[at];
+        let first = track.projections.first();
+        let standing = self.standing.iter().flatten();
+        let mut own = standing.filter(|one| Some(&one.projection) == first);
+        own.next().map_or(0, |one| match track.side {
+            Side::Live => one.checkpoint,
+            Side::Building => one.building.unwrap_or(0),
+        })
+    }
+
+    /// Folds a track's next page; how many rows of the log it had.
+    async fn advance(&mut self, at: usize, head: u64) -> Result<usize, Fault> {
+        let after = self.stands(at);
+        if after >= head {
+            return Ok(0);
+        }
+        let ahead = self.tracks[at]
+            .ahead
+            .take()
+            .filter(|page| page.after == after);
+        let page = match ahead {
+            Some(page) => page,
+            None => Arc::new(self.read(at, (after, head)).await?),
+        };
+        if page.to == page.after {
+            return Err(Fault::Corrupt(format!("log row {} is gone", after + 1)));
+        }
+        let track = &self.tracks[at];
+        let wanted = Wanted::of(&track.projections);
+        let (warm, folded) = (Arc::clone(&track.warm), Arc::clone(&page));
+        let step = Step {
+            projections: track.projections.clone(),
+            side: track.side,
+            after,
+            to: page.to,
+        };
+        let write = self.projector.views.write(
+            step,
+            Box::new(move |tables| fold::fold(&folded, wanted, &mut warm.lock(), tables)),
+        );
+        // While one page is written the next one is read.
+        let next = async {
+            match page.to < head {
+                true => self.read(at, (page.to, head)).await.map(Some),
+                false => Ok(None),
+            }
+        };
+        let (written, next) = tokio::join!(write, next);
+        written?;
+        let next = next?;
+        let track = &mut self.tracks[at];
+        track.ahead = next.filter(|page| page.to > page.after).map(Arc::new);
+        for one in self.standing.iter_mut().flatten() {
+            if track.projections.contains(&one.projection) {
+                match track.side {
+                    Side::Live => one.checkpoint = page.to,
+                    Side::Building => one.building = Some(page.to),
+                }
+            }
+        }
+        Ok(usize::try_from(page.to - page.after).unwrap_or(usize::MAX))
+    }
+
+    async fn read(&self, at: usize, (after, head): (u64, u64)) -> Result<Page, Fault> {
+        let track = &self.tracks[at];
+        let wanted = Wanted::of(&track.projections);
+        let mut rows = self
+            .store
+            .log(after + 1, track.rows_max(after, head))
+            .await?
+            .rows;
+        // Rows that do not follow one another are not guessed at: the fold ends before the gap.
+        let dense = (after + 1..)
+            .zip(&rows)
+            .take_while(|(at, row)| row.position == *at);
+        rows.truncate(dense.count());
+        if self.inline {
+            return Ok(Page::read(after, &rows, wanted));
+        }
+        blocking(move || Ok(Page::read(after, &rows, wanted))).await
+    }
+
+    /// Lets rows that were built take their place, once they are not behind the live ones.
+    async fn switch(&mut self, head: u64) -> Result<(), Fault> {
+        let ready = |one: &&Standing| {
+            one.building
+                .is_some_and(|at| at >= one.checkpoint.min(head) && at + (PAGE_MAX as u64) > head)
+        };
+        let standing = self.standing.iter().flatten();
+        let ready: Vec<Projection> = standing.filter(ready).map(|one| one.projection).collect();
+        for projection in ready {
+            let standing = self.standing.iter().flatten();
+            let mut own = standing.filter(|one| one.projection == projection);
+            // A checkpoint beyond the head is a lie that a rebuild mends.
+            let least = own.next().map_or(head, |one| one.checkpoint.min(head));
+            self.projector.views.switch(projection, least).await?;
+            self.standing = Some(self.projector.views.standing().await?);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,285 @@
+//! Tables, indexes and SQL views of `views.db`.
+//!
+//! Each projection's tables carry the number of their set, so that two sets stand side by side
+//! while one is built; the SQL views that people read are made over the live ones in the same
+//! transaction that makes them live. There are no migrations: a file of another shape or of
+//! another log is deleted and folded again.
+
+use crate::port::{Fault, Head, Projection};
+use crate::store::sqlite::fault::fault;
+use rusqlite::{Connection, OpenFlags, params};
+use std::path::Path;
+
+/// The file in the data directory.
+pub const VIEWS_FILE: &str = "views.db";
+/// The shape that this build reads and writes.
+const SHAPE: i64 = 1;
+/// Statements that a connection keeps prepared.
+const PREPARED: usize = 128;
+/// Pages of the write-ahead log at which SQLite carries it into the file.
+const WAL_PAGES: u32 = 8_192;
+
+const BASE: &str = "
+CREATE TABLE meta(id INTEGER PRIMARY KEY CHECK (id = 1), log TEXT NOT NULL, salt BLOB NOT NULL,
+  incarnation INTEGER NOT NULL, sets INTEGER NOT NULL, passed INTEGER) STRICT;
+CREATE TABLE projection(name TEXT PRIMARY KEY, live INTEGER NOT NULL, checkpoint INTEGER NOT NULL,
+  building INTEGER, built INTEGER NOT NULL, ready INTEGER NOT NULL) STRICT;
+CREATE TABLE set_aside(projection TEXT NOT NULL, number INTEGER NOT NULL, position INTEGER NOT NULL,
+  idx INTEGER NOT NULL, why TEXT NOT NULL, PRIMARY KEY (projection, number, position, idx)) STRICT;
+CREATE TABLE parked(id TEXT NOT NULL, position INTEGER NOT NULL, attempts INTEGER NOT NULL,
+  cause TEXT NOT NULL, PRIMARY KEY (id, position)) STRICT;
+";
+
+/// The tables of a projection; `{n}` is the number of the set.
+const fn tables(projection: Projection) -> &'static str {
+    match projection {
+        Projection::Orders => {
+            "CREATE TABLE order_row_{n}(created INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,
+               last INTEGER NOT NULL, version INTEGER NOT NULL, updated INTEGER NOT NULL,
+               paid_at INTEGER, due INTEGER, customer TEXT NOT NULL, status TEXT NOT NULL,
+               payment TEXT NOT NULL, shipment TEXT, at INTEGER NOT NULL, total INTEGER NOT NULL,
+               currency TEXT NOT NULL, transaction_id TEXT, amount INTEGER NOT NULL,
+               body TEXT NOT NULL) STRICT;
+             CREATE TABLE order_line_{n}(sku TEXT NOT NULL, created INTEGER NOT NULL,
+               line INTEGER NOT NULL, again INTEGER NOT NULL, quantity INTEGER NOT NULL,
+               price INTEGER NOT NULL, PRIMARY KEY (sku, created, line)) STRICT, WITHOUT ROWID;"
+        }
+        Projection::Holds => {
+            "CREATE TABLE hold_row_{n}(created INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,
+               last INTEGER NOT NULL, version INTEGER NOT NULL, customer TEXT NOT NULL,
+               state TEXT NOT NULL, body TEXT NOT NULL) STRICT;
+             CREATE TABLE hold_line_{n}(sku TEXT NOT NULL, created INTEGER NOT NULL,
+               PRIMARY KEY (sku, created)) STRICT, WITHOUT ROWID;"
+        }
+        Projection::Stock => {
+            "CREATE TABLE sku_row_{n}(created INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,
+               last INTEGER NOT NULL, version INTEGER NOT NULL, stock_last INTEGER NOT NULL,
+               stock_version INTEGER NOT NULL, locations TEXT NOT NULL, body TEXT NOT NULL) STRICT;
+             CREATE TABLE balance_{n}(sku TEXT NOT NULL, location TEXT NOT NULL,
+               supply INTEGER NOT NULL, available INTEGER NOT NULL, held INTEGER NOT NULL,
+               sold INTEGER NOT NULL, shipped INTEGER NOT NULL, returned INTEGER NOT NULL,
+               written_off INTEGER NOT NULL, PRIMARY KEY (sku, location)) STRICT, WITHOUT ROWID;"
+        }
+        Projection::Audit => {
+            "CREATE TABLE audit_{n}(position INTEGER NOT NULL, idx INTEGER NOT NULL,
+               at INTEGER NOT NULL, sku TEXT NOT NULL, location TEXT NOT NULL,
+               operation TEXT NOT NULL, word TEXT NOT NULL, quantity INTEGER NOT NULL,
+               ref TEXT NOT NULL, PRIMARY KEY (position, idx)) STRICT, WITHOUT ROWID;"
+        }
+        Projection::Outbox => {
+            "CREATE TABLE outbox_{n}(position INTEGER NOT NULL, idx INTEGER NOT NULL,
+               at INTEGER NOT NULL, id TEXT NOT NULL, type TEXT NOT NULL, payload TEXT NOT NULL,
+               PRIMARY KEY (position, idx)) STRICT, WITHOUT ROWID;"
+        }
+    }
+}
+
+/// The indexes that lists with filters use; made last, because many rows are sorted faster at once.
+const fn indexes(projection: Projection) -> &'static str {
+    match projection {
+        Projection::Orders => {
+            "CREATE INDEX order_at_{n} ON order_row_{n}(at);
+             CREATE INDEX order_customer_{n} ON order_row_{n}(customer, created);
+             CREATE INDEX order_status_{n} ON order_row_{n}(status, created);
+             CREATE INDEX order_payment_{n} ON order_row_{n}(payment, created);
+             CREATE INDEX order_shipment_{n} ON order_row_{n}(shipment, created)
+               WHERE shipment IS NOT NULL;"
+        }
+        Projection::Holds => {
+            "CREATE INDEX hold_customer_{n} ON hold_row_{n}(customer, created);
+             CREATE INDEX hold_state_{n} ON hold_row_{n}(state, created);"
+        }
+        Projection::Audit => {
+            "CREATE INDEX audit_sku_{n} ON audit_{n}(sku, position, idx);
+             CREATE INDEX audit_ref_{n} ON audit_{n}(ref, position, idx);"
+        }
+        Projection::Stock | Projection::Outbox => "",
+    }
+}
+
+/// What deletes a set.
+const fn drops(projection: Projection) -> &'static str {
+    match projection {
+        Projection::Orders => "DROP TABLE order_row_{n}; DROP TABLE order_line_{n};",
+        Projection::Holds => "DROP TABLE hold_row_{n}; DROP TABLE hold_line_{n};",
+        Projection::Stock => "DROP TABLE sku_row_{n}; DROP TABLE balance_{n};",
+        Projection::Audit => "DROP TABLE audit_{n};",
+        Projection::Outbox => "DROP TABLE outbox_{n};",
+    }
+}
+
+/// A time as RFC 3339 text with milliseconds; `{t}` is its column.
+const TEXT: &str = "strftime('%Y-%m-%dT%H:%M:%S', {t} / 1000000, 'unixepoch')
+    || printf('.%03dZ', ({t} / 1000) % 1000)";
+
+/// The SQL views over a projection's live set, for people's reports.
+fn sql_views(projection: Projection) -> String {
+    let text = |column: &str| TEXT.replace("{t}", column);
+    match projection {
+        Projection::Orders => format!(
+            "DROP VIEW IF EXISTS orders; DROP VIEW IF EXISTS order_items;
+             DROP VIEW IF EXISTS payments;
+             CREATE VIEW orders AS SELECT id, customer AS user_id, total, currency, status,
+               {} AS created_at, {} AS updated_at FROM order_row_{{n}} WHERE status <> 'REJECTED';
+             CREATE VIEW order_items AS SELECT o.id AS order_id, l.sku AS sku_id, l.quantity,
+               l.price FROM order_row_{{n}} o JOIN order_line_{{n}} l ON l.created = o.created;
+             CREATE VIEW payments AS SELECT id, id AS order_id, transaction_id, payment AS status,
+               amount, CASE WHEN paid_at IS NULL THEN NULL ELSE {} END AS callback_time
+               FROM order_row_{{n}} WHERE status <> 'REJECTED';",
+            text("at"),
+            text("updated"),
+            text("paid_at")
+        ),
+        Projection::Holds => String::new(),
+        Projection::Stock => "DROP VIEW IF EXISTS availability;
+             CREATE VIEW availability AS SELECT sku AS sku_id, location, available, held, sold,
+               shipped, returned, written_off, -supply AS received FROM balance_{n};"
+            .to_owned(),
+        Projection::Audit => format!(
+            "DROP VIEW IF EXISTS inventory_audit;
+             CREATE VIEW inventory_audit AS SELECT position || '/' || idx AS id, sku AS sku_id,
+               word AS operation, quantity, ref AS ref_id, {} AS created_at FROM audit_{{n}};",
+            text("at")
+        ),
+        Projection::Outbox => format!(
+            "DROP VIEW IF EXISTS outbox;
+             CREATE VIEW outbox AS SELECT
+               m.log || '.' || m.incarnation || ':' || o.position || '/' || o.idx AS id,
+               o.id AS aggregate_id, o.type AS event_type, o.payload,
+               CASE WHEN p.id IS NOT NULL THEN 'FAILED'
+                 WHEN m.passed IS NULL OR o.position <= m.passed THEN 'SENT'
+                 ELSE 'PENDING' END AS status,
+               coalesce(p.attempts, 0) AS attempts, p.cause AS last_error, {} AS created_at,
+               CAST(NULL AS TEXT) AS sent_at
+             FROM outbox_{{n}} o CROSS JOIN meta m
+             LEFT JOIN parked p ON p.id = o.id AND p.position = (SELECT max(position) FROM parked
+               WHERE id = o.id AND position <= o.position);",
+            text("o.at")
+        ),
+    }
+}
+
+/// Runs statements about one set.
+fn run(conn: &Connection, statements: &str, number: i64) -> Result<(), Fault> {
+    let statements = statements.replace("{n}", &number.to_string());
+    conn.execute_batch(&statements).map_err(fault)
+}
+
+/// Makes the tables of a set.
+pub(super) fn make(conn: &Connection, of: Projection, number: i64) -> Result<(), Fault> {
+    run(conn, tables(of), number)
+}
+
+/// Makes the indexes of a set.
+pub(super) fn index(conn: &Connection, of: Projection, number: i64) -> Result<(), Fault> {
+    run(conn, indexes(of), number)
+}
+
+/// Makes the SQL views over a set.
+pub(super) fn show(conn: &Connection, of: Projection, number: i64) -> Result<(), Fault> {
+    run(conn, &sql_views(of), number)
+}
+
+/// Deletes a set with what was set aside for it.
+pub(super) fn delete(conn: &Connection, of: Projection, number: i64) -> Result<(), Fault> {
+    run(conn, drops(of), number)?;
+    const QUERY: &str = "DELETE FROM set_aside WHERE projection = ?1 AND number = ?2";
+    conn.execute(QUERY, params![of.name(), number])
+        .map_err(fault)?;
+    Ok(())
+}
+
+/// Opens the file for writing, deleting one of another shape or of another log first.
+pub(super) fn open_writer(dir: &Path, head: &Head) -> Result<Connection, Fault> {
+    if let Ok(conn) = opened(dir)
+        && is_ours(&conn, head)
+    {
+        return Ok(conn);
+    }
+    for file in [
+        VIEWS_FILE.to_owned(),
+        format!("{VIEWS_FILE}-wal"),
+        format!("{VIEWS_FILE}-shm"),
+    ] {
+        match std::fs::remove_file(dir.join(file)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Fault::Unavailable(error.to_string()));
+            }
+            Ok(()) | Err(_) => {}
+        }
+    }
+    let conn = opened(dir)?;
+    found(&conn, head)?;
+    Ok(conn)
+}
+
+fn opened(dir: &Path) -> Result<Connection, Fault> {
+    let conn = Connection::open(dir.join(VIEWS_FILE)).map_err(fault)?;
+    set_up(&conn)?;
+    // A power cut may take the newest rows with their checkpoint: they are folded again.
+    let settings = format!(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
+         PRAGMA wal_autocheckpoint = {WAL_PAGES}; PRAGMA journal_size_limit = 67108864;"
+    );
+    conn.execute_batch(&settings).map_err(fault)?;
+    Ok(conn)
+}
+
+/// Settings of every writing connection.
+pub(super) fn set_up(conn: &Connection) -> Result<(), Fault> {
+    conn.busy_timeout(std::time::Duration::from_secs(20))
+        .map_err(fault)?;
+    conn.set_prepared_statement_cache_capacity(PREPARED);
+    conn.execute_batch("PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY;")
+        .map_err(fault)
+}
+
+/// Opens a connection that can only read.
+pub(super) fn open_reader(dir: &Path) -> Result<Connection, Fault> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(dir.join(VIEWS_FILE), flags).map_err(fault)?;
+    conn.busy_timeout(std::time::Duration::from_secs(20))
+        .map_err(fault)?;
+    conn.set_prepared_statement_cache_capacity(PREPARED);
+    conn.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -8192;")
+        .map_err(fault)?;
+    Ok(conn)
+}
+
+/// Whether a file has this build's shape and belongs to this log.
+pub(super) fn is_ours(conn: &Connection, head: &Head) -> bool {
+    let shape = conn.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
+    if shape != Ok(SHAPE) {
+        return false;
+    }
+    const QUERY: &str = "SELECT log, salt, incarnation FROM meta WHERE id = 1";
+    let meta = conn.query_row(QUERY, [], |row| {
+        Ok((
+            row.get::<_, String>(0)?,
+            row.get::<_, [u8; 16]>(1)?,
+            row.get::<_, u32>(2)?,
+        ))
+    });
+    meta == Ok((head.log.clone(), head.salt, head.incarnation))
+}
+
+/// Makes all tables, empty.
+pub(super) fn found(conn: &Connection, head: &Head) -> Result<(), Fault> {
+    conn.execute_batch("BEGIN IMMEDIATE").map_err(fault)?;
+    conn.execute_batch(BASE).map_err(fault)?;
+    conn.execute(
+        "INSERT INTO meta(id, log, salt, incarnation, sets) VALUES (1, ?1, ?2, ?3, 1)",
+        params![head.log, &head.salt[..], head.incarnation],
+    )
+    .map_err(fault)?;
+    for projection in Projection::ALL {
+        make(conn, projection, 1)?;
+        index(conn, projection, 1)?;
+        show(conn, projection, 1)?;
+        const QUERY: &str = "INSERT INTO projection(name, live, checkpoint, built, ready)
+            VALUES (?1, 1, 0, 0, 0)";
+        conn.execute(QUERY, [projection.name()]).map_err(fault)?;
+    }
+    conn.execute_batch(&format!("PRAGMA user_version = {SHAPE}; COMMIT"))
+        .map_err(fault)
+}

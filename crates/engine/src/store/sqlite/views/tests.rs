@@ -1,0 +1,185 @@
+//! The file alone: what it belongs to, sets of rows, and the SQL views.
+
+use super::*;
+use crate::port::{OutboxRow, ParkedView};
+use evenkeel_rules::time::LogTime;
+use std::collections::VecDeque;
+
+fn head(incarnation: u32) -> Head {
+    Head {
+        log: "main".to_owned(),
+        salt: [7; 16],
+        incarnation,
+        position: 0,
+        hash: [0; 32],
+        time: LogTime::default(),
+        format: 1,
+        refusals: 0,
+        leases: evenkeel_rules::lease::Leases::default(),
+        batches: VecDeque::new(),
+    }
+}
+
+fn step(side: Side, after: u64, to: u64) -> Step {
+    Step {
+        projections: vec![Projection::Outbox],
+        side,
+        after,
+        to,
+    }
+}
+
+fn add(position: u64, id: &'static str) -> FoldInto {
+    Box::new(move |tables| {
+        tables.add_outbox(&OutboxRow {
+            position,
+            index: 0,
+            at: LogTime::from_micros(1_700_000_000_123_456),
+            id,
+            kind: "order.paid",
+            payload: "{}",
+        })
+    })
+}
+
+async fn of_outbox(views: &SqliteViews) -> Standing {
+    let standing = views.standing().await.expect("views in memory are there");
+    let mut own = standing.into_iter();
+    own.find(|one| one.projection == Projection::Outbox)
+        .expect("every projection is listed")
+}
+
+fn column(views: &SqliteViews, query: &str) -> Vec<Option<String>> {
+    let conn = views.inner.writer.lock();
+    super::super::rows::all(&conn, query, [], |row| row.get(0).map_err(fault)).expect("a query")
+}
+
+#[tokio::test]
+async fn a_step_from_elsewhere_changes_nothing() {
+    let views = SqliteViews::in_memory(&head(1)).expect("memory");
+    views
+        .write(step(Side::Live, 0, 3), add(2, "o-1"))
+        .await
+        .expect("from the start");
+    let again = views.write(step(Side::Live, 0, 3), add(3, "o-1")).await;
+    assert_eq!(again, Err(Fault::Conflict));
+    let building = views.write(step(Side::Building, 0, 3), add(3, "o-1")).await;
+    assert_eq!(building, Err(Fault::Conflict), "nothing is being built");
+    let failing: FoldInto = Box::new(|tables| {
+        add(4, "o-2")(tables)?;
+        Err(Fault::DiskFull)
+    });
+    let failed = views.write(step(Side::Live, 3, 4), failing).await;
+    assert_eq!(failed, Err(Fault::DiskFull));
+    assert_eq!(of_outbox(&views).await.checkpoint, 3);
+    assert_eq!(column(&views, "SELECT id FROM outbox").len(), 1);
+}
+
+#[tokio::test]
+async fn a_set_that_is_built_takes_its_place_when_it_is_not_behind() {
+    let views = SqliteViews::in_memory(&head(1)).expect("memory");
+    let of = Projection::Outbox;
+    views
+        .write(step(Side::Live, 0, 5), add(2, "o-1"))
+        .await
+        .expect("live");
+    assert_eq!(
+        views.switch(of, 0).await,
+        Ok(false),
+        "nothing is being built"
+    );
+    views.begin(of).await.expect("a second set");
+    views
+        .write(step(Side::Building, 0, 4), add(1, "o-2"))
+        .await
+        .expect("built");
+    for _ in 0..3 {
+        assert_eq!(views.switch(of, 5).await, Ok(false), "it is behind");
+    }
+    assert_eq!(
+        column(&views, "SELECT aggregate_id FROM outbox"),
+        [Some("o-1".to_owned())]
+    );
+    views
+        .write(step(Side::Building, 4, 6), add(5, "o-3"))
+        .await
+        .expect("built");
+    assert_eq!(views.switch(of, 5).await, Ok(true));
+    let now = of_outbox(&views).await;
+    assert_eq!((now.checkpoint, now.building), (6, None));
+    let ids = column(&views, "SELECT aggregate_id FROM outbox ORDER BY id");
+    assert_eq!(ids, [Some("o-2".to_owned()), Some("o-3".to_owned())]);
+    let tables = "SELECT name FROM sqlite_master WHERE name LIKE 'outbox/__' ESCAPE '/'";
+    assert_eq!(
+        column(&views, tables),
+        [Some("outbox_2".to_owned())],
+        "the old set is gone"
+    );
+}
+
+#[tokio::test]
+async fn the_outbox_says_how_far_subscribers_are() {
+    let views = SqliteViews::in_memory(&head(1)).expect("memory");
+    let rows: FoldInto = Box::new(|tables| {
+        add(1, "o-1")(tables)?;
+        add(2, "o-2")(tables)?;
+        add(3, "o-2")(tables)?;
+        add(4, "o-3")(tables)
+    });
+    views
+        .write(step(Side::Live, 0, 4), rows)
+        .await
+        .expect("written");
+    let status = "SELECT status FROM outbox ORDER BY id";
+    let words = |words: [&str; 4]| words.map(|word| Some(word.to_owned()));
+    assert_eq!(
+        column(&views, status),
+        words(["SENT"; 4]),
+        "nobody has yet to hear of it"
+    );
+    let parked = ParkedView {
+        id: "o-2".to_owned(),
+        from: 3,
+        attempts: 4,
+        cause: "410".to_owned(),
+    };
+    let passed = Some(3);
+    views
+        .relayed(Relayed {
+            passed,
+            parked: vec![parked],
+        })
+        .await
+        .expect("noted");
+    assert_eq!(
+        column(&views, status),
+        words(["SENT", "SENT", "FAILED", "PENDING"])
+    );
+    let failed = "SELECT last_error || attempts FROM outbox WHERE status = 'FAILED'";
+    assert_eq!(column(&views, failed), [Some("4104".to_owned())]);
+    let ids = column(&views, "SELECT id || ' ' || created_at FROM outbox LIMIT 1");
+    assert_eq!(
+        ids,
+        [Some("main.1:1/0 2023-11-14T22:13:20.123Z".to_owned())]
+    );
+}
+
+#[tokio::test]
+async fn a_file_of_another_log_is_made_anew() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let filled = async |incarnation| {
+        let views = SqliteViews::open(dir.path(), &head(incarnation)).expect("a file");
+        let stood = of_outbox(&views).await.checkpoint;
+        if stood == 0 {
+            views
+                .write(step(Side::Live, 0, 9), add(2, "o-1"))
+                .await
+                .expect("written");
+        }
+        stood
+    };
+    assert_eq!((filled(1).await, filled(1).await), (0, 9), "it is kept");
+    assert_eq!(filled(2).await, 0, "a restored log is another log");
+    std::fs::write(dir.path().join(VIEWS_FILE), "no database").expect("written");
+    assert_eq!(filled(2).await, 0, "what cannot be read is made anew");
+}

@@ -1,0 +1,636 @@
+//! Projections are the fold of the log: beside a store that trades, after a rebuild under load,
+//! after their file is gone, and past an event that cannot be folded.
+
+use evenkeel_engine::clock::{SystemClock, SystemIds};
+use evenkeel_engine::commit::{Command, Key};
+use evenkeel_engine::gateway::memory::InstantGateway;
+use evenkeel_engine::port::{
+    AuditFilter, Fault, HoldFilter, HoldRow, LogRow, OrderFilter, OrderView, Projection, Store,
+    Views,
+};
+use evenkeel_engine::project::{Inline, Project, Projector};
+use evenkeel_engine::store::memory::MemoryStore;
+use evenkeel_engine::store::sqlite::SqliteStore;
+use evenkeel_engine::store::sqlite::names::NamesOptions;
+use evenkeel_engine::store::sqlite::views::{SqliteViews, VIEWS_FILE};
+use evenkeel_engine::verify::{Inputs, Invariant, Kind, Outcome, verify};
+use evenkeel_engine::worker::Work;
+use evenkeel_engine::{Engine, Options, Ports, Request};
+use evenkeel_rules::hold::{Place, State, Wanted};
+use evenkeel_rules::ids::{CustomerId, HoldId, LocationId, OrderId, SkuId, TokenId};
+use evenkeel_rules::money::{Currency, Money};
+use evenkeel_rules::order::{Ask, Status};
+use evenkeel_rules::quantity::Quantity;
+use evenkeel_rules::sku::Terms;
+use evenkeel_rules::stock::Change;
+use evenkeel_rules::time::Millis;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+const ALL: usize = 10_000;
+const PATIENCE: Duration = Duration::from_secs(30);
+
+async fn engine(store: Arc<dyn Store>) -> Engine {
+    let ports = Ports {
+        store,
+        gate: None,
+        gateway: Some(Arc::new(InstantGateway::new())),
+        clock: Arc::new(SystemClock::new()),
+        ids: Arc::new(SystemIds),
+    };
+    Engine::start(ports, Options::default())
+        .await
+        .expect("the store answers")
+}
+
+fn request(command: Command, key: &str) -> Request {
+    Request {
+        command,
+        key: Some(Key::new(None, key, &[key.as_bytes()])),
+        actor: TokenId::new("t-1").expect("an id"),
+        owner: None,
+        expected: None,
+        deadline: None,
+    }
+}
+
+async fn ask(engine: &Engine, command: Command, key: &str) {
+    let asked = engine.execute(request(command, key)).await;
+    asked.expect("accepted");
+}
+
+fn sku(number: u64) -> SkuId {
+    SkuId::new(&format!("sku-{number}")).expect("an id")
+}
+
+fn lines(number: u64) -> Vec<Wanted> {
+    let line = |location: &str, sku| Wanted {
+        sku,
+        location: LocationId::new(location).expect("an id"),
+        quantity: Quantity::new(1 + number % 3).expect("units"),
+    };
+    vec![
+        line("main", sku(number % 4)),
+        line("depot", sku(number % 4)),
+        line("main", sku(4)),
+    ]
+}
+
+async fn stock(engine: &Engine) {
+    let price = Money::price(1999, Currency::new("EUR").expect("a code")).expect("a price");
+    for number in 0..5 {
+        let terms = Terms {
+            sku: sku(number),
+            name: "Lamp".to_owned(),
+            price,
+            max_per_order: None,
+            max_per_customer: None,
+            sale: None,
+        };
+        ask(engine, Command::PutSku { terms }, &format!("put-{number}")).await;
+        for location in ["main", "depot"] {
+            let receive = Command::ChangeStock {
+                sku: sku(number),
+                location: LocationId::new(location).expect("an id"),
+                change: Change::Receive(Quantity::new(100_000).expect("units")),
+                reference: None,
+                reason: None,
+            };
+            ask(engine, receive, &format!("receive-{number}-{location}")).await;
+        }
+    }
+}
+
+fn hold(number: u64) -> HoldId {
+    HoldId::new(&format!("h-{number}")).expect("an id")
+}
+
+fn customer(number: u64) -> CustomerId {
+    CustomerId::new(&format!("c-{}", number % 7)).expect("an id")
+}
+
+/// Holds that end in every way, and orders that are carried out or called off.
+async fn trade(engine: &Engine, from: u64, to: u64) {
+    for number in from..to {
+        let id = hold(number);
+        let place = Place {
+            id: id.clone(),
+            customer: customer(number),
+            lines: lines(number),
+            ttl: Millis(600_000),
+        };
+        ask(engine, Command::Place(place), &format!("place-{number}")).await;
+        match number % 3 {
+            0 => {
+                ask(
+                    engine,
+                    Command::Confirm { id, lines: None },
+                    &format!("c-{number}"),
+                )
+                .await
+            }
+            1 => ask(engine, Command::Release { id }, &format!("r-{number}")).await,
+            _ => {}
+        }
+        let id = OrderId::new(&format!("o-{number}")).expect("an id");
+        let order = Ask {
+            id: id.clone(),
+            customer: customer(number),
+            lines: lines(number),
+            hold: None,
+            method: "card".to_owned(),
+            expected_total: None,
+            adjustments: Vec::new(),
+            confirming: Millis(900_000),
+        };
+        let private = r#"{"token":"tok_ok"}"#.to_owned();
+        let take = Command::TakeOrder {
+            ask: Box::new(order),
+            private,
+        };
+        ask(engine, take, &format!("take-{number}")).await;
+        if number % 4 == 0 {
+            let reason = Some("another colour".to_owned());
+            ask(
+                engine,
+                Command::CancelOrder { id, reason },
+                &format!("cancel-{number}"),
+            )
+            .await;
+        }
+    }
+    // An id that is refused for ever is no order that anybody sees.
+    let id = OrderId::new(&format!("never-{from}")).expect("an id");
+    let reason = Some("early".to_owned());
+    let never = request(
+        Command::CancelOrder { id, reason },
+        &format!("never-{from}"),
+    );
+    assert!(
+        engine.execute(never).await.is_err(),
+        "there is no such order"
+    );
+}
+
+/// Waits until nothing goes on by itself, and says where the log then stands.
+async fn quiet(engine: &Engine) -> u64 {
+    let still = async {
+        loop {
+            let orders = engine
+                .store()
+                .orders(u64::MAX, ALL)
+                .await
+                .expect("readable");
+            if orders.rows.iter().all(|row| {
+                row.body
+                    .shipment
+                    .as_ref()
+                    .is_some_and(|it| it.delivery.is_some())
+                    || row.body.is_quiet()
+            }) {
+                return orders.position;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, still)
+        .await
+        .expect("it comes to rest")
+}
+
+async fn reach(projector: &Projector, position: u64) {
+    for projection in Projection::ALL {
+        assert!(
+            projector.reach(projection, position, PATIENCE).await,
+            "{projection:?}"
+        );
+    }
+}
+
+/// Every row of the views is the store's row, but for what is no fact.
+async fn same(store: &dyn Store, views: &dyn Views) {
+    let orders = store.orders(u64::MAX, ALL).await.expect("readable").rows;
+    let orders = orders
+        .into_iter()
+        .filter(|row| row.body.status != Status::Rejected);
+    let seen = views
+        .orders(&OrderFilter::default(), u64::MAX, ALL)
+        .await
+        .expect("readable");
+    let mut seen = seen.rows.into_iter();
+    for row in orders {
+        let view = seen.next().expect("an order for each row").row;
+        let fact = |row: &evenkeel_engine::port::OrderRow| (row.created, row.last, row.version);
+        assert_eq!((fact(&view), &view.body), (fact(&row), &row.body));
+    }
+    assert!(seen.next().is_none());
+    let holds = store.holds(u64::MAX, ALL).await.expect("readable").rows;
+    let seen = views
+        .holds(&HoldFilter::default(), u64::MAX, ALL)
+        .await
+        .expect("readable");
+    assert_eq!(seen.rows, holds);
+    let skus = store.skus(u64::MAX, ALL).await.expect("readable").rows;
+    assert_eq!(
+        views.skus(u64::MAX, ALL).await.expect("readable").rows,
+        skus
+    );
+    assert_eq!(views.aside(ALL).await, Ok(Vec::new()));
+}
+
+fn views_of(dir: &Path, store: &evenkeel_engine::port::Head) -> Arc<dyn Views> {
+    Arc::new(SqliteViews::open(dir, store).expect("the directory can be written"))
+}
+
+async fn open(dir: &Path) -> (Engine, Arc<dyn Store>) {
+    let store = SqliteStore::open(dir, &SystemIds, NamesOptions::default());
+    let store: Arc<dyn Store> = Arc::new(store.expect("the directory can be opened"));
+    let engine = engine(Arc::clone(&store)).await;
+    let head = store.head().await.expect("readable");
+    engine.keep_views(views_of(dir, &head));
+    (engine, store)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn views_are_the_stores_rows_and_are_made_again_when_their_file_is_gone() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (engine, store) = open(dir.path()).await;
+    stock(&engine).await;
+    trade(&engine, 0, 40).await;
+    let end = quiet(&engine).await;
+    let projector = engine.projector().expect("it keeps views");
+    reach(projector, end).await;
+    same(&*store, &**projector.views()).await;
+    engine.stop().await;
+    drop((engine, store));
+    for file in [VIEWS_FILE, "views.db-wal", "views.db-shm"] {
+        let _was_not_there = std::fs::remove_file(dir.path().join(file));
+    }
+    let (engine, store) = open(dir.path()).await;
+    let projector = engine.projector().expect("it keeps views");
+    reach(projector, end).await;
+    same(&*store, &**projector.views()).await;
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rebuild_under_load_never_shows_an_older_position() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (engine, store) = open(dir.path()).await;
+    stock(&engine).await;
+    trade(&engine, 0, 20).await;
+    let projector = Arc::clone(engine.projector().expect("it keeps views"));
+    for projection in Projection::ALL {
+        projector.rebuild(projection).await.expect("begun");
+    }
+    let building = projector.views().standing().await.expect("readable");
+    assert!(
+        building
+            .iter()
+            .all(|one| one.building.is_some() || one.checkpoint > 0)
+    );
+    let watched = async {
+        let mut seen = 0;
+        loop {
+            let page = projector
+                .views()
+                .orders(&OrderFilter::default(), u64::MAX, 5)
+                .await;
+            let page = page.expect("readable");
+            assert!(page.position >= seen, "{} after {seen}", page.position);
+            seen = page.position;
+            let standing = projector.views().standing().await.expect("readable");
+            if standing.iter().all(|one| one.building.is_none()) {
+                return;
+            }
+            projector.nudge().notify_one();
+            tokio::task::yield_now().await;
+        }
+    };
+    let built = tokio::time::timeout(PATIENCE, watched);
+    let ((), built) = tokio::join!(trade(&engine, 20, 60), built);
+    built.expect("all take their place");
+    let end = quiet(&engine).await;
+    reach(&projector, end).await;
+    same(&*store, &**projector.views()).await;
+    engine.stop().await;
+}
+
+/// Every filter alone, against the same filter over all rows.
+async fn filters_agree(views: &dyn Views) {
+    let any = OrderFilter::default;
+    let all = views
+        .orders(&any(), u64::MAX, ALL)
+        .await
+        .expect("readable")
+        .rows;
+    let times: Vec<_> = all.iter().map(|view| view.row.body.created_at).collect();
+    let (newer, older) = (times[times.len() / 3], times[times.len() / 3 * 2]);
+    type Fits = Box<dyn Fn(&OrderView) -> bool>;
+    let paid = evenkeel_rules::payment::Status::Completed;
+    let asked: Vec<(OrderFilter, Fits)> = vec![
+        (
+            OrderFilter {
+                customer: Some(customer(3)),
+                ..any()
+            },
+            Box::new(|view| view.row.body.customer == customer(3)),
+        ),
+        (
+            OrderFilter {
+                status: Some(Status::Confirmed),
+                ..any()
+            },
+            Box::new(|view| view.row.body.status == Status::Confirmed),
+        ),
+        (
+            OrderFilter {
+                sku: Some(sku(2)),
+                ..any()
+            },
+            Box::new(|view| view.row.body.lines.iter().any(|line| line.sku == sku(2))),
+        ),
+        (
+            OrderFilter {
+                from: Some(older),
+                to: Some(newer),
+                ..any()
+            },
+            Box::new(move |view| (older..newer).contains(&view.row.body.created_at)),
+        ),
+        (
+            OrderFilter {
+                payment: Some(paid),
+                ..any()
+            },
+            Box::new(move |view| view.row.body.payment_status() == paid),
+        ),
+        (
+            OrderFilter {
+                shipped: true,
+                ..any()
+            },
+            Box::new(|view| view.row.body.shipment.is_some()),
+        ),
+    ];
+    for (filter, fits) in asked {
+        let wanted: Vec<_> = all.iter().filter(|view| fits(view)).cloned().collect();
+        assert!(!wanted.is_empty() && wanted.len() < all.len(), "{filter:?}");
+        let mut walked = Vec::new();
+        let mut before = u64::MAX;
+        loop {
+            let page = views
+                .orders(&filter, before, 3)
+                .await
+                .expect("readable")
+                .rows;
+            let Some(last) = page.last() else { break };
+            before = last.row.created;
+            walked.extend(page);
+        }
+        assert_eq!(walked, wanted, "{filter:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_with_filters_are_the_whole_list_filtered() {
+    let store = MemoryStore::new("main", [5; 16]);
+    let engine = engine(Arc::new(store.clone())).await;
+    let head = store.head().await.expect("readable");
+    engine.keep_views(Arc::new(SqliteViews::in_memory(&head).expect("memory")));
+    stock(&engine).await;
+    trade(&engine, 0, 30).await;
+    let end = quiet(&engine).await;
+    let projector = engine.projector().expect("it keeps views");
+    reach(projector, end).await;
+    let views = &**projector.views();
+    same(&store, views).await;
+    filters_agree(views).await;
+    let all = views
+        .holds(&HoldFilter::default(), u64::MAX, ALL)
+        .await
+        .expect("readable")
+        .rows;
+    let filter = HoldFilter {
+        customer: Some(customer(2)),
+        state: Some(State::Confirmed),
+        sku: Some(sku(4)),
+    };
+    let fits =
+        |row: &&HoldRow| row.hold.customer == customer(2) && row.hold.state == State::Confirmed;
+    let wanted: Vec<HoldRow> = all.iter().filter(fits).cloned().collect();
+    assert!(!wanted.is_empty());
+    assert_eq!(
+        views
+            .holds(&filter, u64::MAX, ALL)
+            .await
+            .expect("readable")
+            .rows,
+        wanted
+    );
+    let of_one = AuditFilter {
+        sku: None,
+        references: Some(vec![(&hold(3)).into()]),
+    };
+    let moves = views
+        .audit(&of_one, (0, 0), ALL)
+        .await
+        .expect("readable")
+        .rows;
+    assert_eq!(moves.len(), 6, "held and confirmed, three lines each");
+    let second = (moves[1].position, moves[1].index);
+    let rest = views
+        .audit(&of_one, second, 2)
+        .await
+        .expect("readable")
+        .rows;
+    assert_eq!(rest, moves[1..3]);
+    engine.stop().await;
+}
+
+/// A log whose rows can be made worse.
+async fn fold_over(rows: Vec<LogRow>) -> (Arc<dyn Views>, Result<(), Fault>) {
+    let store = MemoryStore::new("main", [5; 16]);
+    store.edit(|tables| {
+        tables.head.position = rows.last().map_or(0, |row| row.position);
+        tables.log = rows;
+    });
+    let head = store.head().await.expect("readable");
+    let views: Arc<dyn Views> = Arc::new(SqliteViews::in_memory(&head).expect("memory"));
+    let projector = Projector::new(Arc::clone(&views), Arc::new(SystemClock::new()));
+    let mut project = Project::new(Arc::new(store), projector, Inline::Yes);
+    let done = loop {
+        match project.run_once().await {
+            Ok(round) if round.more => {}
+            Ok(_) => break Ok(()),
+            Err(fault) => break Err(fault),
+        }
+    };
+    (views, done)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_cannot_be_folded_is_set_aside_with_its_stream_and_stops_nothing_else() {
+    let store = MemoryStore::new("main", [5; 16]);
+    let engine = engine(Arc::new(store.clone())).await;
+    stock(&engine).await;
+    trade(&engine, 0, 6).await;
+    quiet(&engine).await;
+    engine.stop().await;
+    let mut rows = store.log(1, ALL).await.expect("readable").rows;
+    let placed = rows
+        .iter_mut()
+        .find(|row| String::from_utf8_lossy(&row.text).contains("\"stream\":\"hold:h-3\""));
+    let placed = placed.expect("the hold was placed");
+    let bad = placed.position;
+    let text = String::from_utf8_lossy(&placed.text).replace("stock.held", "stock.teleported");
+    placed.text = text.into_bytes();
+    let (views, done) = fold_over(rows.clone()).await;
+    assert_eq!(done, Ok(()));
+    let aside = views.aside(ALL).await.expect("readable");
+    assert_eq!(aside.len(), 2, "the event and its successor: {aside:?}");
+    assert_eq!(
+        (aside[0].position, aside[0].projection),
+        (bad, Projection::Holds)
+    );
+    assert!(aside[0].why.contains("stock.teleported"), "{aside:?}");
+    let standing = views.standing().await.expect("readable");
+    let failed: Vec<u64> = standing.iter().map(|one| one.failed).collect();
+    assert_eq!(failed, [0, 2, 0, 0, 0]);
+    assert!(
+        standing
+            .iter()
+            .all(|one| one.checkpoint == rows.len() as u64)
+    );
+    let holds = views
+        .holds(&HoldFilter::default(), u64::MAX, ALL)
+        .await
+        .expect("readable");
+    assert_eq!(
+        holds.rows.len(),
+        store
+            .holds(u64::MAX, ALL)
+            .await
+            .expect("readable")
+            .rows
+            .len()
+            - 1
+    );
+
+    rows.remove(10);
+    let (views, done) = fold_over(rows).await;
+    assert!(
+        matches!(done, Err(Fault::Corrupt(_))),
+        "a gap is never passed: {done:?}"
+    );
+    let standing = views.standing().await.expect("readable");
+    assert!(
+        standing.iter().all(|one| one.checkpoint == 10),
+        "{standing:?}"
+    );
+}
+
+/// What `verify` says of I8 with the views of a directory.
+async fn judged(dir: &Path) -> (Outcome, Vec<(Kind, String)>) {
+    let store = SqliteStore::open_read_only(dir, NamesOptions::default());
+    let store = store.expect("the directory can be opened");
+    let head = store.head().await.expect("readable");
+    let views = views_of(dir, &head);
+    let inputs = Inputs {
+        views: Some(&*views),
+        ..Inputs::default()
+    };
+    let report = verify(&store, inputs).await.expect("readable");
+    let check = report.check(Invariant::I8);
+    let others = report.findings().count() - check.findings.len();
+    assert_eq!(others, 0, "{report:?}");
+    let findings = check.findings.iter();
+    let named = findings.map(|finding| (finding.kind, finding.subject.kind.to_owned()));
+    (check.result, named.collect())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn verify_names_each_view_that_is_not_the_fold_at_its_checkpoint() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (engine, store) = open(dir.path()).await;
+    stock(&engine).await;
+    trade(&engine, 0, 12).await;
+    let end = quiet(&engine).await;
+    reach(engine.projector().expect("it keeps views"), end).await;
+    engine.stop().await;
+    drop((engine, store));
+    assert_eq!(judged(dir.path()).await, (Outcome::Held, Vec::new()));
+    let damages = [
+        (
+            "UPDATE order_row_1 SET version = version + 1 WHERE id = 'o-3'",
+            "order",
+        ),
+        (
+            "UPDATE order_row_1 SET body = replace(body, '\"price\":1999', '\"price\":9')
+          WHERE id = 'o-5'",
+            "order",
+        ),
+        ("DELETE FROM order_row_1 WHERE id = 'o-5'", "order"),
+        (
+            "UPDATE hold_row_1 SET body = replace(body, '\"c-1\"', '\"c-2\"')
+          WHERE id = 'h-1'",
+            "hold",
+        ),
+        ("DELETE FROM hold_row_1 WHERE id = 'h-2'", "hold"),
+        (
+            "UPDATE balance_1 SET available = available + 1 WHERE sku = 'sku-3'",
+            "sku",
+        ),
+        ("DELETE FROM sku_row_1 WHERE id = 'sku-2'", "sku"),
+        (
+            "DELETE FROM audit_1 WHERE position = (SELECT max(position) FROM audit_1)",
+            "sku",
+        ),
+    ];
+    for (damage, subject) in damages {
+        let conn = rusqlite::Connection::open(dir.path().join(VIEWS_FILE)).expect("the file");
+        let kept = std::fs::read(dir.path().join(VIEWS_FILE)).expect("readable");
+        assert!(conn.execute(damage, []).expect("damaged") > 0, "{damage}");
+        drop(conn);
+        let (result, found) = judged(dir.path()).await;
+        assert_eq!(result, Outcome::Violated, "{damage}");
+        let wanted = (Kind::ViewDiffers, subject.to_owned());
+        assert!(
+            !found.is_empty() && found.iter().all(|one| *one == wanted),
+            "{damage}: {found:?}"
+        );
+        std::fs::write(dir.path().join(VIEWS_FILE), kept).expect("writable");
+    }
+    let conn = rusqlite::Connection::open(dir.path().join(VIEWS_FILE)).expect("the file");
+    let ahead =
+        "UPDATE projection SET checkpoint = checkpoint + 9 WHERE name IN ('holds', 'stock')";
+    conn.execute(ahead, []).expect("damaged");
+    drop(conn);
+    let (result, found) = judged(dir.path()).await;
+    assert_eq!(result, Outcome::Violated);
+    let wanted = (Kind::CheckpointAhead, "projection".to_owned());
+    assert_eq!(found, [wanted.clone(), wanted]);
+    let (engine, store) = open(dir.path()).await;
+    let projector = engine.projector().expect("it keeps views");
+    for projection in [Projection::Holds, Projection::Stock] {
+        projector.rebuild(projection).await.expect("begun");
+    }
+    let mended = async {
+        loop {
+            let standing = projector.views().standing().await.expect("readable");
+            if standing
+                .iter()
+                .all(|one| one.checkpoint == end && one.building.is_none())
+            {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, mended)
+        .await
+        .expect("a rebuild mends it");
+    same(&*store, &**projector.views()).await;
+    engine.stop().await;
+}
