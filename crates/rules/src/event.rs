@@ -105,6 +105,16 @@ kinds! {
     Callback CallbackApplied = "callback.applied", "A callback was taken in, or was known already.";
     Callback CallbackSetAside = "callback.quarantined", "A callback contradicts what is known.";
     Private PrivateErased = "private.erased", "Private texts of a customer were erased.";
+    Subscription SubscriptionCreated = "subscription.created", "A subscription was made.";
+    Subscription SubscriptionPaused = "subscription.paused", "Nothing is delivered for now.";
+    Subscription SubscriptionResumed = "subscription.resumed", "Events are delivered again.";
+    Subscription SubscriptionReplayed = "subscription.replayed", "Its checkpoint was moved.";
+    Subscription SecretRotated = "subscription.rotated", "Another secret signs from now on.";
+    Subscription Parked = "subscription.parked", "A stream was set aside: an event was refused.";
+    Subscription ParkedRetried = "subscription.retried", "A parked stream is tried again.";
+    Subscription ParkedDelivered = "subscription.caught_up", "A parked stream was delivered.";
+    Subscription ParkedDropped = "subscription.dropped", "What waited of a stream was given up.";
+    Subscription SubscriptionDeleted = "subscription.deleted", "A subscription was ended.";
 }
 
 /// Whose history an event belongs to.
@@ -126,11 +136,13 @@ pub enum Aggregate {
     Callback,
     /// `private:<id>`: an erasure, by its position; its one event is its whole history.
     Private,
+    /// `subscription:<id>`: who is told of what.
+    Subscription,
 }
 
 impl Aggregate {
     /// Every aggregate.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Sku,
         Self::Stock,
         Self::Hold,
@@ -139,6 +151,7 @@ impl Aggregate {
         Self::Saga,
         Self::Callback,
         Self::Private,
+        Self::Subscription,
     ];
 
     /// The word before the colon of a stream's name.
@@ -153,6 +166,7 @@ impl Aggregate {
             Self::Saga => "saga",
             Self::Callback => "callback",
             Self::Private => "private",
+            Self::Subscription => "subscription",
         }
     }
 
@@ -197,6 +211,7 @@ impl Kind {
             Aggregate::Saga => true,
             Aggregate::Callback => before != Self::CallbackApplied && before != next,
             Aggregate::Private => false,
+            Aggregate::Subscription => before != Self::SubscriptionDeleted,
         }
     }
 
@@ -215,6 +230,7 @@ impl Kind {
                 | Self::SagaStarted
                 | Self::CallbackStored
                 | Self::PrivateErased
+                | Self::SubscriptionCreated
         )
     }
 
@@ -269,13 +285,14 @@ mod tests {
             Kind::Released,
             Kind::Expired,
             Kind::TokenRevoked,
+            Kind::SubscriptionDeleted,
         ] {
             assert!(
                 pairs.iter().all(|(before, _)| *before != Some(ending)),
                 "{ending:?}"
             );
         }
-        assert_eq!(pairs.len(), 29);
+        assert_eq!(pairs.len(), 111);
     }
 
     #[test]

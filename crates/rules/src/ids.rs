@@ -133,6 +133,11 @@ id!(
     ID_MAX
 );
 id!(
+    /// A subscription.
+    SubscriptionId,
+    ID_MAX
+);
+id!(
     /// A step's name, one of its saga's: `<saga>/<step>/undo` must still be a key.
     StepName,
     STEP_MAX
