@@ -6,7 +6,9 @@
 //! bookkeeping (keys, refusals, timers, which take none), or refuses it on its own.
 
 use crate::callback::Sender;
-use crate::port::{CallbackRow, HoldRow, OrderRow, PrivateId, SagaRow, SkuRow, TokenRow, Touch};
+use crate::port::{
+    CallbackRow, HoldRow, OrderRow, PrivateId, SagaRow, SkuRow, SubscriptionRow, TokenRow, Touch,
+};
 use evenkeel_rules::hold::{Place, Wanted};
 use evenkeel_rules::ids::{
     CustomerId, HoldId, LocationId, OrderId, Reference, RefundId, SagaId, SkuId, TokenId,
@@ -22,8 +24,10 @@ use evenkeel_rules::token::Role;
 
 mod key;
 mod rejection;
+mod subscribing;
 pub use key::{Key, Name, hold_name, hold_of, order_name, saga_name};
 pub use rejection::Rejection;
+pub use subscribing::{Step, Subscribing};
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -213,6 +217,8 @@ pub enum Command {
         /// Why, in words; kept as a private text of nobody's.
         reason: String,
     },
+    /// Make or change a subscription, or note how far it has come.
+    Subscription(Subscribing),
 }
 
 /// A callback as it came, its signature checked.
@@ -274,6 +280,7 @@ impl Command {
             Self::StoreCallback(_) => "callback",
             Self::ApplyCallback { .. } => "inbox",
             Self::Erase { .. } => "erase",
+            Self::Subscription(asked) => asked.name(),
             Self::Beat { .. } => "beat",
         }
     }
@@ -285,6 +292,7 @@ impl Command {
             Self::Report { lease, .. }
             | Self::ReportStep { lease, .. }
             | Self::ApplyCallback { lease, .. } => *lease,
+            Self::Subscription(asked) => asked.lease(),
             _ => None,
         }
     }
@@ -308,6 +316,7 @@ impl Command {
             | Self::Beat { .. }
             | Self::ApplyCallback { .. } => Lane::Ending,
             Self::Expire { .. } | Self::Erase { .. } => Lane::Background,
+            Self::Subscription(asked) => asked.lane(),
             Self::PutSku { .. }
             | Self::ChangeStock { .. }
             | Self::Place(_)
@@ -363,6 +372,7 @@ impl Commit {
             | Command::CompensateSaga { .. }
             | Command::ReportStep { .. }
             | Command::Beat { .. }
+            | Command::Subscription(_)
             | Command::ApplyCallback { .. } => 2,
         };
         512 + lines * 384
@@ -401,6 +411,8 @@ pub enum Effect {
         /// Whether its order is not known yet.
         parked: bool,
     },
+    /// The subscription as it stands after it.
+    Subscription(Box<SubscriptionRow>),
     /// So many private texts were erased.
     Erased(usize),
     /// Nothing that anybody is told: a try was counted.

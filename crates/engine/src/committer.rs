@@ -356,6 +356,8 @@ impl Committer {
             touch.sagas.extend(wants.sagas.iter().cloned());
             touch.callbacks.extend(&wants.callbacks);
             touch.shares.extend(wants.shares.iter().cloned());
+            let subscriptions = wants.subscriptions.iter().cloned();
+            touch.subscriptions.extend(subscriptions);
             touch.front = touch.front.max(wants.front);
             for sku in &wants.rows.skus {
                 if !skus.contains_key(sku) {
@@ -482,6 +484,7 @@ impl Touch {
         self.sagas.extend(more.sagas);
         self.callbacks.extend(more.callbacks);
         self.shares.extend(more.shares);
+        self.subscriptions.extend(more.subscriptions);
         self.rows.skus.extend(more.rows.skus);
         self.rows.balances.extend(more.rows.balances);
         self.front = self.front.max(more.front);

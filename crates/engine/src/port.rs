@@ -12,7 +12,9 @@ use crate::callback::Callback;
 use crate::commit::{Name, Rejection, Timer};
 use async_trait::async_trait;
 use evenkeel_rules::idempotency::Fingerprint;
-use evenkeel_rules::ids::{CustomerId, HoldId, LocationId, OrderId, SagaId, SkuId, TokenId};
+use evenkeel_rules::ids::{
+    CustomerId, HoldId, LocationId, OrderId, SagaId, SkuId, SubscriptionId, TokenId,
+};
 use evenkeel_rules::lease::Leases;
 use evenkeel_rules::order::Order;
 use evenkeel_rules::saga::journey::Journey;
@@ -21,11 +23,14 @@ use evenkeel_rules::time::LogTime;
 use std::collections::{HashMap, VecDeque};
 
 mod around;
+mod outlet;
 mod rows;
 pub use around::{Clock, Ids, News, StockGate};
+pub use outlet::{Outlet, Post, Posted};
 pub use rows::{
     BalanceWrite, CallbackRow, DueRow, HoldRow, HoldWrite, OrderRow, PrivateId, PrivateRow, Row,
-    RowWrite, SagaRow, ShareWrite, SkuRow, SkuWrite, TokenRow, TokenWrite,
+    RowWrite, SagaRow, ShareWrite, SkuRow, SkuWrite, SubscriptionRow, SubscriptionWrite, TokenRow,
+    TokenWrite,
 };
 
 /// A map whose order depends on nothing random.
@@ -176,6 +181,8 @@ pub struct Touch {
     pub callbacks: Vec<u64>,
     /// Shares, whether they exist or not.
     pub shares: Vec<Share>,
+    /// Subscriptions by id, whether they exist or not.
+    pub subscriptions: Vec<SubscriptionId>,
     /// Rows to read in any case.
     pub rows: Rows,
     /// Rows to read only if the head is not where `exact_at` says: the cache holds them.
@@ -209,6 +216,8 @@ pub struct View {
     pub callbacks: Map<u64, Option<CallbackRow>>,
     /// Counted units of each share; absent means that the customer never had any.
     pub shares: Map<Share, Option<u64>>,
+    /// Subscriptions.
+    pub subscriptions: Map<SubscriptionId, Option<SubscriptionRow>>,
     /// Catalogue entries.
     pub skus: Map<SkuId, Option<SkuRow>>,
     /// Balances; absent means that the place never had units.
@@ -230,6 +239,7 @@ impl View {
             sagas: Map::default(),
             callbacks: Map::default(),
             shares: Map::default(),
+            subscriptions: Map::default(),
             skus: Map::default(),
             balances: Map::default(),
             front: None,
@@ -293,6 +303,8 @@ pub struct Writes {
     pub sagas: Vec<RowWrite<Journey>>,
     /// Callbacks.
     pub callbacks: Vec<RowWrite<Callback>>,
+    /// Subscriptions.
+    pub subscriptions: Vec<SubscriptionWrite>,
     /// New timers of orders, sagas and callbacks: when each row with a [`Row::due`] is due.
     pub dues: Vec<Timer>,
     /// New private texts.
@@ -385,6 +397,17 @@ pub trait Store: Send + Sync {
     /// Orders, sagas and callbacks whose [`Row::due`] is at or before a moment or before the head's
     /// log time, oldest first, at most `limit` of them.
     async fn due_rows(&self, until: LogTime, limit: usize) -> Result<At<Vec<DueRow>>, Fault>;
+
+    /// One subscription.
+    async fn subscription(&self, id: &SubscriptionId)
+    -> Result<At<Option<SubscriptionRow>>, Fault>;
+
+    /// Subscriptions created before a position, newest first, at most `limit` of them.
+    async fn subscriptions(
+        &self,
+        before: u64,
+        limit: usize,
+    ) -> Result<At<Vec<SubscriptionRow>>, Fault>;
 
     /// One private text.
     async fn private(&self, id: PrivateId) -> Result<At<Option<PrivateRow>>, Fault>;

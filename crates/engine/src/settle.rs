@@ -31,6 +31,7 @@ mod needs;
 pub(crate) mod orders;
 pub(crate) mod sagas;
 pub(crate) mod shares;
+pub(crate) mod subscriptions;
 mod units;
 
 /// What a batch is judged with.
@@ -156,6 +157,7 @@ impl<'a> Judge<'a> {
             orders: Vec::new(),
             sagas: Vec::new(),
             callbacks: Vec::new(),
+            subscriptions: Vec::new(),
             dues: Vec::new(),
             private: Vec::new(),
             erased: Vec::new(),
@@ -249,6 +251,7 @@ impl<'a> Judge<'a> {
                 texts,
                 reason,
             } => self.erase(commit, (customer, texts), reason),
+            Command::Subscription(asked) => self.subscribing(commit, asked),
         }
     }
 
@@ -420,6 +423,7 @@ impl<'a> Judge<'a> {
         let bookkeeping = !kept.orders.is_empty()
             || !kept.sagas.is_empty()
             || !kept.callbacks.is_empty()
+            || !kept.subscriptions.is_empty()
             || kept.head.leases != self.view.head.leases;
         if self.writes.log.is_empty() && !refusals && !bookkeeping {
             self.ledger.stamp(self.view.head.stamp());

@@ -29,7 +29,7 @@ pub const SECRETS_MAX: usize = 3;
 /// How long a replaced secret goes on to sign beside the new one.
 pub const OVERLAP: Millis = Millis(86_400_000);
 /// Tries after which an event that is answered with doubt, while others are accepted, is parked.
-pub const DOUBTS_MAX: u32 = 8;
+pub const DOUBTS_MAX: u32 = 12;
 /// When a subscriber in trouble is tried again: 1, 2, 4 ... 60 s, less a jitter.
 pub const TRIES: Schedule = Schedule {
     base: Millis(1_000),

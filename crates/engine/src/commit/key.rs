@@ -6,7 +6,7 @@
 
 use super::Received;
 use evenkeel_rules::idempotency::Fingerprint;
-use evenkeel_rules::ids::{CustomerId, HoldId, OrderId, RefundId, SagaId};
+use evenkeel_rules::ids::{CustomerId, HoldId, OrderId, RefundId, SagaId, SubscriptionId};
 use evenkeel_rules::order;
 use sha2::{Digest, Sha256};
 
@@ -58,6 +58,12 @@ impl Key {
     #[must_use]
     pub fn made_saga_id(&self) -> SagaId {
         SagaId::new(&self.made()).expect("hex digits are an id")
+    }
+
+    /// The subscription id that is made from this key when the client chose none.
+    #[must_use]
+    pub fn made_subscription_id(&self) -> SubscriptionId {
+        SubscriptionId::new(&self.made()).expect("hex digits are an id")
     }
 
     /// The refund id that is made from this key when the client chose none.

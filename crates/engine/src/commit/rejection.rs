@@ -5,7 +5,7 @@
 //! trace.
 
 use evenkeel_rules::saga::journey;
-use evenkeel_rules::{hold, idempotency, order, sku, stock, token};
+use evenkeel_rules::{hold, idempotency, order, sku, stock, subscription, token};
 use serde::{Deserialize, Serialize};
 
 /// Why the rules said no, whichever aggregate it is about.
@@ -33,6 +33,9 @@ pub enum Rejection {
     /// About a saga over anybody's services.
     #[error(transparent)]
     Saga(#[from] journey::Rejection),
+    /// About a subscription.
+    #[error(transparent)]
+    Subscription(#[from] subscription::Rejection),
 }
 
 impl From<order::Refused> for Rejection {
@@ -52,6 +55,7 @@ impl Rejection {
             Self::Hold(rejection) => rejection.is_final(),
             Self::Order(rejection) => rejection.is_final(),
             Self::Saga(rejection) => rejection.is_final(),
+            Self::Subscription(rejection) => rejection.is_final(),
             Self::Key(_) | Self::Stock(_) | Self::Sku(_) | Self::Token(_) => false,
         }
     }

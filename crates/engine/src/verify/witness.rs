@@ -45,7 +45,7 @@ pub(super) async fn vouches(
             Aggregate::Order => of_order(store, (entry, event), position).await?,
             Aggregate::Saga => sagas::vouches(store, event, position).await?,
             Aggregate::Callback => of_callback(store, event, position).await?,
-            Aggregate::Token | Aggregate::Private => None,
+            Aggregate::Token | Aggregate::Private | Aggregate::Subscription => None,
         };
         match said {
             Some(false) => return Ok(Some(false)),

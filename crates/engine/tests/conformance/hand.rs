@@ -45,6 +45,7 @@ pub(crate) async fn batch(store: &dyn Store) -> Writes {
         orders: Vec::new(),
         sagas: Vec::new(),
         callbacks: Vec::new(),
+        subscriptions: Vec::new(),
         dues: Vec::new(),
         private: Vec::new(),
         erased: Vec::new(),

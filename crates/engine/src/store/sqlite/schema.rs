@@ -20,13 +20,14 @@ const SQLITE_MIN: (i32, &str) = (3_051_003, "3.51.3");
 const PREPARED: usize = 128;
 
 /// The migrations, oldest first; `user_version` counts those that were applied.
-fn migrations() -> [String; 4] {
+fn migrations() -> [String; 5] {
     let tables = format!("{TABLES}{}", Names::SCHEMA);
     [
         tables,
         ORDERS.to_owned(),
         SHARES.to_owned(),
         SAGAS.to_owned(),
+        SUBSCRIPTIONS.to_owned(),
     ]
 }
 
@@ -91,6 +92,13 @@ CREATE TABLE saga(created INTEGER PRIMARY KEY, last INTEGER NOT NULL,
   sent_at INTEGER NOT NULL, again INTEGER NOT NULL, called INTEGER NOT NULL,
   due INTEGER, flagged INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
 CREATE INDEX saga_flagged ON saga(created) WHERE flagged = 1;
+";
+
+/// Who is told of what, and how far each has come.
+const SUBSCRIPTIONS: &str = "
+CREATE TABLE subscription(created INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,
+  last INTEGER NOT NULL, version INTEGER NOT NULL, body BLOB NOT NULL,
+  progress BLOB NOT NULL) STRICT;
 ";
 
 /// Opens the one writing connection, with every setting made and checked.
