@@ -89,8 +89,6 @@ impl Relay {
                 continue;
             }
             let Some(lease) = self.shared.held.right(created, mono, timeout) else {
-                // Whoever has it now tells of it; what was done here is not known to be all.
-                *keep = Some(Keep::default());
                 continue;
             };
             let keep = keep.take().expect("a turn that is under way is quiet");
@@ -117,23 +115,25 @@ impl Work for Relay {
     async fn run_once(&mut self) -> Result<Round, Fault> {
         let page = self.shared.store.subscriptions(u64::MAX, LOOK).await?;
         let behind = self.begin(page);
-        let mut stop = self.shared.workers.stopping();
         let mut round = Round {
             behind,
             ..Round::default()
         };
+        if self.turns.is_empty() {
+            return Ok(round);
+        }
+        let mut stop = self.shared.workers.stopping();
         let every = self.shared.options.relay_every;
         tokio::select! {
             biased;
             _ = stop.changed() => {}
-            Some(over) = self.turns.next(), if !self.turns.is_empty() => {
+            Some(over) = self.turns.next() => {
                 round.done = over.done;
                 round.more = over.more;
                 self.kept.insert(over.created, Some(over.keep));
             }
             // A subscription that comes while another's turn is long does not wait for it.
-            () = self.shared.clock.sleep(every), if !self.turns.is_empty() => {}
-            else => {}
+            () = self.shared.clock.sleep(every) => {}
         }
         round.more |= !self.turns.is_empty();
         round.more &= !*stop.borrow();

@@ -31,6 +31,8 @@ pub(super) struct Trouble {
 pub(super) struct Keep {
     /// The secrets, and the version of the subscription that they are of.
     pub(super) ring: Option<(u64, Arc<Ring>)>,
+    /// The checkpoint that was seen last.
+    pub(super) checkpoint: u64,
     /// Delivered beyond the checkpoint.
     pub(super) done: BTreeSet<Spot>,
     /// Events that were delivered so far.

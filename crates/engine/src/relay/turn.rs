@@ -82,6 +82,12 @@ impl Turn {
 
     async fn take(&mut self) -> Result<(usize, bool), Refusal> {
         self.keep.quiet = None;
+        let checkpoint = self.row.progress.checkpoint;
+        if checkpoint < self.keep.checkpoint {
+            // A replay: what was delivered is wanted again.
+            self.keep.done.clear();
+        }
+        self.keep.checkpoint = checkpoint;
         let poster = self.poster().await?;
         let waits =
             |parked: &&Parked| parked.retrying && !self.keep.waits(&parked.stream, self.now);
@@ -150,7 +156,7 @@ impl Turn {
         let trial = self.row.progress.tries > 0;
         let outcome = post(poster, queues, trial).await;
         let mut lowest = skipped.into_iter().chain(outcome.left).min();
-        let (mut delivered, mut failed) = (0, false);
+        let (before, mut delivered, mut failed) = (self.keep.passes, 0, false);
         let mut halted = None;
         for way in &outcome.ways {
             delivered += way.delivered.len();
@@ -176,7 +182,7 @@ impl Turn {
                 judged => {
                     lowest = lowest.into_iter().chain([stuck.spot]).min();
                     failed |= judged.is_some();
-                    self.trouble(way.stream, &stuck, delivered > 0);
+                    self.trouble(way.stream, &stuck, (before, delivered > 0));
                 }
             }
         }
@@ -230,10 +236,9 @@ impl Turn {
     }
 
     /// Notes that a stream is in trouble; a doubt counts only while others pass.
-    fn trouble(&mut self, stream: String, stuck: &Stuck, others: bool) {
+    fn trouble(&mut self, stream: String, stuck: &Stuck, (since, others): (u64, bool)) {
         let Some(judged) = stuck.judged else { return };
         let random = random(&self.shared);
-        let since = self.keep.passes;
         let fresh = || Trouble {
             since,
             ..Trouble::default()
@@ -385,7 +390,7 @@ impl Turn {
             Some(stuck) if stuck.judged == Some(Judged::Refused) => {
                 self.park(&parked.stream, &stuck).await?;
             }
-            Some(stuck) => self.trouble(way.stream, &stuck, true),
+            Some(stuck) => self.trouble(way.stream, &stuck, (self.keep.passes, true)),
             None if last >= checkpoint => {
                 self.keep.troubles.remove(&parked.stream);
                 self.change(Act::Unpark { parked: parked.id }).await?;
