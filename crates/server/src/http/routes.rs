@@ -6,6 +6,7 @@ mod holds;
 mod log;
 mod orders;
 mod pages;
+mod parked;
 mod payments;
 mod private;
 mod reviews;
@@ -13,6 +14,7 @@ mod sagas;
 mod skus;
 mod status;
 mod stock;
+mod subscriptions;
 mod tokens;
 mod verify;
 
@@ -40,6 +42,8 @@ pub(super) fn all() -> impl Iterator<Item = &'static Route> {
         payments::ROUTES,
         sagas::ROUTES,
         reviews::ROUTES,
+        subscriptions::ROUTES,
+        parked::ROUTES,
         callbacks::ROUTES,
         private::ROUTES,
         log::ROUTES,

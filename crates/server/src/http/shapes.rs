@@ -9,6 +9,7 @@ mod order;
 mod review;
 mod saga;
 mod story;
+mod subscription;
 mod verify;
 
 pub(crate) use callback::*;
@@ -16,6 +17,7 @@ pub(crate) use order::*;
 pub(crate) use review::*;
 pub(crate) use saga::*;
 pub(crate) use story::{Story, StoryCause, StoryEntry, StoryFinding, StoryNext};
+pub(crate) use subscription::*;
 pub(crate) use verify::Verify;
 
 use schemars::JsonSchema;
@@ -85,7 +87,7 @@ pub(crate) enum Availability {
 }
 
 /// Units of one location, by account.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub(crate) struct Balances {
     pub(crate) location: String,
     /// Units ever received or found, less those transferred away.

@@ -10,4 +10,5 @@ mod holds;
 mod orders;
 mod shop;
 mod store;
+mod subscriptions;
 mod webhooks;
