@@ -70,6 +70,7 @@ fn place(dice: &mut fastrand::Rng, skus: u64) -> Request {
 async fn open(dir: &Path) -> Engine {
     let store = SqliteStore::open(dir, &SystemIds, NamesOptions::default());
     let ports = Ports {
+        outlet: None,
         store: Arc::new(store.expect("the directory can be opened")),
         gate: None,
         gateway: None,

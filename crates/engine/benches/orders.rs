@@ -83,6 +83,7 @@ fn take(dice: &mut fastrand::Rng) -> Request {
 async fn open(dir: &Path, gateway: Option<Arc<Provider>>) -> Engine {
     let store = SqliteStore::open(dir, &SystemIds, NamesOptions::default());
     let ports = Ports {
+        outlet: None,
         store: Arc::new(store.expect("the directory can be opened")),
         gate: None,
         gateway: gateway.map(|gateway| gateway as _),

@@ -111,6 +111,7 @@ async fn open(dir: &Path, services: SocketAddr) -> Engine {
     };
     let gateway = HttpGateway::new(options).expect("nothing is configured");
     let ports = Ports {
+        outlet: None,
         store: Arc::new(store.expect("the directory can be opened")),
         gate: None,
         gateway: Some(Arc::new(gateway)),

@@ -90,6 +90,7 @@ async fn hold(engine: &Engine, dice: &mut fastrand::Rng) {
 async fn fill(dir: &Path, rows: u64) {
     let store = SqliteStore::open(dir, &SystemIds, NamesOptions::default());
     let ports = Ports {
+        outlet: None,
         store: Arc::new(store.expect("the directory can be opened")),
         gate: None,
         gateway: None,

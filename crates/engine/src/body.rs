@@ -6,14 +6,15 @@
 use crate::callback::{Callback, State};
 use crate::chain::Entry;
 use crate::commit::Effect;
-use crate::port::{HoldRow, Place, Row, SkuRow, TokenRow};
+use crate::port::{HoldRow, Place, Row, SkuRow, SubscriptionRow, TokenRow};
 use evenkeel_rules::cart::Cart;
-use evenkeel_rules::event::Kind;
+use evenkeel_rules::event::{Aggregate, Kind};
 use evenkeel_rules::hold::Hold;
 use evenkeel_rules::ids::{CustomerId, LocationId, Reference, SkuId};
 use evenkeel_rules::order::Tries;
 use evenkeel_rules::sku::Sku;
 use evenkeel_rules::stock::Balances;
+use evenkeel_rules::subscription::{Progress, Subscription};
 use evenkeel_rules::token::Token;
 use serde::{Deserialize, Serialize};
 
@@ -140,6 +141,18 @@ pub fn effect(entry: &Entry) -> Result<Effect, String> {
             let row = Box::new(live((last, last, version), body, flagged));
             let parked = false;
             Ok(Effect::Callback { row, parked })
+        }
+        _ if event.kind.aggregate() == Aggregate::Subscription => {
+            let body: Subscription = event.data()?;
+            let progress = Progress::at(body.set_to);
+            let created = if event.previous == 0 { last } else { 0 };
+            Ok(Effect::Subscription(Box::new(SubscriptionRow {
+                created,
+                last,
+                version,
+                body,
+                progress,
+            })))
         }
         Kind::PrivateErased => {
             let data: ErasedData = event.data()?;

@@ -7,7 +7,8 @@
 
 use crate::callback::Sender;
 use crate::port::{
-    CallbackRow, CartRow, HoldRow, OrderRow, PrivateId, SagaRow, SkuRow, TokenRow, Touch,
+    CallbackRow, CartRow, HoldRow, OrderRow, PrivateId, SagaRow, SkuRow, SubscriptionRow, TokenRow,
+    Touch,
 };
 use evenkeel_rules::cart;
 use evenkeel_rules::hold::{Place, Wanted};
@@ -26,7 +27,9 @@ use evenkeel_rules::token::Role;
 mod key;
 mod rejection;
 pub use key::{Key, Name, cart_name, hold_name, hold_of, order_name, saga_name};
+mod subscribing;
 pub use rejection::Rejection;
+pub use subscribing::{Step, Subscribing};
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -243,6 +246,8 @@ pub enum Command {
         /// Why, in words; kept as a private text of nobody's.
         reason: String,
     },
+    /// Make or change a subscription, or note how far it has come.
+    Subscription(Subscribing),
 }
 
 /// A callback as it came, its signature checked.
@@ -303,6 +308,7 @@ impl Command {
             Self::StoreCallback(_) => "callback",
             Self::ApplyCallback { .. } => "inbox",
             Self::Erase { .. } => "erase",
+            Self::Subscription(asked) => asked.name(),
             Self::Beat { .. } => "beat",
         }
     }
@@ -314,6 +320,7 @@ impl Command {
             Self::Report { lease, .. }
             | Self::ReportStep { lease, .. }
             | Self::ApplyCallback { lease, .. } => *lease,
+            Self::Subscription(asked) => asked.lease(),
             _ => None,
         }
     }
@@ -337,6 +344,7 @@ impl Command {
             | Self::Beat { .. }
             | Self::ApplyCallback { .. } => Lane::Ending,
             Self::Expire { .. } | Self::Erase { .. } => Lane::Background,
+            Self::Subscription(asked) => asked.lane(),
             Self::PutSku { .. }
             | Self::ChangeStock { .. }
             | Self::Place(_)
@@ -399,6 +407,7 @@ impl Commit {
             | Command::CompensateSaga { .. }
             | Command::ReportStep { .. }
             | Command::Beat { .. }
+            | Command::Subscription(_)
             | Command::ApplyCallback { .. } => 2,
         };
         512 + lines * 384
@@ -439,6 +448,8 @@ pub enum Effect {
         /// Whether its order is not known yet.
         parked: bool,
     },
+    /// The subscription as it stands after it.
+    Subscription(Box<SubscriptionRow>),
     /// So many private texts were erased.
     Erased(usize),
     /// Nothing that anybody is told: a try was counted.

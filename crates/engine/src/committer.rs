@@ -357,6 +357,8 @@ impl Committer {
             touch.carts.extend(wants.carts.iter().cloned());
             touch.callbacks.extend(&wants.callbacks);
             touch.shares.extend(wants.shares.iter().cloned());
+            let subscriptions = wants.subscriptions.iter().cloned();
+            touch.subscriptions.extend(subscriptions);
             touch.front = touch.front.max(wants.front);
             for sku in &wants.rows.skus {
                 if !skus.contains_key(sku) {
@@ -484,6 +486,7 @@ impl Touch {
         self.carts.extend(more.carts);
         self.callbacks.extend(more.callbacks);
         self.shares.extend(more.shares);
+        self.subscriptions.extend(more.subscriptions);
         self.rows.skus.extend(more.rows.skus);
         self.rows.balances.extend(more.rows.balances);
         self.front = self.front.max(more.front);

@@ -5,13 +5,15 @@
 
 use crate::chain;
 use crate::committer::{Committer, Delivery, Health, Parts, Unresolved};
+use crate::consumer::{Consumer, Reading};
 use crate::execute::{self, Done, Refusal, Request};
 use crate::gate::memory::MemoryGate;
 use crate::gateway::Gateway;
 use crate::lease::{BEATS, Beat, Held};
-use crate::port::{Clock, Fault, Head, Ids, StockGate, Store, Views};
+use crate::port::{Clock, Fault, Head, Ids, Outlet, StockGate, Store, Views};
 use crate::project::{Inline, Project, Projector};
 use crate::queue::Queue;
+use crate::relay::{self, Outbox, Relay};
 use crate::saga::{Fresh, Runner};
 use crate::sweep::Sweep;
 use crate::tail::Tail;
@@ -69,6 +71,12 @@ pub struct Options {
     pub call_timeout: Duration,
     /// How long a call to a delivery provider may take.
     pub delivery_timeout: Duration,
+    /// Whether this node posts events to subscribers.
+    pub relay: bool,
+    /// How often it is looked for what subscribers were not told of.
+    pub relay_every: Duration,
+    /// How long a post to a subscriber may take.
+    pub post_timeout: Duration,
 }
 
 impl Default for Options {
@@ -88,6 +96,9 @@ impl Default for Options {
             saga_every: Duration::from_millis(50),
             call_timeout: Duration::from_millis(2_000),
             delivery_timeout: Duration::from_millis(2_000),
+            relay: true,
+            relay_every: Duration::from_millis(20),
+            post_timeout: Duration::from_millis(5_000),
         }
     }
 }
@@ -102,9 +113,10 @@ pub(crate) struct Shared {
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) options: Options,
     gateway: Option<Arc<dyn Gateway>>,
+    outlet: Option<Arc<dyn Outlet>>,
     pub(crate) held: Held,
     health: Arc<Health>,
-    workers: Workers,
+    pub(crate) workers: Workers,
     projector: OnceLock<Arc<Projector>>,
     log: String,
     incarnation: u32,
@@ -124,6 +136,8 @@ pub struct Ports {
     pub gate: Option<Arc<dyn StockGate>>,
     /// The providers; without them no order gets further than its first commit.
     pub gateway: Option<Arc<dyn Gateway>>,
+    /// Where events are posted to subscribers; without it nobody is told.
+    pub outlet: Option<Arc<dyn Outlet>>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
@@ -133,6 +147,11 @@ pub struct Ports {
 impl Shared {
     pub(crate) fn pulse(&self, name: &'static str) -> Arc<Pulse> {
         self.workers.pulse(name)
+    }
+
+    /// The log and its incarnation, as in `main.1`.
+    pub(crate) fn log_name(&self) -> String {
+        format!("{}.{}", self.log, self.incarnation)
     }
 
     pub(crate) fn workers_ids(&self) -> Arc<dyn Ids> {
@@ -166,6 +185,7 @@ impl Engine {
             store,
             gate,
             gateway,
+            outlet,
             clock,
             ids,
         } = ports;
@@ -187,6 +207,7 @@ impl Engine {
             store,
             gate,
             gateway,
+            outlet,
             held: Held::default(),
             clock,
             options,
@@ -215,6 +236,8 @@ impl Engine {
             cache: shared.options.cache,
         });
         let hears = self.run_sagas();
+        self.run_relay();
+        self.run_beat();
         // Answers are sent from the callers' runtime: waking them is not the committer's work.
         let gate = Arc::clone(&shared.gate);
         shared.workers.task(async move {
@@ -277,10 +300,33 @@ impl Engine {
         let (hears, fresh) = mpsc::unbounded_channel();
         let runner = Runner::new(Arc::clone(shared), Arc::clone(gateway), fresh);
         shared.workers.task(runner.run(shared.workers.stopping()));
-        let longest = shared
-            .options
-            .call_timeout
-            .max(shared.options.delivery_timeout);
+        Some(hears)
+    }
+
+    /// Starts the relay, if this node is to post events.
+    fn run_relay(&self) {
+        let shared = &self.shared;
+        if let Some(outlet) = shared.outlet.as_ref().filter(|_| shared.options.relay) {
+            let relay = Relay::new(Arc::clone(shared), Arc::clone(outlet));
+            let every = shared.options.relay_every;
+            shared.workers.run(relay, every, Arc::new(Notify::new()));
+        }
+    }
+
+    /// Starts the heartbeat, if this node does anything that needs a lease.
+    fn run_beat(&self) {
+        let shared = &self.shared;
+        let calls = shared.gateway.is_some() && shared.options.saga;
+        let posts = shared.outlet.is_some() && shared.options.relay;
+        let options = &shared.options;
+        let longest = [
+            (calls, options.call_timeout.max(options.delivery_timeout)),
+            (posts, options.post_timeout),
+        ];
+        let longest = longest.iter().filter(|(runs, _)| *runs);
+        let Some(longest) = longest.map(|(_, timeout)| *timeout).max() else {
+            return;
+        };
         let named = shared.options.node.clone();
         let beat = Beat {
             shared: Arc::clone(shared),
@@ -292,7 +338,6 @@ impl Engine {
             shared.options.beat_every,
             Arc::clone(&shared.held.nudge),
         );
-        Some(hears)
     }
 
     /// Asks for a change, and waits until its outcome is durable.
@@ -346,6 +391,22 @@ impl Engine {
             incarnation,
             position,
         }
+    }
+
+    /// Reads the log in process, from a subscription of this id on.
+    ///
+    /// # Errors
+    /// A [`Refusal`]: the id is another kind of subscription's, or the machinery failed.
+    pub async fn subscribe(&self, ask: Reading) -> Result<Consumer, Refusal> {
+        Consumer::open(Arc::clone(&self.shared), ask).await
+    }
+
+    /// How far subscribers are behind.
+    ///
+    /// # Errors
+    /// A [`Fault`] of the store.
+    pub async fn outbox(&self) -> Result<Outbox, Fault> {
+        relay::outbox(&self.shared).await
     }
 
     /// What is not ready, by name; empty when the node serves.

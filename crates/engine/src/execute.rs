@@ -13,6 +13,7 @@ use crate::queue::{Full, Told, Waiting};
 use crate::settle::carts::cart_wants;
 use crate::settle::orders::{add_wants, take_wants};
 use crate::settle::shares::counted_shares;
+use crate::settle::subscriptions;
 use crate::story;
 use evenkeel_rules::hold::{self, Hold};
 use evenkeel_rules::idempotency;
@@ -103,7 +104,7 @@ pub(crate) async fn execute(shared: &Shared, request: Request) -> Result<Done, R
     }
 
     // 3. Which rows it touches.
-    let touch = touch(shared, &request.command).await?;
+    let touch = touch_of(shared, &request.command).await?;
 
     // 4. The commit.
     let Request {
@@ -193,6 +194,17 @@ fn gate_refuses(
     (!known).then_some((sku, position))
 }
 
+/// The rows that a command touches, and those of what is to take effect with it.
+async fn touch_of(shared: &Shared, command: &Command) -> Result<Touch, Fault> {
+    let mut all = touch(shared, command).await?;
+    if let Command::Subscription(asked) = command
+        && let Some(effect) = asked.effect()
+    {
+        all.widen(touch(shared, effect).await?);
+    }
+    Ok(all)
+}
+
 async fn touch(shared: &Shared, command: &Command) -> Result<Touch, Fault> {
     let mut touch = Touch::default();
     match command {
@@ -266,6 +278,7 @@ async fn touch(shared: &Shared, command: &Command) -> Result<Touch, Fault> {
             }
         }
         Command::Erase { .. } | Command::Beat { .. } => {}
+        Command::Subscription(asked) => touch = subscriptions::wants(asked.id()),
     }
     Ok(touch)
 }

@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use evenkeel_rules::cart::Cart;
 use evenkeel_rules::idempotency::Fingerprint;
 use evenkeel_rules::ids::{
-    CartId, CustomerId, HoldId, LocationId, OrderId, SagaId, SkuId, TokenId,
+    CartId, CustomerId, HoldId, LocationId, OrderId, SagaId, SkuId, SubscriptionId, TokenId,
 };
 use evenkeel_rules::lease::Leases;
 use evenkeel_rules::order::Order;
@@ -24,12 +24,15 @@ use evenkeel_rules::time::LogTime;
 use std::collections::{HashMap, VecDeque};
 
 mod around;
+mod outlet;
 mod rows;
 mod views;
 pub use around::{Clock, Ids, News, StockGate};
+pub use outlet::{Outlet, Post, Posted};
 pub use rows::{
     BalanceWrite, CallbackRow, CartRow, DueRow, HoldRow, HoldWrite, OrderRow, PrivateId,
-    PrivateRow, Row, RowWrite, SagaRow, ShareWrite, SkuRow, SkuWrite, TokenRow, TokenWrite,
+    PrivateRow, Row, RowWrite, SagaRow, ShareWrite, SkuRow, SkuWrite, SubscriptionRow,
+    SubscriptionWrite, TokenRow, TokenWrite,
 };
 pub use views::{
     AuditFilter, AuditRow, FoldInto, HoldFilter, OrderFilter, OrderView, OutboxRow, ParkedView,
@@ -186,6 +189,8 @@ pub struct Touch {
     pub callbacks: Vec<u64>,
     /// Shares, whether they exist or not.
     pub shares: Vec<Share>,
+    /// Subscriptions by id, whether they exist or not.
+    pub subscriptions: Vec<SubscriptionId>,
     /// Rows to read in any case.
     pub rows: Rows,
     /// Rows to read only if the head is not where `exact_at` says: the cache holds them.
@@ -221,6 +226,8 @@ pub struct View {
     pub callbacks: Map<u64, Option<CallbackRow>>,
     /// Counted units of each share; absent means that the customer never had any.
     pub shares: Map<Share, Option<u64>>,
+    /// Subscriptions.
+    pub subscriptions: Map<SubscriptionId, Option<SubscriptionRow>>,
     /// Catalogue entries.
     pub skus: Map<SkuId, Option<SkuRow>>,
     /// Balances; absent means that the place never had units.
@@ -243,6 +250,7 @@ impl View {
             carts: Map::default(),
             callbacks: Map::default(),
             shares: Map::default(),
+            subscriptions: Map::default(),
             skus: Map::default(),
             balances: Map::default(),
             front: None,
@@ -308,6 +316,8 @@ pub struct Writes {
     pub carts: Vec<RowWrite<Cart>>,
     /// Callbacks.
     pub callbacks: Vec<RowWrite<Callback>>,
+    /// Subscriptions.
+    pub subscriptions: Vec<SubscriptionWrite>,
     /// New timers of orders, sagas and callbacks: when each row with a [`Row::due`] is due.
     pub dues: Vec<Timer>,
     /// New private texts.
@@ -406,6 +416,17 @@ pub trait Store: Send + Sync {
     /// Orders, sagas and callbacks whose [`Row::due`] is at or before a moment or before the head's
     /// log time, oldest first, at most `limit` of them.
     async fn due_rows(&self, until: LogTime, limit: usize) -> Result<At<Vec<DueRow>>, Fault>;
+
+    /// One subscription.
+    async fn subscription(&self, id: &SubscriptionId)
+    -> Result<At<Option<SubscriptionRow>>, Fault>;
+
+    /// Subscriptions created before a position, newest first, at most `limit` of them.
+    async fn subscriptions(
+        &self,
+        before: u64,
+        limit: usize,
+    ) -> Result<At<Vec<SubscriptionRow>>, Fault>;
 
     /// One private text.
     async fn private(&self, id: PrivateId) -> Result<At<Option<PrivateRow>>, Fault>;

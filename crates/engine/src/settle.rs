@@ -32,6 +32,7 @@ mod needs;
 pub(crate) mod orders;
 pub(crate) mod sagas;
 pub(crate) mod shares;
+pub(crate) mod subscriptions;
 mod units;
 
 /// What a batch is judged with.
@@ -159,6 +160,7 @@ impl<'a> Judge<'a> {
             sagas: Vec::new(),
             carts: Vec::new(),
             callbacks: Vec::new(),
+            subscriptions: Vec::new(),
             dues: Vec::new(),
             private: Vec::new(),
             erased: Vec::new(),
@@ -256,6 +258,7 @@ impl<'a> Judge<'a> {
                 texts,
                 reason,
             } => self.erase(commit, (customer, texts), reason),
+            Command::Subscription(asked) => self.subscribing(commit, asked),
         }
     }
 
@@ -427,6 +430,7 @@ impl<'a> Judge<'a> {
         let bookkeeping = !kept.orders.is_empty()
             || !kept.sagas.is_empty()
             || !kept.callbacks.is_empty()
+            || !kept.subscriptions.is_empty()
             || kept.head.leases != self.view.head.leases;
         if self.writes.log.is_empty() && !refusals && !bookkeeping {
             self.ledger.stamp(self.view.head.stamp());

@@ -44,6 +44,7 @@ mod shares;
 mod shelf;
 mod steps;
 mod stock;
+mod subscriptions;
 mod views;
 mod walk;
 mod witness;
@@ -132,6 +133,7 @@ pub async fn verify(store: &dyn Store, inputs: Inputs<'_>) -> Result<Report, Fau
     catalogue::tokens(&mut walk, &mut to).await?;
     catalogue::skus(&mut walk, &mut to).await?;
     shares::compare(&mut walk, &mut to).await?;
+    subscriptions::compare(&mut walk, &mut to).await?;
     names::settle(store, to.fold, to.book).await?;
     names::refusals(store, to.fold, to.book).await?;
     let micros = |time: LogTime| time.micros();
@@ -210,6 +212,9 @@ fn notes((anchored, head): (u64, u64), lost: &fold::Lost, book: &mut report::Boo
     let note = "an order's private text has no hash in the log: another one would not be seen; \
         what servers write and answer is looked at by their tests";
     book.note(Invariant::I21, note.to_owned());
+    let note = "what a subscriber got is known to the subscriber alone; here no checkpoint is beyond \
+        the log, and what is parked stands in it";
+    book.note(Invariant::I9, note.to_owned());
     if lost.gone.is_empty() && lost.explained == 0 {
         return;
     }

@@ -27,6 +27,7 @@ use std::time::Duration;
 async fn open(dir: &Path, gateway: &Arc<InstantGateway>) -> Engine {
     let store = SqliteStore::open(dir, &SystemIds, NamesOptions::default());
     let ports = Ports {
+        outlet: None,
         store: Arc::new(store.expect("a fresh directory can be opened")),
         gate: None,
         gateway: Some(Arc::clone(gateway) as _),
@@ -209,6 +210,7 @@ async fn two_nodes(gateway: &Arc<InstantGateway>) -> [Engine; 2] {
     let store = MemoryStore::new("main", [7; 16]);
     let start = async |name: &str| {
         let ports = Ports {
+            outlet: None,
             store: Arc::new(store.clone()),
             gate: None,
             gateway: Some(Arc::clone(gateway) as _),
@@ -291,6 +293,7 @@ impl Ids for Longest {
 async fn a_call_that_came_to_nothing_waits_for_its_delay_before_it_is_made_again() {
     let clock = Arc::new(SystemClock::new());
     let ports = Ports {
+        outlet: None,
         store: Arc::new(MemoryStore::new("main", [7; 16])),
         gate: None,
         gateway: Some(Arc::new(Silent)),

@@ -61,6 +61,7 @@ impl Gateway for Services {
 
 async fn open(store: &MemoryStore, name: &str, gateway: Option<&Arc<Services>>) -> Engine {
     let ports = Ports {
+        outlet: None,
         store: Arc::new(store.clone()),
         gate: None,
         gateway: gateway.map(|gateway| Arc::clone(gateway) as _),

@@ -108,6 +108,16 @@ kinds! {
     Callback CallbackApplied = "callback.applied", "A callback was taken in, or was known already.";
     Callback CallbackSetAside = "callback.quarantined", "A callback contradicts what is known.";
     Private PrivateErased = "private.erased", "Private texts of a customer were erased.";
+    Subscription SubscriptionCreated = "subscription.created", "A subscription was made.";
+    Subscription SubscriptionPaused = "subscription.paused", "Nothing is delivered for now.";
+    Subscription SubscriptionResumed = "subscription.resumed", "Events are delivered again.";
+    Subscription SubscriptionReplayed = "subscription.replayed", "Its checkpoint was moved.";
+    Subscription SecretRotated = "subscription.rotated", "Another secret signs from now on.";
+    Subscription Parked = "subscription.parked", "A stream was set aside: an event was refused.";
+    Subscription ParkedRetried = "subscription.retried", "A parked stream is tried again.";
+    Subscription ParkedDelivered = "subscription.caught_up", "A parked stream was delivered.";
+    Subscription ParkedDropped = "subscription.dropped", "What waited of a stream was given up.";
+    Subscription SubscriptionDeleted = "subscription.deleted", "A subscription was ended.";
 }
 
 /// Whose history an event belongs to.
@@ -131,6 +141,8 @@ pub enum Aggregate {
     Callback,
     /// `private:<id>`: an erasure, by its position; its one event is its whole history.
     Private,
+    /// `subscription:<id>`: who is told of what.
+    Subscription,
 }
 
 impl Aggregate {
@@ -145,6 +157,7 @@ impl Aggregate {
         Self::Cart,
         Self::Callback,
         Self::Private,
+        Self::Subscription,
     ];
 
     /// The word before the colon of a stream's name.
@@ -160,6 +173,7 @@ impl Aggregate {
             Self::Cart => "cart",
             Self::Callback => "callback",
             Self::Private => "private",
+            Self::Subscription => "subscription",
         }
     }
 
@@ -207,6 +221,7 @@ impl Kind {
             Aggregate::Saga => true,
             Aggregate::Callback => before != Self::CallbackApplied && before != next,
             Aggregate::Private => false,
+            Aggregate::Subscription => before != Self::SubscriptionDeleted,
         }
     }
 
@@ -226,6 +241,7 @@ impl Kind {
                 | Self::CartUpdated
                 | Self::CallbackStored
                 | Self::PrivateErased
+                | Self::SubscriptionCreated
         )
     }
 
@@ -285,7 +301,12 @@ mod tests {
                 assert_eq!(before.aggregate(), next.aggregate(), "{before:?} {next:?}");
             }
         }
-        for ending in [Kind::Confirmed, Kind::TokenRevoked, Kind::CartCheckedOut] {
+        for ending in [
+            Kind::Confirmed,
+            Kind::TokenRevoked,
+            Kind::CartCheckedOut,
+            Kind::SubscriptionDeleted,
+        ] {
             assert!(
                 pairs.iter().all(|(before, _)| *before != Some(ending)),
                 "{ending:?}"
@@ -296,7 +317,7 @@ mod tests {
             let after: Vec<_> = after.map(|(_, next)| *next).collect();
             assert_eq!(after, [Kind::Held], "a cart's line may be held again");
         }
-        assert_eq!(pairs.len(), 39);
+        assert_eq!(pairs.len(), 121);
     }
 
     #[test]

@@ -138,6 +138,11 @@ id!(
     SKU_MAX
 );
 id!(
+    /// A subscription.
+    SubscriptionId,
+    ID_MAX
+);
+id!(
     /// A step's name, one of its saga's: `<saga>/<step>/undo` must still be a key.
     StepName,
     STEP_MAX

@@ -22,6 +22,7 @@ pub mod saga;
 pub mod shipment;
 pub mod sku;
 pub mod stock;
+pub mod subscription;
 pub mod time;
 pub mod token;
 

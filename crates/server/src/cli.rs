@@ -16,6 +16,7 @@ mod migrate;
 mod operate;
 mod order;
 mod output;
+mod parked;
 mod privacy;
 mod process;
 mod projection;
@@ -29,6 +30,7 @@ mod start;
 mod status;
 mod stock;
 mod stores;
+mod subscription;
 mod token;
 mod verify;
 
@@ -76,6 +78,15 @@ enum Command {
     /// List and decide the cases that wait for a person
     #[command(subcommand, after_help = "Example: evenkeel review list")]
     Review(review::Command),
+    /// Show how far subscribers are, and tell one everything again
+    #[command(subcommand, after_help = "Example: evenkeel outbox status")]
+    Outbox(subscription::Outbox),
+    /// List and decide what subscribers refused
+    #[command(subcommand, after_help = "Example: evenkeel parked list")]
+    Parked(parked::Command),
+    /// List subscriptions, add one, remove one
+    #[command(subcommand, after_help = "Example: evenkeel subscription list")]
+    Subscription(subscription::Command),
     /// Tell the story of one thing: what happened, why, and what comes next
     #[command(after_help = "Example: evenkeel explain order o-1")]
     Explain(explain::Explain),
@@ -147,6 +158,9 @@ impl Command {
             Self::Order(command) => operate::run(&command),
             Self::Saga(command) => operate::run(&command),
             Self::Review(command) => operate::run(&command),
+            Self::Outbox(command) => operate::run(&command),
+            Self::Parked(command) => operate::run(&command),
+            Self::Subscription(command) => operate::run(&command),
             Self::Explain(command) => operate::run(&command),
             Self::Privacy(command) => operate::run(&command),
             Self::Log(command) => log::run(&command),

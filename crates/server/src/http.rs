@@ -26,6 +26,7 @@ mod route;
 mod routes;
 mod serve;
 mod shapes;
+mod streams;
 pub(crate) mod time;
 mod wire;
 
@@ -50,6 +51,7 @@ use problem::{Code, Problem};
 use route::Routes;
 use std::sync::Arc;
 use std::time::Duration;
+use streams::Streams;
 
 /// What a deployment's configuration says to the API.
 #[derive(Debug, Clone)]
@@ -94,6 +96,8 @@ pub(crate) struct Api {
     started: Duration,
     /// Held while the whole log is read: one at a time is enough.
     verifying: tokio::sync::Mutex<()>,
+    /// How many clients listen to server-sent events.
+    streams: Streams,
     openapi: Bytes,
 }
 
@@ -122,6 +126,7 @@ impl Api {
                 revoked_at: None,
             }),
             verifying: tokio::sync::Mutex::default(),
+            streams: Streams::default(),
             openapi: Bytes::from(openapi),
         })
     }

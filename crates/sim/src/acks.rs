@@ -7,7 +7,7 @@
 use crate::auditor::Answer;
 use crate::workload::Asked;
 use evenkeel_engine::Refusal;
-use evenkeel_engine::commit::{Command, Key, Rejection};
+use evenkeel_engine::commit::{Command, Key, Rejection, Subscribing};
 use evenkeel_engine::port::Fault;
 use evenkeel_engine::token::Position;
 use evenkeel_rules::saga::journey;
@@ -99,7 +99,11 @@ fn route(command: &Command) -> (&'static str, String, String) {
             let id = customer.to_string();
             ("DELETE", format!("/v1/private/{id}"), id)
         }
-        Command::Report { .. }
+        Command::Subscription(Subscribing::Create { ask, .. }) => {
+            post("/v1/subscriptions".to_owned(), ask.id.as_str())
+        }
+        Command::Subscription(_)
+        | Command::Report { .. }
         | Command::ReportStep { .. }
         | Command::ApplyCallback { .. }
         | Command::Beat { .. } => {

@@ -194,6 +194,7 @@ impl Node {
                 _ => Arc::new(MemoryGate::new(head.position)),
             };
             let ports = Ports {
+                outlet: None,
                 store: Arc::new(store),
                 gate: Some(Arc::clone(&gate)),
                 gateway: Some(Arc::new(SimGateway {

@@ -92,6 +92,10 @@ fn engine_options(rng: &mut fastrand::Rng) -> evenkeel_engine::Options {
         saga_every: ms(rng, 20, 300),
         call_timeout: ms(rng, 100, 2_000),
         delivery_timeout: ms(rng, 100, 2_000),
+        // Nobody subscribes in this world.
+        relay: false,
+        relay_every: Duration::from_millis(20),
+        post_timeout: Duration::from_millis(1_000),
     }
 }
 

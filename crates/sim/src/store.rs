@@ -15,10 +15,10 @@ use async_trait::async_trait;
 use evenkeel_engine::commit::Name;
 use evenkeel_engine::port::{
     At, BatchId, CallbackRow, CartRow, DueRow, Fault, Head, HoldRow, KeyRow, Listed, Locked,
-    LogRow, OrderRow, Place, PrivateId, PrivateRow, RefusalRow, SagaRow, Share, Store, TokenRow,
-    Touch, View, Writes,
+    LogRow, OrderRow, Place, PrivateId, PrivateRow, RefusalRow, SagaRow, Share, Store,
+    SubscriptionRow, TokenRow, Touch, View, Writes,
 };
-use evenkeel_rules::ids::{CartId, CustomerId, HoldId, OrderId, SagaId, SkuId};
+use evenkeel_rules::ids::{CartId, CustomerId, HoldId, OrderId, SagaId, SkuId, SubscriptionId};
 use evenkeel_rules::stock::Balances;
 use evenkeel_rules::time::LogTime;
 use std::sync::Arc;
@@ -316,6 +316,23 @@ impl Store for NodeStore {
     async fn due_rows(&self, until: LogTime, limit: usize) -> Result<At<Vec<DueRow>>, Fault> {
         self.read().await?;
         planted::due_rows(&self.world, until, limit).await
+    }
+
+    async fn subscription(
+        &self,
+        id: &SubscriptionId,
+    ) -> Result<At<Option<SubscriptionRow>>, Fault> {
+        self.read().await?;
+        self.world.store.subscription(id).await
+    }
+
+    async fn subscriptions(
+        &self,
+        before: u64,
+        limit: usize,
+    ) -> Result<At<Vec<SubscriptionRow>>, Fault> {
+        self.read().await?;
+        self.world.store.subscriptions(before, limit).await
     }
 
     async fn private(&self, id: PrivateId) -> Result<At<Option<PrivateRow>>, Fault> {

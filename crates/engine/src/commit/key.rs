@@ -6,7 +6,7 @@
 
 use super::Received;
 use evenkeel_rules::idempotency::Fingerprint;
-use evenkeel_rules::ids::{CartId, CustomerId, HoldId, OrderId, RefundId, SagaId};
+use evenkeel_rules::ids::{CartId, CustomerId, HoldId, OrderId, RefundId, SagaId, SubscriptionId};
 use evenkeel_rules::order;
 use sha2::{Digest, Sha256};
 
@@ -64,6 +64,12 @@ impl Key {
     #[must_use]
     pub fn made_cart_id(&self) -> CartId {
         CartId::new(&self.made()).expect("32 hex digits are an id")
+    }
+
+    /// The subscription id that is made from this key when the client chose none.
+    #[must_use]
+    pub fn made_subscription_id(&self) -> SubscriptionId {
+        SubscriptionId::new(&self.made()).expect("hex digits are an id")
     }
 
     /// The refund id that is made from this key when the client chose none.

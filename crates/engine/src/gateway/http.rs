@@ -21,6 +21,7 @@ use wire::{Heard, Wire};
 mod answer;
 mod asked;
 mod dial;
+mod outlet;
 mod tls;
 mod wire;
 
@@ -126,6 +127,7 @@ impl Gateway for HttpGateway {
                 status,
                 body,
                 again,
+                ..
             } => {
                 let body = body.as_deref();
                 let answer = Answer {

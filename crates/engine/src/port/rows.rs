@@ -13,6 +13,7 @@ use evenkeel_rules::order::{Order, Tries};
 use evenkeel_rules::saga::journey::Journey;
 use evenkeel_rules::sku::Sku;
 use evenkeel_rules::stock::Balances;
+use evenkeel_rules::subscription::{Progress, Subscription};
 use evenkeel_rules::time::LogTime;
 use evenkeel_rules::token::Token;
 
@@ -190,6 +191,30 @@ pub struct ShareWrite {
 pub struct TokenWrite {
     /// The row.
     pub row: TokenRow,
+    /// The version that the row must have now; nothing for a new row.
+    pub was: Option<u64>,
+}
+
+/// A subscription's state row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SubscriptionRow {
+    /// The position that created it: the row's key.
+    pub created: u64,
+    /// The position of its last event.
+    pub last: u64,
+    /// Events in its stream.
+    pub version: u64,
+    /// The fold of its stream.
+    pub body: Subscription,
+    /// How far it has come: bookkeeping, not part of the fold.
+    pub progress: Progress,
+}
+
+/// A subscription's row to write.
+#[derive(Debug, Clone)]
+pub struct SubscriptionWrite {
+    /// The row.
+    pub row: SubscriptionRow,
     /// The version that the row must have now; nothing for a new row.
     pub was: Option<u64>,
 }

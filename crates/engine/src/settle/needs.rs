@@ -78,6 +78,7 @@ impl Judge<'_> {
                 }
             }
             Command::Erase { .. } | Command::Beat { .. } => Touch::default(),
+            Command::Subscription(asked) => self.subscribing_wants(commit, asked),
             Command::CreateToken { id, .. } | Command::RevokeToken { id } => Touch {
                 tokens: vec![id.clone()],
                 ..Touch::default()

@@ -10,10 +10,12 @@ use crate::commit::Name;
 use crate::port::{
     At, BatchId, CallbackRow, CartRow, DueRow, Fault, Head, HoldRow, KeyRow, Listed, Locked,
     LogRow, Map, NameWrite, OrderRow, Place, PrivateId, PrivateRow, RefusalRow, SagaRow, Share,
-    SkuRow, Store, TokenRow, Touch, View, Writes,
+    SkuRow, Store, SubscriptionRow, TokenRow, Touch, View, Writes,
 };
 use async_trait::async_trait;
-use evenkeel_rules::ids::{CartId, CustomerId, HoldId, OrderId, SagaId, SkuId, TokenId};
+use evenkeel_rules::ids::{
+    CartId, CustomerId, HoldId, OrderId, SagaId, SkuId, SubscriptionId, TokenId,
+};
 use evenkeel_rules::lease::Leases;
 use evenkeel_rules::stock::Balances;
 use evenkeel_rules::time::LogTime;
@@ -44,6 +46,8 @@ pub struct Tables {
     pub shares: BTreeMap<Share, u64>,
     /// Tokens.
     pub tokens: BTreeMap<TokenId, TokenRow>,
+    /// Subscriptions.
+    pub subscriptions: BTreeMap<SubscriptionId, SubscriptionRow>,
     /// Names of keys and ids.
     pub names: Map<Name, NameWrite>,
     /// Final refusals, number 1 first.
@@ -104,6 +108,7 @@ impl MemoryStore {
             balances: Map::default(),
             shares: BTreeMap::new(),
             tokens: BTreeMap::new(),
+            subscriptions: BTreeMap::new(),
             names: Map::default(),
             refusals: Vec::new(),
             refused: Map::default(),
@@ -303,6 +308,26 @@ impl Store for MemoryStore {
 
     async fn due_rows(&self, until: LogTime, limit: usize) -> Result<At<Vec<DueRow>>, Fault> {
         Ok(self.read(|tables| tables.due_rows(until.max(tables.head.time), limit)))
+    }
+
+    async fn subscription(
+        &self,
+        id: &SubscriptionId,
+    ) -> Result<At<Option<SubscriptionRow>>, Fault> {
+        Ok(self.read(|tables| tables.subscriptions.get(id).cloned()))
+    }
+
+    async fn subscriptions(
+        &self,
+        before: u64,
+        limit: usize,
+    ) -> Result<At<Vec<SubscriptionRow>>, Fault> {
+        Ok(self.read(|tables| {
+            let rows = tables.subscriptions.values();
+            let mut rows: Vec<_> = rows.filter(|row| row.created < before).collect();
+            rows.sort_by_key(|row| std::cmp::Reverse(row.created));
+            rows.into_iter().take(limit).cloned().collect()
+        }))
     }
 
     async fn private(&self, id: PrivateId) -> Result<At<Option<PrivateRow>>, Fault> {

@@ -207,6 +207,7 @@ fn does(method: &str, route: &str) -> Option<&'static [Event]> {
         ("POST", "cancel") => &[Event::CancelRequested, Event::OrderCancelled],
         ("POST", "refunds") => &[Event::RefundRequested],
         ("POST", "sagas") => &[Event::SagaStarted],
+        ("POST", "subscriptions") => &[Event::SubscriptionCreated],
         ("POST", "returns") => &[Event::OrderReturned],
         ("POST", "approve" | "reject") => &[Event::OrderResolved],
         ("POST", "tokens") => &[Event::TokenCreated],

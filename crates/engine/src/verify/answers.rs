@@ -234,7 +234,8 @@ fn about(kind: Event, id: &str) -> Option<Name> {
         | Aggregate::Stock
         | Aggregate::Token
         | Aggregate::Callback
-        | Aggregate::Private => None,
+        | Aggregate::Private
+        | Aggregate::Subscription => None,
     }
 }
 

@@ -15,12 +15,13 @@ use super::report::{Book, Draft, Invariant, Kind as Wrong, Subject};
 use super::sagas::SagaFold;
 use super::shares::Shares;
 use super::stock;
+use super::subscriptions::SubscriptionFold;
 use crate::body::StockData;
 use crate::chain::{Entry, EntryEvent};
 use crate::commit::Name;
 use crate::port::{KeyRow, Map, Place};
 use evenkeel_rules::event::{Aggregate, Kind};
-use evenkeel_rules::ids::{LocationId, SagaId, SkuId, TokenId};
+use evenkeel_rules::ids::{LocationId, SagaId, SkuId, SubscriptionId, TokenId};
 use evenkeel_rules::sku::Sku;
 use evenkeel_rules::stock::{Account, Balances, Move, Short};
 use evenkeel_rules::time::LogTime;
@@ -114,6 +115,7 @@ pub(super) struct Fold {
     pub(super) callbacks: BTreeMap<u64, CallbackFold>,
     pub(super) skus: Map<SkuId, SkuFold>,
     pub(super) tokens: Map<TokenId, TokenFold>,
+    pub(super) subscriptions: BTreeMap<SubscriptionId, SubscriptionFold>,
     pub(super) lost: Lost,
     pub(super) secrets: Secrets,
     /// What only the present row knows.
@@ -291,6 +293,7 @@ impl Fold {
             Aggregate::Cart => self.cart_event(entry, event, book),
             Aggregate::Callback => self.callback_event(entry, event, book),
             Aggregate::Private => self.erased_event(entry, event, book),
+            Aggregate::Subscription => self.subscription_event(event, book),
         };
         taken.unwrap_or_else(|what| {
             self.illegal(event, &what, book);
@@ -375,7 +378,12 @@ impl Fold {
     }
 
     /// Judges order and version of an event of a SKU, a stock or a token.
-    fn advance(&self, before: Option<Stream>, event: &EntryEvent, book: &mut Book) -> Stream {
+    pub(super) fn advance(
+        &self,
+        before: Option<Stream>,
+        event: &EntryEvent,
+        book: &mut Book,
+    ) -> Stream {
         let step = self.step(before.as_ref(), event, book);
         let follows = Kind::may_follow(before.map(|stream| stream.kind), event.kind);
         if !follows && matches!(step, Step::Next) {

@@ -22,11 +22,13 @@ use serde_json::json;
 use std::collections::BTreeMap;
 
 /// What an engine writes under a lease: what came of a call, and a callback that it takes in.
-const LEASED: [&str; 3] = ["saga", STEP, INBOX];
+const LEASED: [&str; 4] = ["saga", STEP, INBOX, RELAY];
 /// Who takes callbacks in.
 const INBOX: &str = "inbox";
 /// Who notes what came of a step of a saga over anybody's services.
 const STEP: &str = "step";
+/// Who sets aside what a subscriber refuses.
+const RELAY: &str = "relay";
 /// Who asks when an engine asks.
 const ENGINE: &str = "engine";
 
@@ -110,6 +112,7 @@ impl Fold {
         let of = match entry.cause.kind.as_str() {
             INBOX => Aggregate::Callback,
             STEP => Aggregate::Saga,
+            RELAY => Aggregate::Subscription,
             _ => Aggregate::Order,
         };
         let mut events = entry.events.iter();
@@ -120,6 +123,7 @@ impl Fold {
                 let id = SagaId::new(event.id()).ok()?;
                 self.sagas.get(&id).map(|fold| fold.stream.created)
             }
+            Aggregate::Subscription => self.subscription_made(event.id()),
             _ => self.order_made(event.id()),
         }
     }

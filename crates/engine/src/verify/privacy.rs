@@ -70,6 +70,14 @@ impl Secrets {
                 | "compensate_saga"
                 | "callback"
                 | "erase"
+                | "create_subscription"
+                | "pause_subscription"
+                | "resume_subscription"
+                | "delete_subscription"
+                | "replay_subscription"
+                | "rotate_secret"
+                | "retry_parked"
+                | "drop_parked"
         );
         if !made {
             return;

@@ -111,6 +111,7 @@ impl Invariant {
             | Self::I6
             | Self::I7
             | Self::I8
+            | Self::I9
             | Self::I10
             | Self::I11
             | Self::I12
@@ -119,7 +120,6 @@ impl Invariant {
             | Self::I16
             | Self::I21 => None,
             Self::I5 | Self::I22 => Some("with --acks FILE: the answers that load and demo wrote"),
-            Self::I9 => Some("nothing is published yet: comes with the outbox"),
             Self::I14 => Some("no two-phase commit yet: comes with it"),
             Self::I17 => Some("the simulator: an acks file does not say what a reader had seen"),
             Self::I18 | Self::I19 => Some("the simulator"),

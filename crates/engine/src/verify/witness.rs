@@ -47,7 +47,7 @@ pub(super) async fn vouches(
             Aggregate::Saga => sagas::vouches(store, event, position).await?,
             Aggregate::Cart => carts::vouches(store, event, position).await?,
             Aggregate::Callback => of_callback(store, event, position).await?,
-            Aggregate::Token | Aggregate::Private => None,
+            Aggregate::Token | Aggregate::Private | Aggregate::Subscription => None,
         };
         match said {
             Some(false) => return Ok(Some(false)),

@@ -67,6 +67,7 @@ async fn run<F: Fixture>(nodes: usize, cache: bool) -> (Told, Vec<String>) {
     let mut engines = Vec::with_capacity(nodes);
     for node in 0..nodes {
         let ports = Ports {
+            outlet: None,
             store: fixture.store().await,
             gate: Some(Arc::new(OpenGate)),
             gateway: None,

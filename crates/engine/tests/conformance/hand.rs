@@ -46,6 +46,7 @@ pub(crate) async fn batch(store: &dyn Store) -> Writes {
         sagas: Vec::new(),
         carts: Vec::new(),
         callbacks: Vec::new(),
+        subscriptions: Vec::new(),
         dues: Vec::new(),
         private: Vec::new(),
         erased: Vec::new(),

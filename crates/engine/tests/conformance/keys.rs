@@ -54,6 +54,7 @@ fn shown(effect: Effect) -> String {
         Effect::Callback { row, parked } => {
             format!("{} {} {parked} {:?}", row.last, row.version, row.body)
         }
+        Effect::Subscription(row) => format!("{} {} {:?}", row.last, row.version, row.body),
         Effect::Erased(count) => format!("{count} erased"),
         Effect::Tried | Effect::Lease { .. } => "tried".to_owned(),
     }

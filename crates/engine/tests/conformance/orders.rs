@@ -496,6 +496,7 @@ async fn run<F: Fixture>(nodes: usize, cache: bool) -> End {
     let mut engines = Vec::with_capacity(nodes);
     for node in 0..nodes {
         let ports = Ports {
+            outlet: None,
             store: fixture.store().await,
             gate: Some(Arc::new(OpenGate)),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,

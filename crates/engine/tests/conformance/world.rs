@@ -265,6 +265,7 @@ impl Shop {
         let node = Arc::as_ptr(&store).addr() as u64;
         let engine = Engine::start(
             Ports {
+                outlet: None,
                 store: Arc::clone(&store) as Arc<dyn Store>,
                 gate: None,
                 gateway: None,

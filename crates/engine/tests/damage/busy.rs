@@ -8,12 +8,12 @@ use async_trait::async_trait;
 use evenkeel_engine::commit::Name;
 use evenkeel_engine::port::{
     At, BatchId, CallbackRow, CartRow, DueRow, Fault, Head, HoldRow, KeyRow, Listed, Locked,
-    LogRow, OrderRow, Place, PrivateId, PrivateRow, RefusalRow, SagaRow, Share, Store, TokenRow,
-    Touch, View,
+    LogRow, OrderRow, Place, PrivateId, PrivateRow, RefusalRow, SagaRow, Share, Store,
+    SubscriptionRow, TokenRow, Touch, View,
 };
 use evenkeel_engine::store::memory::MemoryStore;
 use evenkeel_engine::verify::{Inputs, verify};
-use evenkeel_rules::ids::{CartId, CustomerId, HoldId, OrderId, SagaId, SkuId};
+use evenkeel_rules::ids::{CartId, CustomerId, HoldId, OrderId, SagaId, SkuId, SubscriptionId};
 use evenkeel_rules::order::Word;
 use evenkeel_rules::stock::Balances;
 use evenkeel_rules::time::LogTime;
@@ -175,6 +175,23 @@ impl Store for Busy {
     }
 
     /// Nobody writes here: every write makes texts, each of which is read.
+    async fn subscription(
+        &self,
+        id: &SubscriptionId,
+    ) -> Result<At<Option<SubscriptionRow>>, Fault> {
+        self.write().await;
+        self.store.subscription(id).await
+    }
+
+    async fn subscriptions(
+        &self,
+        before: u64,
+        limit: usize,
+    ) -> Result<At<Vec<SubscriptionRow>>, Fault> {
+        self.write().await;
+        self.store.subscriptions(before, limit).await
+    }
+
     async fn private(&self, id: PrivateId) -> Result<At<Option<PrivateRow>>, Fault> {
         self.store.private(id).await
     }
@@ -264,6 +281,7 @@ mod two_engines {
     async fn engine(dir: &Path) -> Engine {
         let store = SqliteStore::open(dir, &SystemIds, NAMES).expect("the store opens");
         let ports = Ports {
+            outlet: None,
             store: Arc::new(store),
             gate: None,
             gateway: None,

@@ -180,6 +180,7 @@ mod engine {
     async fn open(dir: &Path) -> Engine {
         let store = SqliteStore::open(dir, &SystemIds, NamesOptions::default());
         let ports = Ports {
+            outlet: None,
             store: Arc::new(store.expect("a fresh directory can be opened")),
             gate: None,
             gateway: Some(Arc::new(InstantGateway::new())),

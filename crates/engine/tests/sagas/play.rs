@@ -125,6 +125,7 @@ pub(crate) async fn open(
 ) -> Life {
     let store = FaultStore::over(Arc::new(tables.clone()));
     let ports = Ports {
+        outlet: None,
         store: Arc::clone(&store) as Arc<dyn Store>,
         gate: None,
         gateway: Some(Arc::clone(bank) as _),

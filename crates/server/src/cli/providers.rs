@@ -9,7 +9,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use evenkeel_engine::clock::{SystemClock, SystemIds};
-use evenkeel_engine::gateway::Gateway;
 use evenkeel_engine::gateway::http::{Endpoint, HttpGateway, HttpOptions};
 
 use super::failure::Failure;
@@ -21,7 +20,7 @@ use crate::webhook::{Ring, new_secret};
 
 /// The providers, and the sandbox that plays them, if one does.
 pub(super) struct Providers {
-    pub(super) gateway: Arc<dyn Gateway>,
+    pub(super) gateway: Arc<HttpGateway>,
     pub(super) webhooks: Webhooks,
     sandbox: Option<(Handle, String)>,
 }
@@ -101,7 +100,7 @@ fn endpoint(url: Option<&str>, own: &str, path: &str) -> Option<Endpoint> {
     })
 }
 
-fn gateway(options: HttpOptions) -> Result<Arc<dyn Gateway>, Failure> {
+fn gateway(options: HttpOptions) -> Result<Arc<HttpGateway>, Failure> {
     let gateway = HttpGateway::new(options);
     Ok(Arc::new(
         gateway.map_err(|error| Failure::Usage(error.to_string()))?,

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel_engine::clock::{SystemClock, SystemIds};
-use evenkeel_engine::port::{Fault, Ids, Store};
+use evenkeel_engine::gateway::Gateway;
+use evenkeel_engine::port::{Fault, Ids, Outlet, Store};
 use evenkeel_engine::store::sqlite::names::NamesOptions;
 use evenkeel_engine::store::sqlite::views::SqliteViews;
 use evenkeel_engine::store::sqlite::{FILE, SqliteStore};
@@ -40,7 +41,8 @@ pub(super) async fn to_write(
         .map_err(|fault| told(&config.data, &fault))?;
     let (recorder, providers) = serving.unzip();
     let ports = Ports {
-        gateway: providers.map(|providers| Arc::clone(&providers.gateway)),
+        outlet: providers.map(|it| Arc::clone(&it.gateway) as Arc<dyn Outlet>),
+        gateway: providers.map(|it| Arc::clone(&it.gateway) as Arc<dyn Gateway>),
         ..ports(Arc::new(store))
     };
     let started = Engine::start(ports, options(config)).await;
@@ -102,6 +104,7 @@ fn over(
 fn ports(store: Arc<dyn Store>) -> Ports {
     let (clock, ids) = (Arc::new(SystemClock::default()), Arc::new(SystemIds));
     Ports {
+        outlet: None,
         store,
         gate: None,
         gateway: None,

@@ -12,7 +12,7 @@ use evenkeel_engine::port::Fault;
 use evenkeel_rules::ids::SkuId;
 use evenkeel_rules::saga::journey;
 use evenkeel_rules::time::LogTime;
-use evenkeel_rules::{cart, hold, idempotency, order, sku, stock, token};
+use evenkeel_rules::{cart, hold, idempotency, order, sku, stock, subscription, token};
 use http::HeaderValue;
 use serde_json::json;
 
@@ -76,12 +76,33 @@ fn of_rejection(rejection: &Rejection, named: Named<'_>) -> Problem {
         Rejection::Saga(journey::Rejection::IllegalTransition { from, to }) => {
             illegal(from.name(), to.name())
         }
+        Rejection::Subscription(rejection) => of_subscription(rejection),
         Rejection::Stock(stock::Rejection::SkuUnknown) => Problem::new(Code::SkuUnknown),
         Rejection::Stock(stock::Rejection::Insufficient) => Problem::new(Code::Insufficient),
         Rejection::Stock(stock::Rejection::Overflow) => Problem::new(Code::Overflow),
         Rejection::Sku(sku::Rejection::Version) => Problem::new(Code::Version),
         Rejection::Token(token::Rejection::NotFound) => Problem::new(Code::NotFound),
         Rejection::Token(token::Rejection::Customer) => Problem::violation("/customer", "role"),
+    }
+}
+
+const fn of_place(rejection: &subscription::Rejection) -> Option<(&'static str, &'static str)> {
+    match rejection {
+        subscription::Rejection::Position => Some(("/from", "max")),
+        subscription::Rejection::Unsigned => Some(("/secret", "unsigned")),
+        subscription::Rejection::NotFound
+        | subscription::Rejection::Version
+        | subscription::Rejection::AlreadyExists
+        | subscription::Rejection::NotParked => None,
+    }
+}
+
+fn of_subscription(rejection: &subscription::Rejection) -> Problem {
+    match (of_place(rejection), rejection) {
+        (Some((pointer, code)), _) => Problem::violation(pointer, code),
+        (None, subscription::Rejection::Version) => Problem::new(Code::Version),
+        (None, subscription::Rejection::AlreadyExists) => Problem::new(Code::AlreadyExists),
+        (None, _) => Problem::new(Code::NotFound),
     }
 }
 

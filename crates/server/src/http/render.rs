@@ -4,11 +4,13 @@ mod cart;
 mod order;
 mod review;
 mod saga;
+mod subscription;
 
 pub(super) use cart::{cart, cart_now};
 pub(super) use order::{money, order, payment, refund, shipment};
 pub(super) use review::{of_callback, of_order, of_saga, review};
 pub(super) use saga::{Which, journey, saga};
+pub(super) use subscription::{parked, subscription};
 
 use super::shapes;
 use super::time::text;

@@ -7,6 +7,7 @@ mod holds;
 mod log;
 mod orders;
 mod pages;
+mod parked;
 mod payments;
 mod private;
 mod projections;
@@ -15,6 +16,7 @@ mod sagas;
 mod skus;
 mod status;
 mod stock;
+mod subscriptions;
 mod tokens;
 mod verify;
 
@@ -43,6 +45,8 @@ pub(super) fn all() -> impl Iterator<Item = &'static Route> {
         payments::ROUTES,
         sagas::ROUTES,
         reviews::ROUTES,
+        subscriptions::ROUTES,
+        parked::ROUTES,
         callbacks::ROUTES,
         private::ROUTES,
         projections::ROUTES,

@@ -11,6 +11,7 @@ mod projection;
 mod review;
 mod saga;
 mod story;
+mod subscription;
 mod verify;
 
 pub(crate) use callback::*;
@@ -20,6 +21,7 @@ pub(crate) use projection::*;
 pub(crate) use review::*;
 pub(crate) use saga::*;
 pub(crate) use story::{Story, StoryCause, StoryEntry, StoryFinding, StoryNext};
+pub(crate) use subscription::*;
 pub(crate) use verify::Verify;
 
 use schemars::JsonSchema;
@@ -89,7 +91,7 @@ pub(crate) enum Availability {
 }
 
 /// Units of one location, by account.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub(crate) struct Balances {
     pub(crate) location: String,
     /// Units ever received or found, less those transferred away.

@@ -11,4 +11,5 @@ mod holds;
 mod orders;
 mod shop;
 mod store;
+mod subscriptions;
 mod webhooks;

@@ -29,6 +29,7 @@ pub(super) fn may_follow(before: Option<&str>, next: &str) -> bool {
             "cart.updated",
             "callback.stored",
             "private.erased",
+            "subscription.created",
         ]
         .contains(&next),
         Some("sku.created" | "sku.updated") => next == "sku.updated",
@@ -50,6 +51,9 @@ pub(super) fn may_follow(before: Option<&str>, next: &str) -> bool {
         // Nor in a saga: what may become of it is looked at there.
         Some(before) if aggregate(before) == "saga" => next != "saga.started",
         Some("token.created") => next == "token.revoked",
+        Some(before) if aggregate(before) == "subscription" => {
+            before != "subscription.deleted" && next != "subscription.created"
+        }
         Some(_) => false,
     }
 }
@@ -68,6 +72,7 @@ pub(super) fn aggregate(kind: &str) -> &'static str {
             Some("cart") => "cart",
             Some("callback") => "callback",
             Some("private") => "private",
+            Some("subscription") => "subscription",
             _ => "hold",
         },
     }

@@ -176,6 +176,7 @@ fn effect(key: &str, uri: Uri, body: Bytes) -> Result<Sending, String> {
         uri,
         key: Some(key),
         body,
+        headers: http::HeaderMap::new(),
     })
 }
 
@@ -185,6 +186,7 @@ fn question(provider: &Provider, path: &str, key: &str) -> Result<Sending, Strin
         uri: provider.at(&format!("{path}?key={}", encoded(key)))?,
         key: None,
         body: Bytes::new(),
+        headers: http::HeaderMap::new(),
     })
 }
 

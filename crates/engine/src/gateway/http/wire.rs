@@ -9,8 +9,8 @@ use super::dial::{Dial, Marks, Resolve};
 use super::tls::Connector;
 use crate::gateway::outbound::Outbound;
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
-use http::{Extensions, Method, Request, Response, StatusCode, Uri};
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT};
+use http::{Extensions, HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::connect::{CaptureConnection, capture_connection};
@@ -44,6 +44,8 @@ pub(super) struct Sending {
     /// Nothing for a question, which has no effect to be repeated.
     pub(super) key: Option<HeaderValue>,
     pub(super) body: Bytes,
+    /// What else its head says.
+    pub(super) headers: HeaderMap,
 }
 
 impl Sending {
@@ -52,6 +54,7 @@ impl Sending {
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = self.uri.clone();
         let headers = request.headers_mut();
+        headers.extend(self.headers.clone());
         headers.insert(USER_AGENT, AGENT);
         headers.insert(ACCEPT, JSON);
         if let Some(key) = &self.key {
@@ -71,6 +74,8 @@ pub(super) enum Heard {
         body: Option<Bytes>,
         /// Whether this is the answer to a second copy.
         again: bool,
+        /// After how many seconds it wants to be asked again.
+        retry_after: Option<u64>,
     },
     /// Nothing, or not enough; something may have arrived.
     Nothing,
@@ -142,6 +147,8 @@ impl Wire {
             other => other?,
         };
         so_far.status = Some(response.status());
+        let retry_after = response.headers().get(RETRY_AFTER);
+        so_far.retry_after = retry_after.and_then(|it| it.to_str().ok()?.trim().parse().ok());
         if let Some(marks) = response.extensions().get::<Arc<Marks>>() {
             marks.used.store(true, Ordering::Release);
         }
@@ -157,6 +164,7 @@ struct SoFar {
     connection: Option<CaptureConnection>,
     again: bool,
     status: Option<StatusCode>,
+    retry_after: Option<u64>,
 }
 
 impl SoFar {
@@ -188,6 +196,7 @@ impl SoFar {
                 status,
                 body,
                 again: self.again,
+                retry_after: self.retry_after,
             },
             None if self.was_given_away() => Heard::Nothing,
             None => Heard::NotSent {

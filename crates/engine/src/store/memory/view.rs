@@ -131,6 +131,9 @@ impl Tables {
         let callbacks = touch.callbacks.iter();
         view.callbacks
             .extend(callbacks.map(|at| (*at, self.callbacks.get(at).cloned())));
+        let subscriptions = touch.subscriptions.iter();
+        view.subscriptions
+            .extend(subscriptions.map(|id| (id.clone(), self.subscriptions.get(id).cloned())));
         let shares = touch.shares.iter();
         view.shares
             .extend(shares.map(|at| (at.clone(), self.shares.get(at).copied())));

@@ -2,7 +2,7 @@
 
 use super::Tables;
 use crate::chain;
-use crate::port::{Fault, Row, RowWrite, Writes};
+use crate::port::{Fault, Row, RowWrite, SubscriptionWrite, Writes};
 use evenkeel_rules::time::LogTime;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,6 +40,13 @@ impl Tables {
             let stands = self.tokens.get(&write.row.token.id).map(|row| row.version);
             if stands != write.was {
                 return corrupt(format!("token {} has another version", write.row.token.id));
+            }
+        }
+        for write in &writes.subscriptions {
+            let stands = self.subscriptions.get(&write.row.body.id);
+            if stands.map(|row| row.version) != write.was {
+                let id = &write.row.body.id;
+                return corrupt(format!("subscription {id} has another version"));
             }
         }
         check_rows(&self.orders, &writes.orders)?;
@@ -91,6 +98,9 @@ impl Tables {
         for write in &writes.tokens {
             self.tokens
                 .insert(write.row.token.id.clone(), write.row.clone());
+        }
+        for SubscriptionWrite { row, .. } in &writes.subscriptions {
+            self.subscriptions.insert(row.body.id.clone(), row.clone());
         }
         self.timers
             .extend(writes.timers.iter().map(|timer| (timer.due, timer.created)));

@@ -22,6 +22,7 @@ mod schema;
 mod shares;
 mod snapshot;
 mod squeeze;
+mod subscriptions;
 mod timers;
 pub mod views;
 mod wal;
@@ -31,12 +32,12 @@ use crate::chain;
 use crate::commit::{Name, cart_name, hold_name, order_name, saga_name};
 use crate::port::{
     At, BatchId, CallbackRow, CartRow, DueRow, Fault, Head, HoldRow, Ids, KeyRow, Listed, Locked,
-    LogRow, OrderRow, Place, PrivateId, PrivateRow, RefusalRow, SagaRow, Share, Store, TokenRow,
-    Touch, View,
+    LogRow, OrderRow, Place, PrivateId, PrivateRow, RefusalRow, SagaRow, Share, Store,
+    SubscriptionRow, TokenRow, Touch, View,
 };
 use crate::worker::blocking;
 use async_trait::async_trait;
-use evenkeel_rules::ids::{CartId, CustomerId, HoldId, OrderId, SagaId, SkuId};
+use evenkeel_rules::ids::{CartId, CustomerId, HoldId, OrderId, SagaId, SkuId, SubscriptionId};
 use evenkeel_rules::stock::Balances;
 use evenkeel_rules::time::LogTime;
 use fault::fault;
@@ -388,6 +389,24 @@ impl Store for SqliteStore {
             })
         })
         .await
+    }
+
+    async fn subscription(
+        &self,
+        id: &SubscriptionId,
+    ) -> Result<At<Option<SubscriptionRow>>, Fault> {
+        let id = id.clone();
+        self.read(move |_, conn| subscriptions::subscription(conn, &id))
+            .await
+    }
+
+    async fn subscriptions(
+        &self,
+        before: u64,
+        limit: usize,
+    ) -> Result<At<Vec<SubscriptionRow>>, Fault> {
+        self.read(move |_, conn| subscriptions::list(conn, before, limit.min(ROWS_MAX)))
+            .await
     }
 
     async fn private(&self, id: PrivateId) -> Result<At<Option<PrivateRow>>, Fault> {

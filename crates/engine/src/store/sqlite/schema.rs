@@ -20,7 +20,7 @@ const SQLITE_MIN: (i32, &str) = (3_051_003, "3.51.3");
 const PREPARED: usize = 128;
 
 /// The migrations, oldest first; `user_version` counts those that were applied.
-fn migrations() -> [String; 5] {
+fn migrations() -> [String; 6] {
     let tables = format!("{TABLES}{}", Names::SCHEMA);
     [
         tables,
@@ -28,6 +28,7 @@ fn migrations() -> [String; 5] {
         SHARES.to_owned(),
         SAGAS.to_owned(),
         CARTS.to_owned(),
+        SUBSCRIPTIONS.to_owned(),
     ]
 }
 
@@ -100,6 +101,13 @@ CREATE TABLE cart(created INTEGER PRIMARY KEY, last INTEGER NOT NULL,
   version INTEGER NOT NULL, calls INTEGER NOT NULL, sent INTEGER NOT NULL,
   sent_at INTEGER NOT NULL, again INTEGER NOT NULL, called INTEGER NOT NULL,
   due INTEGER, flagged INTEGER NOT NULL, body BLOB NOT NULL) STRICT;
+";
+
+/// Who is told of what, and how far each has come.
+const SUBSCRIPTIONS: &str = "
+CREATE TABLE subscription(created INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,
+  last INTEGER NOT NULL, version INTEGER NOT NULL, body BLOB NOT NULL,
+  progress BLOB NOT NULL) STRICT;
 ";
 
 /// Opens the one writing connection, with every setting made and checked.

@@ -4,7 +4,9 @@ use super::fault::fault;
 use super::names;
 use super::rows::{self, sql};
 use super::squeeze::{plain, squeeze};
-use super::{Inner, REFUSAL, Writer, balances, codec, life, private, shares, timers};
+use super::{
+    Inner, REFUSAL, Writer, balances, codec, life, private, shares, subscriptions, timers,
+};
 use crate::commit::{Name, Rejection, cart_name, hold_name, order_name, saga_name};
 use crate::port::{
     FRONT_MAX, Fault, HoldWrite, KeyRow, Locked, Map, Mark, SkuWrite, TokenWrite, Touch, View,
@@ -154,6 +156,10 @@ impl SqliteLock {
         for id in &touch.tokens {
             view.tokens.insert(id.clone(), rows::token(conn, id)?);
         }
+        for id in &touch.subscriptions {
+            let row = subscriptions::subscription(conn, id)?;
+            view.subscriptions.insert(id.clone(), row);
+        }
         for share in &touch.shares {
             let units = shares::share(conn, share)?;
             view.shares.insert(share.clone(), units);
@@ -236,6 +242,7 @@ impl SqliteLock {
         life::write(conn, &writes.sagas)?;
         life::write(conn, &writes.carts)?;
         life::write(conn, &writes.callbacks)?;
+        subscriptions::write(conn, &writes.subscriptions)?;
         let now = writes.head.time;
         private::write(conn, &writes.private)?;
         private::erase(conn, &writes.erased, now)?;

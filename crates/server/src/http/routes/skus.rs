@@ -1,5 +1,7 @@
 //! The catalogue: put an entry, show one, list them.
 
+mod events;
+
 use super::writer;
 use crate::http::call::{Act, Answer, Call};
 use crate::http::fields::Fields;
@@ -54,6 +56,20 @@ pub(super) const ROUTES: &[Route] = &[
     },
     Route {
         method: Method::GET,
+        pattern: "/v1/skus/{sku}/events",
+        who: Who::Roles(&Role::ALL),
+        prepare: events::events,
+        doc: Doc {
+            summary: "Tells a SKU's availability as it changes, at most five times a second: \
+                      server-sent events of type `availability`.",
+            request: None,
+            answers: &[(200, None)],
+            query: &[],
+            problems: &[Code::NotFound, Code::SkuUnknown],
+        },
+    },
+    Route {
+        method: Method::GET,
         pattern: "/v1/skus",
         who: Who::Roles(&Role::ALL),
         prepare: list,
@@ -86,7 +102,7 @@ fn window(fields: &mut Fields<'_, '_>) -> Option<Window> {
     })
 }
 
-fn look(api: &Api, role: Role) -> Look {
+pub(super) fn look(api: &Api, role: Role) -> Look {
     let numbers = match role {
         Role::Staff | Role::Operator | Role::Admin | Role::Auditor => true,
         Role::Buyer | Role::Shop => false,

@@ -37,7 +37,10 @@ fn status<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
             .head()
             .await
             .map_err(|fault| refusal::of_read(&fault))?;
-        let (reviews_open, parked) = counted(api).await?;
+        let (reviews_open, callbacks) = counted(api).await?;
+        let outbox = api.engine.outbox().await;
+        let outbox = outbox.map_err(|fault| refusal::of_read(&fault))?;
+        let oldest = u64::try_from(outbox.oldest.as_millis()).unwrap_or(u64::MAX);
         let failed_events = failed(api).await?;
         let mono = api.engine.clock().mono();
         let loops = api.engine.pulses().into_iter().map(|pulse| shapes::Loop {
@@ -56,9 +59,9 @@ fn status<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
             uptime_s: mono.saturating_sub(api.started).as_secs(),
             nodes: 1,
             loops: loops.collect(),
-            outbox_pending: 0,
-            outbox_oldest_ms: 0,
-            parked,
+            outbox_pending: outbox.pending,
+            outbox_oldest_ms: oldest,
+            parked: callbacks + outbox.parked as u64,
             reviews_open,
             failed_events,
             breakers: BTreeMap::new(),

@@ -71,6 +71,7 @@ impl Server {
         gateway: Option<Arc<dyn Gateway>>,
     ) -> Self {
         let ports = Ports {
+            outlet: None,
             store: Arc::new(MemoryStore::new("main", [7; 16])),
             gate: None,
             gateway,

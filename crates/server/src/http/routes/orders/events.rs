@@ -5,57 +5,43 @@
 //! the last of them carry the token of the place before: what was cut off in between is told again.
 
 use super::one;
+use crate::http::Api;
 use crate::http::body::Live;
 use crate::http::call::{Act, Answer, Call};
-use crate::http::problem::{Code, Problem};
+use crate::http::problem::Problem;
 use crate::http::query::Query;
 use crate::http::reads::wait;
-use crate::http::{Api, time};
+use crate::http::streams::{BEAT, Stream, seen};
 use bytes::Bytes;
 use evenkeel_engine::Engine;
 use evenkeel_engine::chain::Entry;
+use evenkeel_engine::cloud::{self, Place};
 use evenkeel_engine::port::{Fault, OrderRow};
 use evenkeel_engine::story::entry_at;
-use evenkeel_engine::token::Position;
 use evenkeel_rules::ids::OrderId;
 use evenkeel_rules::order::{Order, Status};
-use http::HeaderName;
-use serde_json::json;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// How often it is looked for news.
 const LOOK: Duration = Duration::from_millis(100);
-/// A comment is sent when there was no news for so long.
-const BEAT: Duration = Duration::from_secs(15);
 
 pub(super) fn events<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
     Query::new(call.query, &[]).finish()?;
     let wait = wait(call.headers)?;
-    let wrong = || Problem::violation("/header/last-event-id", "token");
-    let seen: Option<Position> = match call.headers.get(LAST_EVENT_ID) {
-        None => None,
-        Some(value) => {
-            let text = value.to_str().map_err(|_| wrong())?;
-            Some(text.parse().map_err(|_| wrong())?)
-        }
-    };
+    let seen = seen(&call)?;
     let id = call.known_id(OrderId::new);
     let owner = call.caller.customer.clone();
     Ok(Box::pin(async move {
         let id = id?;
         api.reach(&wait).await?;
         let (_, position) = one(api, &id, owner.as_ref()).await?;
-        let here = api.engine.position(0);
-        let ours = |seen: &Position| seen.log == here.log && seen.incarnation == here.incarnation;
-        if !seen.as_ref().is_none_or(ours) {
-            return Err(Problem::new(Code::TokenUnknown));
-        }
+        let told = api.told(seen)?;
         let feed = Feed {
+            _place: api.streams.open()?,
             engine: api.engine.clone(),
             id,
-            told: seen.map_or(0, |seen| seen.position),
+            told,
         };
         Ok(api.at(Answer::events(feed.live()), position))
     }))
@@ -63,6 +49,7 @@ pub(super) fn events<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Proble
 
 /// One client's way along an order's events.
 struct Feed {
+    _place: Stream,
     engine: Engine,
     id: OrderId,
     /// The position up to which everything was told.
@@ -123,7 +110,7 @@ impl Feed {
     fn tell(&self, entry: &Entry, stream: &str, text: &mut String) {
         let here = self.engine.position(entry.position);
         let before = self.engine.position(entry.position - 1);
-        let source = format!("/evenkeel/{}.{}", here.log, here.incarnation);
+        let log = format!("{}.{}", here.log, here.incarnation);
         let mine = |(_, event): &(usize, _)| {
             let event: &&evenkeel_engine::chain::EntryEvent = event;
             event.stream == stream
@@ -136,17 +123,13 @@ impl Feed {
                 &here
             };
             let kind = event.kind.name();
-            let data = json!({
-                "specversion": "1.0",
-                "id": format!("{here}/{index}"),
-                "source": source,
-                "type": kind,
-                "subject": self.id.as_str(),
-                "time": time::text(entry.at),
-                "datacontenttype": "application/json",
-                "evenkeelversion": event.version,
-                "data": event.data,
-            });
+            let place = Place {
+                log: &log,
+                position: entry.position,
+                index,
+                at: entry.at,
+            };
+            let data = cloud::text(place, event);
             write!(text, "id: {id}\nevent: {kind}\ndata: {data}\n\n")
                 .expect("text grows in memory");
         }

@@ -1,0 +1,183 @@
+//! The relay: tells subscribers what is in the log, from each one's checkpoint on.
+//!
+//! The outbox is the log itself, so nothing can be missed: a checkpoint passes an event only when
+//! it was delivered or its stream is parked, and it is committed after that. What a process that
+//! died had posted beyond its checkpoint is posted again; its id and its version say so.
+//!
+//! One node relays one subscription: the owner of its shard, as long as its lease outlives a post.
+//! Within one subscription streams go side by side, and within a stream each event waits for the
+//! one before it. Each subscription has a turn of its own, a bounded page of the log, so that none
+//! waits for a slow one; what the turns commit goes by the background lane.
+
+use crate::engine::Shared;
+use crate::port::{At, Fault, Outlet, SubscriptionRow};
+use crate::worker::{Round, Work};
+use async_trait::async_trait;
+use evenkeel_rules::subscription::State;
+use evenkeel_rules::time::LogTime;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+mod deliver;
+mod keep;
+mod page;
+pub mod sign;
+mod turn;
+
+use keep::Keep;
+use turn::Turn;
+
+/// Most subscriptions that are live at a time.
+pub const SUBSCRIPTIONS_MAX: usize = 64;
+/// Rows of one look at the subscriptions; those that were deleted are among them.
+const LOOK: usize = 10_000;
+
+/// A turn that is over: what to remember, and whether more waits.
+struct Over {
+    created: u64,
+    keep: Keep,
+    done: usize,
+    more: bool,
+}
+
+/// The loop.
+pub(crate) struct Relay {
+    shared: Arc<Shared>,
+    outlet: Arc<dyn Outlet>,
+    turns: FuturesUnordered<Pin<Box<dyn Future<Output = Over> + Send>>>,
+    /// What is remembered between turns, by the position that created the subscription; nothing
+    /// while its turn is under way.
+    kept: BTreeMap<u64, Option<Keep>>,
+}
+
+impl Relay {
+    pub(crate) fn new(shared: Arc<Shared>, outlet: Arc<dyn Outlet>) -> Self {
+        Self {
+            shared,
+            outlet,
+            turns: FuturesUnordered::new(),
+            kept: BTreeMap::new(),
+        }
+    }
+
+    /// Begins the turns of subscriptions that wait for one; how far the last of all is behind.
+    fn begin(&mut self, page: At<Vec<SubscriptionRow>>) -> u64 {
+        let (now, mono) = (self.shared.clock.now(), self.shared.clock.mono());
+        let timeout = self.shared.options.post_timeout;
+        let head = page.position;
+        let mut behind = 0;
+        for row in page.rows {
+            let created = row.created;
+            if !row.body.is_relayed() {
+                self.forget(created);
+                continue;
+            }
+            let lag = head.saturating_sub(row.progress.checkpoint);
+            behind = behind.max(lag);
+            let retries = row.body.parked.iter().any(|parked| parked.retrying);
+            let waits = row.progress.again.is_some_and(|again| again > now);
+            let keep = self
+                .kept
+                .entry(created)
+                .or_insert_with(|| Some(Keep::default()));
+            let quiet = keep.as_ref().is_none_or(|keep| keep.is_quiet(head, now));
+            if waits || quiet || lag == 0 && !retries {
+                continue;
+            }
+            let Some(lease) = self.shared.held.right(created, mono, timeout) else {
+                continue;
+            };
+            let keep = keep.take().expect("a turn that is under way is quiet");
+            let (shared, outlet) = (Arc::clone(&self.shared), Arc::clone(&self.outlet));
+            let turn = Turn::new((shared, outlet), row, keep, lease);
+            self.turns.push(Box::pin(turn.run()));
+        }
+        behind
+    }
+
+    fn forget(&mut self, created: u64) {
+        if self.kept.get(&created).is_some_and(Option::is_some) {
+            self.kept.remove(&created);
+        }
+    }
+}
+
+#[async_trait]
+impl Work for Relay {
+    fn name(&self) -> &'static str {
+        "relay"
+    }
+
+    async fn run_once(&mut self) -> Result<Round, Fault> {
+        let page = self.shared.store.subscriptions(u64::MAX, LOOK).await?;
+        let behind = self.begin(page);
+        let mut round = Round {
+            behind,
+            ..Round::default()
+        };
+        if self.turns.is_empty() {
+            return Ok(round);
+        }
+        let mut stop = self.shared.workers.stopping();
+        let every = self.shared.options.relay_every;
+        tokio::select! {
+            biased;
+            _ = stop.changed() => {}
+            Some(over) = self.turns.next() => {
+                round.done = over.done;
+                round.more = over.more;
+                self.kept.insert(over.created, Some(over.keep));
+            }
+            // A subscription that comes while another's turn is long does not wait for it.
+            () = self.shared.clock.sleep(every) => {}
+        }
+        round.more |= !self.turns.is_empty();
+        round.more &= !*stop.borrow();
+        Ok(round)
+    }
+}
+
+/// How far subscribers are behind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Outbox {
+    /// Positions that some live subscriber has not passed.
+    pub pending: u64,
+    /// How long the oldest of them has waited.
+    pub oldest: Duration,
+    /// Streams that wait for a person.
+    pub parked: usize,
+}
+
+/// Looks at all subscriptions.
+pub(crate) async fn outbox(shared: &Shared) -> Result<Outbox, Fault> {
+    let page = shared.store.subscriptions(u64::MAX, LOOK).await?;
+    let live = |row: &&SubscriptionRow| row.body.state != State::Deleted;
+    let parked = page
+        .rows
+        .iter()
+        .filter(live)
+        .map(|row| row.body.parked.len());
+    let parked = parked.sum();
+    let active = page
+        .rows
+        .iter()
+        .filter(|row| row.body.state == State::Active);
+    let last = active.map(|row| row.progress.checkpoint).min();
+    let pending = last.map_or(0, |last| page.position.saturating_sub(last));
+    let mut oldest = Duration::ZERO;
+    if let Some(last) = last.filter(|_| pending > 0)
+        && let Some(row) = shared.store.log(last + 1, 1).await?.rows.first()
+    {
+        let at = page::at_of(&row.text).unwrap_or(LogTime::default());
+        oldest = Duration::from_millis(at.until(shared.clock.now()).0);
+    }
+    Ok(Outbox {
+        pending,
+        oldest,
+        parked,
+    })
+}
