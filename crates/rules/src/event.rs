@@ -147,7 +147,7 @@ pub enum Aggregate {
 
 impl Aggregate {
     /// Every aggregate.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Sku,
         Self::Stock,
         Self::Hold,
@@ -256,7 +256,8 @@ impl Kind {
             | Aggregate::Order
             | Aggregate::Saga
             | Aggregate::Callback
-            | Aggregate::Private => false,
+            | Aggregate::Private
+            | Aggregate::Subscription => false,
         }
     }
 

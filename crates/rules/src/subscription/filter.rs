@@ -73,7 +73,8 @@ impl Kind {
             | Aggregate::Stock
             | Aggregate::Hold
             | Aggregate::Order
-            | Aggregate::Saga => true,
+            | Aggregate::Saga
+            | Aggregate::Cart => true,
             Aggregate::Token
             | Aggregate::Callback
             | Aggregate::Private
