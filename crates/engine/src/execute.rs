@@ -205,21 +205,31 @@ async fn touch_of(shared: &Shared, command: &Command) -> Result<Touch, Fault> {
     Ok(all)
 }
 
+/// Rows that a change of stock by hand is about: two places for a transfer.
+fn changed_rows(command: &Command) -> Rows {
+    let Command::ChangeStock {
+        sku,
+        location,
+        change,
+        ..
+    } = command
+    else {
+        return Rows::default();
+    };
+    let locations = std::iter::once(location).chain(change.arrives());
+    Rows {
+        skus: vec![sku.clone()],
+        balances: locations
+            .map(|location| (sku.clone(), location.clone()))
+            .collect(),
+    }
+}
+
 async fn touch(shared: &Shared, command: &Command) -> Result<Touch, Fault> {
     let mut touch = Touch::default();
     match command {
         Command::PutSku { terms } => touch.rows.skus.push(terms.sku.clone()),
-        Command::ChangeStock {
-            sku,
-            location,
-            change,
-            ..
-        } => {
-            touch.rows.skus.push(sku.clone());
-            let locations = std::iter::once(location).chain(change.arrives());
-            let balances = locations.map(|location| (sku.clone(), location.clone()));
-            touch.rows.balances = balances.collect();
-        }
+        Command::ChangeStock { .. } => touch.rows = changed_rows(command),
         Command::Place(place) => {
             touch.holds.push(place.id.clone());
             let at = |line: &hold::Wanted| (line.sku.clone(), line.location.clone());

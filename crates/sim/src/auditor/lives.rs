@@ -165,7 +165,11 @@ impl Model {
                 "sold" | "left" => state == "confirmed",
                 _ => true,
             };
-            let mine = hold.is_none_or(|hold| text(&hold.data, "order") == id);
+            // A cart holds its line again once an order of that hold gave the units back.
+            let again = |hold: &HoldModel| {
+                text(data, "units") == "free" && text(&hold.data, "id").starts_with("cart:")
+            };
+            let mine = hold.is_none_or(|hold| text(&hold.data, "order") == id || again(hold));
             if !agrees || !mine {
                 let units = text(data, "units");
                 let what = format!("units of {id} are {units}, its hold is {state:?}");
