@@ -536,9 +536,9 @@ async fn judged(dir: &Path) -> (Outcome, Vec<(Kind, String)>) {
     let store = SqliteStore::open_read_only(dir, NamesOptions::default());
     let store = store.expect("the directory can be opened");
     let head = store.head().await.expect("readable");
-    let views = views_of(dir, &head);
+    let views = SqliteViews::open_read_only(dir, &head).expect("they are this log's");
     let inputs = Inputs {
-        views: Some(&*views),
+        views: Some(&views),
         ..Inputs::default()
     };
     let report = verify(&store, inputs).await.expect("readable");
