@@ -23,7 +23,7 @@ use evenkeel_rules::order::{Ask, Status};
 use evenkeel_rules::quantity::Quantity;
 use evenkeel_rules::sku::Terms;
 use evenkeel_rules::stock::Change;
-use evenkeel_rules::time::Millis;
+use evenkeel_rules::time::{LogTime, Millis};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -317,19 +317,13 @@ async fn a_rebuild_under_load_never_shows_an_older_position() {
     engine.stop().await;
 }
 
-/// Every filter alone, against the same filter over all rows.
-async fn filters_agree(views: &dyn Views) {
+type Fits = Box<dyn Fn(&OrderView) -> bool>;
+
+/// Every filter alone, and what it lets through.
+fn filters(older: LogTime, newer: LogTime) -> Vec<(OrderFilter, Fits)> {
     let any = OrderFilter::default;
-    let all = views
-        .orders(&any(), u64::MAX, ALL)
-        .await
-        .expect("readable")
-        .rows;
-    let times: Vec<_> = all.iter().map(|view| view.row.body.created_at).collect();
-    let (newer, older) = (times[times.len() / 3], times[times.len() / 3 * 2]);
-    type Fits = Box<dyn Fn(&OrderView) -> bool>;
     let paid = evenkeel_rules::payment::Status::Completed;
-    let asked: Vec<(OrderFilter, Fits)> = vec![
+    vec![
         (
             OrderFilter {
                 customer: Some(customer(3)),
@@ -373,8 +367,19 @@ async fn filters_agree(views: &dyn Views) {
             },
             Box::new(|view| view.row.body.shipment.is_some()),
         ),
-    ];
-    for (filter, fits) in asked {
+    ]
+}
+
+/// Every filter alone, against the same filter over all rows.
+async fn filters_agree(views: &dyn Views) {
+    let all = views
+        .orders(&OrderFilter::default(), u64::MAX, ALL)
+        .await
+        .expect("readable")
+        .rows;
+    let times: Vec<_> = all.iter().map(|view| view.row.body.created_at).collect();
+    let (newer, older) = (times[times.len() / 3], times[times.len() / 3 * 2]);
+    for (filter, fits) in filters(older, newer) {
         let wanted: Vec<_> = all.iter().filter(|view| fits(view)).cloned().collect();
         assert!(!wanted.is_empty() && wanted.len() < all.len(), "{filter:?}");
         let mut walked = Vec::new();
@@ -536,9 +541,9 @@ async fn judged(dir: &Path) -> (Outcome, Vec<(Kind, String)>) {
     let store = SqliteStore::open_read_only(dir, NamesOptions::default());
     let store = store.expect("the directory can be opened");
     let head = store.head().await.expect("readable");
-    let views = views_of(dir, &head);
+    let views = SqliteViews::open_read_only(dir, &head).expect("they are this log's");
     let inputs = Inputs {
-        views: Some(&*views),
+        views: Some(&views),
         ..Inputs::default()
     };
     let report = verify(&store, inputs).await.expect("readable");
@@ -549,6 +554,35 @@ async fn judged(dir: &Path) -> (Outcome, Vec<(Kind, String)>) {
     let named = findings.map(|finding| (finding.kind, finding.subject.kind.to_owned()));
     (check.result, named.collect())
 }
+
+/// What is done to the views, and what `verify` then names.
+const DAMAGES: &[(&str, &str)] = &[
+    (
+        "UPDATE order_row_1 SET version = version + 1 WHERE id = 'o-3'",
+        "order",
+    ),
+    (
+        "UPDATE order_row_1 SET body = replace(body, '\"price\":1999', '\"price\":9')
+          WHERE id = 'o-5'",
+        "order",
+    ),
+    ("DELETE FROM order_row_1 WHERE id = 'o-5'", "order"),
+    (
+        "UPDATE hold_row_1 SET body = replace(body, '\"c-1\"', '\"c-2\"')
+          WHERE id = 'h-1'",
+        "hold",
+    ),
+    ("DELETE FROM hold_row_1 WHERE id = 'h-2'", "hold"),
+    (
+        "UPDATE balance_1 SET available = available + 1 WHERE sku = 'sku-3'",
+        "sku",
+    ),
+    ("DELETE FROM sku_row_1 WHERE id = 'sku-2'", "sku"),
+    (
+        "DELETE FROM audit_1 WHERE position = (SELECT max(position) FROM audit_1)",
+        "sku",
+    ),
+];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn verify_names_each_view_that_is_not_the_fold_at_its_checkpoint() {
@@ -561,41 +595,14 @@ async fn verify_names_each_view_that_is_not_the_fold_at_its_checkpoint() {
     engine.stop().await;
     drop((engine, store));
     assert_eq!(judged(dir.path()).await, (Outcome::Held, Vec::new()));
-    let damages = [
-        (
-            "UPDATE order_row_1 SET version = version + 1 WHERE id = 'o-3'",
-            "order",
-        ),
-        (
-            "UPDATE order_row_1 SET body = replace(body, '\"price\":1999', '\"price\":9')
-          WHERE id = 'o-5'",
-            "order",
-        ),
-        ("DELETE FROM order_row_1 WHERE id = 'o-5'", "order"),
-        (
-            "UPDATE hold_row_1 SET body = replace(body, '\"c-1\"', '\"c-2\"')
-          WHERE id = 'h-1'",
-            "hold",
-        ),
-        ("DELETE FROM hold_row_1 WHERE id = 'h-2'", "hold"),
-        (
-            "UPDATE balance_1 SET available = available + 1 WHERE sku = 'sku-3'",
-            "sku",
-        ),
-        ("DELETE FROM sku_row_1 WHERE id = 'sku-2'", "sku"),
-        (
-            "DELETE FROM audit_1 WHERE position = (SELECT max(position) FROM audit_1)",
-            "sku",
-        ),
-    ];
-    for (damage, subject) in damages {
+    for (damage, subject) in DAMAGES {
         let conn = rusqlite::Connection::open(dir.path().join(VIEWS_FILE)).expect("the file");
         let kept = std::fs::read(dir.path().join(VIEWS_FILE)).expect("readable");
         assert!(conn.execute(damage, []).expect("damaged") > 0, "{damage}");
         drop(conn);
         let (result, found) = judged(dir.path()).await;
         assert_eq!(result, Outcome::Violated, "{damage}");
-        let wanted = (Kind::ViewDiffers, subject.to_owned());
+        let wanted = (Kind::ViewDiffers, (*subject).to_owned());
         assert!(
             !found.is_empty() && found.iter().all(|one| *one == wanted),
             "{damage}: {found:?}"

@@ -193,8 +193,8 @@ impl Play {
                 }
             }
         }
-        if let Err(what) = history::check(&self.history, &self.truth) {
-            return Some(("I17", what));
+        if let Err(broken) = history::check(&self.history, &self.truth) {
+            return Some(broken);
         }
         self.compare().await.err().map(|what| ("I8", what))
     }

@@ -46,7 +46,7 @@ pub(super) async fn compare(
     to: &mut Sink<'_>,
 ) -> Result<(), Fault> {
     let Some(views) = views else {
-        let note = "the projections were not compared: they are the running server's";
+        let note = "the projections were not compared: none were given";
         to.book.note(Invariant::I8, note.to_owned());
         return Ok(());
     };

@@ -590,6 +590,7 @@ async fn a_gate_that_refuses_what_is_there_is_found() {
         let check = report.check(Invariant::I8);
         let found: Vec<Kind> = check.findings.iter().map(|finding| finding.kind).collect();
         assert_eq!(found, expected);
-        assert_eq!(check.note, None, "the gate was asked");
+        let note = check.note.as_deref().unwrap_or_default();
+        assert!(!note.contains("gate"), "the gate was asked: {note}");
     }
 }

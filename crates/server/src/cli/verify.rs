@@ -12,6 +12,8 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use evenkeel_engine::port::Views;
+use evenkeel_engine::store::sqlite::views::SqliteViews;
 use evenkeel_engine::verify::{Acks, Inputs, Report, verify};
 use serde_json::Value;
 
@@ -80,7 +82,11 @@ fn read(path: &Path) -> Result<Acks, Failure> {
 async fn local(config: &Config, acks: Option<Acks>) -> Result<Report, Failure> {
     let anchors = Anchors::of(&config.data);
     let open = stores::to_read(config).await?;
+    let head = open.engine.head().await;
+    let head = head.map_err(|fault| stores::told(&config.data, &fault))?;
+    let views = SqliteViews::open_read_only(&config.data, &head);
     let inputs = Inputs {
+        views: views.as_ref().map(|views| views as &dyn Views),
         acks,
         anchors: anchors.read().map_err(Failure::Refused)?,
         ..Inputs::default()

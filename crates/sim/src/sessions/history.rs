@@ -105,29 +105,32 @@ impl Truth {
     }
 }
 
-/// What is wrong with a history: the first read that breaks a promise, in words.
+/// What is wrong with a history: the first read that breaks a promise.
 ///
 /// # Errors
-/// The words.
-pub fn check(history: &[(usize, Act)], truth: &Truth) -> Result<(), String> {
+/// The invariant that it breaks, I17 for a read that is too old and I8 for one that does not show
+/// what the log says at its position, and what was found, in words.
+pub fn check(history: &[(usize, Act)], truth: &Truth) -> Result<(), (&'static str, String)> {
     let mut sessions: BTreeMap<usize, Seen> = BTreeMap::new();
     for (number, (session, act)) in history.iter().enumerate() {
         let seen = *sessions.entry(*session).or_default();
         if let Act::Read { level, at, saw } = act {
             let wanted = seen.wanted(*level);
             if *at < wanted {
-                return Err(format!(
+                let what = format!(
                     "step {number}: a {level:?} read of session {session} was answered at {at}, \
                      and it had seen {wanted}"
-                ));
+                );
+                return Err(("I17", what));
             }
             for (stream, version) in saw {
                 let true_version = truth.version(stream, *at);
                 if *version != true_version {
-                    return Err(format!(
+                    let what = format!(
                         "step {number}: session {session} was shown version {version} of {stream} \
                          at {at}, where it has version {true_version}"
-                    ));
+                    );
+                    return Err(("I8", what));
                 }
             }
         }

@@ -153,6 +153,15 @@ impl SqliteViews {
         Ok(Self::over(Some(dir.to_owned()), conn))
     }
 
+    /// Opens the views of a directory beside whoever writes them; nothing where there are none of
+    /// this shape and of this log, or they cannot be read.
+    #[must_use]
+    pub fn open_read_only(dir: &Path, head: &Head) -> Option<Self> {
+        let conn = schema::open_reader(dir).ok()?;
+        let ours = schema::is_ours(&conn, head);
+        ours.then(|| Self::over(Some(dir.to_owned()), conn))
+    }
+
     /// Views in memory, empty.
     ///
     /// # Errors
