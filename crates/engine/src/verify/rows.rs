@@ -249,3 +249,11 @@ pub(super) async fn overdue(
     }
     Ok(())
 }
+
+/// Checks that an event stands in the stream of what it is about.
+pub(super) fn same_id(event: &EntryEvent, id: &str) -> Result<(), String> {
+    match Aggregate::split(&event.stream) {
+        Some((aggregate, of)) if aggregate == event.kind.aggregate() && of == id => Ok(()),
+        _ => Err(format!("its data is about {id}")),
+    }
+}
