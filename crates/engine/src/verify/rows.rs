@@ -11,6 +11,7 @@ use super::holds::body_hash;
 use super::names;
 use super::report::{Book, Draft, Invariant, Kind, Subject};
 use super::walk::{Sink, Walk, tail_cut};
+use crate::chain::EntryEvent;
 use crate::commit::hold_name;
 use crate::port::{Fault, HoldRow, Store};
 use evenkeel_rules::event::Aggregate;
