@@ -212,8 +212,8 @@ fn notes((anchored, head): (u64, u64), lost: &fold::Lost, book: &mut report::Boo
     let note = "an order's private text has no hash in the log: another one would not be seen; \
         what servers write and answer is looked at by their tests";
     book.note(Invariant::I21, note.to_owned());
-    let note = "what a subscriber got is known to the subscriber alone; here no checkpoint is beyond \
-        the log, and what is parked stands in it";
+    let note = "what a subscriber got is known to the subscriber alone; here no checkpoint is \
+        beyond the log, and what is parked stands in it";
     book.note(Invariant::I9, note.to_owned());
     if lost.gone.is_empty() && lost.explained == 0 {
         return;

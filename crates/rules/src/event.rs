@@ -109,7 +109,7 @@ kinds! {
     Callback CallbackSetAside = "callback.quarantined", "A callback contradicts what is known.";
     Private PrivateErased = "private.erased", "Private texts of a customer were erased.";
     Subscription SubscriptionCreated = "subscription.created", "A subscription was made.";
-    Subscription SubscriptionPaused = "subscription.paused", "Nothing is delivered for now.";
+    Subscription SubscriptionPaused = "subscription.paused", "Deliveries to it were stopped.";
     Subscription SubscriptionResumed = "subscription.resumed", "Events are delivered again.";
     Subscription SubscriptionReplayed = "subscription.replayed", "Its checkpoint was moved.";
     Subscription SecretRotated = "subscription.rotated", "Another secret signs from now on.";

@@ -2,9 +2,9 @@
 //!
 //! A subscription reads the log from its checkpoint through a filter of types. What people decide
 //! about it is a fact ([`Act`]); how far it has come and how often it failed is bookkeeping
-//! ([`Progress`]), which changes without an event. What one subscriber refuses for good is *parked*:
-//! the stream of that event with all its later ones waits for a person, other streams go on. A
-//! subscription that parks too much is paused instead: then the subscriber is what is wrong.
+//! ([`Progress`]), which changes without an event. What one subscriber refuses for good is
+//! *parked*: the stream of that event with all its later ones waits for a person, other streams go
+//! on. A subscription that parks too much is paused: then the subscriber is what is wrong.
 //!
 //! A checkpoint never passes the head. Only a replay, which is a person's wish, moves it back.
 //! Secrets are not in here: a body names the positions whose private texts they are.

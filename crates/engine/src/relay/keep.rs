@@ -35,6 +35,8 @@ pub(super) struct Keep {
     pub(super) checkpoint: u64,
     /// Delivered beyond the checkpoint.
     pub(super) done: BTreeSet<Spot>,
+    /// Delivered of parked streams that are caught up, and not noted yet.
+    pub(super) told: BTreeSet<Spot>,
     /// Events that were delivered so far.
     pub(super) passes: u64,
     /// Streams in trouble.

@@ -86,6 +86,7 @@ impl Turn {
         if checkpoint < self.keep.checkpoint {
             // A replay: what was delivered is wanted again.
             self.keep.done.clear();
+            self.keep.told.clear();
         }
         self.keep.checkpoint = checkpoint;
         let poster = self.poster().await?;
@@ -371,6 +372,7 @@ impl Turn {
         let mut items = self.read(&rows)?;
         let first = (parked.from, parked.index);
         items.retain(|it| it.stream == parked.stream && it.spot >= first);
+        items.retain(|it| !self.keep.told.contains(&it.spot));
         let doubts = self.keep.troubles.get(&parked.stream);
         let queue = Queue {
             stream: parked.stream.clone(),
@@ -379,6 +381,7 @@ impl Turn {
         };
         let way = poster.deliver(queue).await;
         let delivered = way.delivered.len();
+        self.keep.told.extend(&way.delivered);
         let mut next = self.row.progress.clone();
         let upto = way.stuck.as_ref().map_or(last, |stuck| stuck.spot.0 - 1);
         for waiting in next.waiting.iter_mut().filter(|it| it.id == parked.id) {
@@ -386,6 +389,7 @@ impl Turn {
             waiting.count = waiting.count.saturating_sub(delivered as u64);
         }
         self.step(next).await?;
+        self.keep.told.retain(|spot| !way.delivered.contains(spot));
         match way.stuck {
             Some(stuck) if stuck.judged == Some(Judged::Refused) => {
                 self.park(&parked.stream, &stuck).await?;

@@ -5,9 +5,10 @@
 //! of it; one without a key came a second time with another body, and is set aside at once. That
 //! private texts were erased is a fact; which ones the log does not say.
 
-use super::fold::{Fold, Step, Stream, same_id, subject, wrong};
+use super::fold::{Fold, Step, Stream, subject, wrong};
 use super::privacy;
 use super::report::{Book, Draft, Invariant, Kind as Wrong};
+use super::rows::same_id;
 use crate::body::ErasedData;
 use crate::callback::{Callback, SetAside, State, Turn};
 use crate::chain::{Entry, EntryEvent, hex};

@@ -12,6 +12,7 @@ use super::names::Of;
 use super::orders::{Orders, RowFold};
 use super::privacy::{self, Secrets};
 use super::report::{Book, Draft, Invariant, Kind as Wrong, Subject};
+use super::rows::same_id;
 use super::sagas::SagaFold;
 use super::shares::Shares;
 use super::stock;
@@ -494,12 +495,4 @@ pub(super) fn subject(event: &EntryEvent) -> Subject {
         other => other.word(),
     };
     Subject::new(kind, event.id())
-}
-
-/// Checks that an event stands in the stream of what it is about.
-pub(super) fn same_id(event: &EntryEvent, id: &str) -> Result<(), String> {
-    match Aggregate::split(&event.stream) {
-        Some((aggregate, of)) if aggregate == event.kind.aggregate() && of == id => Ok(()),
-        _ => Err(format!("its data is about {id}")),
-    }
 }

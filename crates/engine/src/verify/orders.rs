@@ -7,11 +7,12 @@
 //! judged as the row leaves them ([`super::money`]): within a row an order may be half-way.
 
 use super::change;
-use super::fold::{Fold, NameCheck, Step, Stream, same_id, wrong};
+use super::fold::{Fold, NameCheck, Step, Stream, wrong};
 use super::money;
 use super::names::Of;
 use super::privacy;
 use super::report::{Book, Draft, Invariant, Kind as Wrong, Subject};
+use super::rows::same_id;
 use super::shelf::{Made, Shelf};
 use crate::chain::{Entry, EntryEvent};
 use crate::commit::{Name, hold_name, order_name};

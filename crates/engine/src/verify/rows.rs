@@ -11,6 +11,7 @@ use super::holds::body_hash;
 use super::names;
 use super::report::{Book, Draft, Invariant, Kind, Subject};
 use super::walk::{Sink, Walk, tail_cut};
+use crate::chain::EntryEvent;
 use crate::commit::hold_name;
 use crate::port::{Fault, HoldRow, Store};
 use evenkeel_rules::event::Aggregate;
@@ -248,4 +249,12 @@ pub(super) async fn overdue(
         book.find(Invariant::I3, draft);
     }
     Ok(())
+}
+
+/// Checks that an event stands in the stream of what it is about.
+pub(super) fn same_id(event: &EntryEvent, id: &str) -> Result<(), String> {
+    match Aggregate::split(&event.stream) {
+        Some((aggregate, of)) if aggregate == event.kind.aggregate() && of == id => Ok(()),
+        _ => Err(format!("its data is about {id}")),
+    }
 }

@@ -5,11 +5,12 @@
 //! undone only if it may have run, and once; nothing goes forward after it went back. A saga that
 //! has ended is remembered as a hash.
 
-use super::fold::{Fold, NameCheck, Step, Stream, same_id, subject, wrong};
+use super::fold::{Fold, NameCheck, Step, Stream, subject, wrong};
 use super::lives::{Late, unreadable};
 use super::names::Of;
 use super::privacy;
 use super::report::{Book, Draft, Invariant, Kind as Wrong, Subject};
+use super::rows::same_id;
 use super::rows::{PAGE, beyond};
 use super::walk::{Sink, Walk};
 use crate::chain::{Entry, EntryEvent};

@@ -1,10 +1,11 @@
 //! The laws of a hold's step: order, time, body and moves.
 
-use super::fold::{Fold, NameCheck, Step, Stream, same_id, subject, wrong};
+use super::fold::{Fold, NameCheck, Step, Stream, subject, wrong};
 use super::holds::{HoldFold, body_fits, body_hash, core_hash, kind_of, takes};
 use super::names::Of;
 use super::privacy;
 use super::report::{Book, Draft, Invariant, Kind as Wrong};
+use super::rows::same_id;
 use crate::chain::{Entry, EntryEvent};
 use crate::commit::hold_name;
 use evenkeel_rules::event::Kind;

@@ -4,10 +4,10 @@
 //! what is not committed: no checkpoint lies beyond the log; and that nothing is set aside but
 //! what stands in the log: each parked stream has the event that it was parked for.
 
-use super::fold::{Fold, Stream, same_id, wrong};
+use super::fold::{Fold, Stream, wrong};
 use super::privacy;
 use super::report::{Book, Draft, Invariant, Kind, Subject};
-use super::rows::{PAGE, beyond};
+use super::rows::{PAGE, beyond, same_id};
 use super::walk::{Sink, Walk};
 use crate::chain::EntryEvent;
 use crate::port::{Fault, SubscriptionRow};

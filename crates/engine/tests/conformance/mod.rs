@@ -23,6 +23,7 @@ pub(crate) mod rows;
 pub(crate) mod sagas;
 pub(crate) mod shares;
 pub(crate) mod stock;
+pub(crate) mod subscriptions;
 pub(crate) mod time;
 pub(crate) mod tokens;
 pub(crate) mod unknown;
@@ -109,6 +110,11 @@ macro_rules! conformance {
                 a_token_read_before_its_revocation_is_not_remembered_after_it
                 a_revocation_counts_even_if_its_caller_went_away
                 another_nodes_revocation_is_heard
+            }
+            subscriptions {
+                a_subscription_is_made_changed_and_found_again
+                a_step_counts_from_the_checkpoint_that_was_read_or_not_at_all
+                pages_of_subscriptions_are_newest_first_and_ids_are_bytes
             }
             reads {
                 pages_are_newest_first_and_miss_nothing

@@ -1,8 +1,8 @@
 //! What an answer to a posted event means.
 //!
-//! A subscriber that is not there, or says that it is in trouble, is tried again for ever: that says
-//! nothing of the event. One that refuses the event itself gets it parked. In between are answers
-//! that may mean either; they count against the event only while others are accepted.
+//! A subscriber that is not there, or says that it is in trouble, is tried again for ever: that
+//! says nothing of the event. One that refuses the event itself gets it parked. In between are
+//! answers that may mean either; they count against the event only while others are accepted.
 
 use super::DOUBTS_MAX;
 

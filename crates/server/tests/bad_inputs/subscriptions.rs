@@ -4,7 +4,7 @@ use crate::shop::{Ask, Shop};
 use serde_json::{Value, json};
 
 fn fine() -> Value {
-    json!({"url": "http://203.0.113.9/hook", "types": ["order.*"]})
+    json!({"url": "http://example.com/hook", "types": ["order.*"]})
 }
 
 fn with(member: &str, value: Value) -> String {
@@ -71,7 +71,7 @@ fn a_subscription_that_leads_nowhere_it_may_is_refused() {
         "unknown_member",
     );
     shop.refuses(&post("{\"types\":[\"*\"]}"), 422, "schema");
-    shop.refuses(&post("{\"url\":\"http://203.0.113.9/\"}"), 422, "schema");
+    shop.refuses(&post("{\"url\":\"http://example.com/\"}"), 422, "schema");
 }
 
 #[test]

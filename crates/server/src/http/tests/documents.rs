@@ -129,6 +129,7 @@ const FAR_ORDER: &str = "{\"lines\":[{\"sku\":\"lamp\",\"quantity\":99}],\
     \"payment\":{\"method\":\"card\",\"token\":\"tok_ok\"}}";
 const SAGA: &str = "{\"id\":\"trip-7\",\"steps\":[{\"name\":\"a\",\"url\":\"http://a.example/\",\
     \"undo_url\":\"http://a.example/undo\",\"body\":[1]}]}";
+const HOOK: &str = "{\"id\":\"s-1\",\"url\":\"http://a.example/\",\"types\":[\"order.*\"]}";
 const WHY: &str = "{\"reason\":\"tried\"}";
 const BACK: &str = "{\"lines\":[{\"sku\":\"lamp\",\"quantity\":1}],\"restock\":true}";
 
@@ -200,6 +201,21 @@ const TRIES: &[Try] = &[
     ("POST", "/v1/callbacks/delivery/{provider}", "sandbox", Role::Admin, Some("{}")),
     ("DELETE", "/v1/private/{customer}", "c-9", Role::Operator, Some(WHY)),
     ("GET", "/v1/orders/{id}/events", "none", Role::Buyer, None),
+    ("GET", "/v1/skus/{sku}/events", "none", Role::Buyer, None),
+    ("POST", "/v1/subscriptions", "", Role::Operator, Some(HOOK)),
+    ("POST", "/v1/subscriptions", "", Role::Operator, Some("{\"types\":[]}")),
+    ("GET", "/v1/subscriptions", "", Role::Auditor, None),
+    ("GET", "/v1/subscriptions/{id}", "s-1", Role::Auditor, None),
+    ("POST", "/v1/subscriptions/{id}/replay", "s-1", Role::Operator, Some("{\"from\":1}")),
+    ("POST", "/v1/subscriptions/{id}/rotate", "s-1", Role::Operator, Some("{}")),
+    ("POST", "/v1/subscriptions/{id}/pause", "s-1", Role::Operator, Some(WHY)),
+    ("POST", "/v1/subscriptions/{id}/resume", "s-1", Role::Operator, Some(WHY)),
+    ("DELETE", "/v1/subscriptions/{id}", "s-1", Role::Operator, None),
+    ("DELETE", "/v1/subscriptions/{id}", "none", Role::Operator, None),
+    ("GET", "/v1/parked", "", Role::Auditor, None),
+    ("GET", "/v1/parked/{id}", "1", Role::Auditor, None),
+    ("POST", "/v1/parked/{id}/retry", "1", Role::Operator, Some(WHY)),
+    ("POST", "/v1/parked/{id}/drop", "1", Role::Operator, Some(WHY)),
     ("GET", "/v1/explain/order/{id}", "o-1", Role::Auditor, None),
     ("GET", "/v1/explain/payment/{id}", "o-1", Role::Auditor, None),
     ("GET", "/v1/explain/shipment/{id}", "o-1", Role::Auditor, None),

@@ -194,3 +194,24 @@ async fn events_are_the_customers_own_and_a_wrong_token_is_refused() {
     let (_, events) = read(&server, path, None, usize::MAX).await;
     assert_eq!(kinds(&events), ["order.created", "order.cancelled"]);
 }
+
+#[tokio::test]
+async fn a_skus_availability_is_told_as_it_changes_and_goes_on_where_it_was() {
+    let server = Server::start().await;
+    server.stock("lamp", 11).await;
+    let path = "/v1/skus/lamp/events";
+    let (head, events) = read(&server, path, None, 1).await;
+    assert!(head.contains("content-type: text/event-stream"), "{head}");
+    assert_eq!(kinds(&events), ["availability"]);
+    let (id, _, data) = &events[0];
+    assert_eq!(data["availability"], "in_stock");
+    assert!(data.get("stock").is_none(), "a buyer sees no numbers");
+    server.hold("lamp", 3).await;
+    let (_, events) = read(&server, path, Some(id), 1).await;
+    assert_eq!(events[0].2["availability"], "low");
+    assert_ne!(events[0].0, *id);
+    let (head, _) = read(&server, path, Some("other.1:3"), 1).await;
+    assert!(head.starts_with("http/1.1 409"), "{head}");
+    let (head, _) = read(&server, path, Some("nonsense"), 1).await;
+    assert!(head.starts_with("http/1.1 422"), "{head}");
+}

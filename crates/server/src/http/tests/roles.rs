@@ -11,6 +11,7 @@ const RECEIVE: &str = "{\"quantity\":1,\"reference\":\"po-1\"}";
 const ORDER: &str = "{\"customer\":\"c-1\",\"lines\":[{\"sku\":\"lamp\",\"quantity\":1}],\
     \"payment\":{\"method\":\"card\",\"token\":\"tok_ok\"}}";
 const SAGA: &str = "{\"steps\":[{\"name\":\"a\",\"url\":\"http://a.example/\"}]}";
+const SUBSCRIPTION: &str = "{\"url\":\"http://a.example/\",\"types\":[\"*\"]}";
 const WHY: &str = "{\"reason\":\"tried\"}";
 const BACK: &str = "{\"lines\":[{\"sku\":\"lamp\",\"quantity\":1}],\"restock\":true}";
 
@@ -48,6 +49,21 @@ const TABLE: &[(&str, &str, Option<&str>, &[Role])] = {
             Some("{\"quantity\":1,\"reason\":\"found\"}"),
             &[Staff, Operator, Admin],
         ),
+        (
+            "GET",
+            "/v1/subscriptions",
+            None,
+            &[Operator, Admin, Auditor],
+        ),
+        (
+            "POST",
+            "/v1/subscriptions",
+            Some(SUBSCRIPTION),
+            &[Operator, Admin],
+        ),
+        ("DELETE", "/v1/subscriptions/s-1", None, &[Operator, Admin]),
+        ("GET", "/v1/parked", None, &[Operator, Admin, Auditor]),
+        ("POST", "/v1/parked/7/drop", Some(WHY), &[Operator, Admin]),
         (
             "GET",
             "/v1/holds",
