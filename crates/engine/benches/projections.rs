@@ -151,6 +151,7 @@ async fn fill(store: &Arc<dyn Store>, holds: u64, orders: u64) {
         store: Arc::clone(store),
         gate: None,
         gateway: Some(Arc::new(InstantGateway::new())),
+        outlet: None,
         clock: Arc::new(SystemClock::new()),
         ids: Arc::new(SystemIds),
     };

@@ -4,7 +4,7 @@
 //! of a replay as it was the first time; no answer is stored.
 
 use crate::callback::{Callback, State};
-use crate::chain::Entry;
+use crate::chain::{Entry, EntryEvent};
 use crate::commit::Effect;
 use crate::port::{HoldRow, Place, Row, SkuRow, SubscriptionRow, TokenRow};
 use evenkeel_rules::cart::Cart;
@@ -129,31 +129,8 @@ pub fn effect(entry: &Entry) -> Result<Effect, String> {
                 stock: data.stock.into_iter().map(line).collect(),
             })
         }
-        Kind::CartUpdated => {
-            let body: Cart = event.data()?;
-            let created = if event.previous == 0 { last } else { 0 };
-            let row = live((created, last, version), body, false);
-            Ok(Effect::Cart(Box::new(row)))
-        }
-        Kind::CallbackStored => {
-            let body: Callback = event.data()?;
-            let flagged = body.state == State::Quarantined;
-            let row = Box::new(live((last, last, version), body, flagged));
-            let parked = false;
-            Ok(Effect::Callback { row, parked })
-        }
-        _ if event.kind.aggregate() == Aggregate::Subscription => {
-            let body: Subscription = event.data()?;
-            let progress = Progress::at(body.set_to);
-            let created = if event.previous == 0 { last } else { 0 };
-            Ok(Effect::Subscription(Box::new(SubscriptionRow {
-                created,
-                last,
-                version,
-                body,
-                progress,
-            })))
-        }
+        Kind::CartUpdated | Kind::CallbackStored => of_life(event, last),
+        _ if event.kind.aggregate() == Aggregate::Subscription => of_life(event, last),
         Kind::PrivateErased => {
             let data: ErasedData = event.data()?;
             Ok(Effect::Erased(data.texts))
@@ -169,6 +146,37 @@ pub fn effect(entry: &Entry) -> Result<Effect, String> {
             }))
         }
         other => Err(format!("{} is not the last of a row", other.name())),
+    }
+}
+
+/// The row of a cart, a callback or a subscription that its event shows whole.
+fn of_life(event: &EntryEvent, last: u64) -> Result<Effect, String> {
+    let version = event.version;
+    let created = if event.previous == 0 { last } else { 0 };
+    match event.kind {
+        Kind::CartUpdated => {
+            let body: Cart = event.data()?;
+            let row = live((created, last, version), body, false);
+            Ok(Effect::Cart(Box::new(row)))
+        }
+        Kind::CallbackStored => {
+            let body: Callback = event.data()?;
+            let flagged = body.state == State::Quarantined;
+            let row = Box::new(live((last, last, version), body, flagged));
+            let parked = false;
+            Ok(Effect::Callback { row, parked })
+        }
+        _ => {
+            let body: Subscription = event.data()?;
+            let progress = Progress::at(body.set_to);
+            Ok(Effect::Subscription(Box::new(SubscriptionRow {
+                created,
+                last,
+                version,
+                body,
+                progress,
+            })))
+        }
     }
 }
 

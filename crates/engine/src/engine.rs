@@ -122,6 +122,13 @@ pub(crate) struct Shared {
     incarnation: u32,
 }
 
+impl Shared {
+    /// The read models, if this node keeps any.
+    pub(crate) fn projector(&self) -> Option<&Arc<Projector>> {
+        self.projector.get()
+    }
+}
+
 /// The engine.
 #[derive(Clone)]
 pub struct Engine {
@@ -290,7 +297,7 @@ impl Engine {
     /// The read models, if this node keeps any.
     #[must_use]
     pub fn projector(&self) -> Option<&Arc<Projector>> {
-        self.shared.projector.get()
+        self.shared.projector()
     }
 
     /// Starts the runner, if this node is to make calls; where it is told of fresh rows.

@@ -10,11 +10,10 @@
 //! waits for a slow one; what the turns commit goes by the background lane.
 
 use crate::engine::Shared;
-use crate::port::{At, Fault, Outlet, SubscriptionRow};
+use crate::port::{At, Fault, Outlet, ParkedView, Relayed, SubscriptionRow};
 use crate::worker::{Round, Work};
 use async_trait::async_trait;
 use evenkeel_rules::subscription::State;
-use evenkeel_rules::time::LogTime;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -33,6 +32,8 @@ use turn::Turn;
 
 /// Most subscriptions that are live at a time.
 pub const SUBSCRIPTIONS_MAX: usize = 64;
+/// How often the read models are told of progress.
+const TELL_EVERY: Duration = Duration::from_secs(1);
 /// Rows of one look at the subscriptions; those that were deleted are among them.
 const LOOK: usize = 10_000;
 
@@ -52,6 +53,8 @@ pub(crate) struct Relay {
     /// What is remembered between turns, by the position that created the subscription; nothing
     /// while its turn is under way.
     kept: BTreeMap<u64, Option<Keep>>,
+    /// What the read models were told last, and when by the monotonic clock.
+    told: Option<(Relayed, Duration)>,
 }
 
 impl Relay {
@@ -61,6 +64,27 @@ impl Relay {
             outlet,
             turns: FuturesUnordered::new(),
             kept: BTreeMap::new(),
+            told: None,
+        }
+    }
+
+    /// Tells the read models how far all subscribers are, so that the outbox's view can say what
+    /// was sent and what has failed. They are rebuilt from the log, so a fault here only delays it.
+    async fn tell_views(&mut self, rows: &[SubscriptionRow]) {
+        let Some(projector) = self.shared.projector() else {
+            return;
+        };
+        let mono = self.shared.clock.mono();
+        let now = relayed(rows);
+        let stands = |(told, at): &(Relayed, Duration)| {
+            *told == now || mono.saturating_sub(*at) < TELL_EVERY
+        };
+        if self.told.as_ref().is_some_and(stands) {
+            return;
+        }
+        match projector.views().relayed(now.clone()).await {
+            Ok(()) => self.told = Some((now, mono)),
+            Err(fault) => tracing::warn!(%fault, "the outbox's view was not brought up to date"),
         }
     }
 
@@ -114,6 +138,7 @@ impl Work for Relay {
 
     async fn run_once(&mut self) -> Result<Round, Fault> {
         let page = self.shared.store.subscriptions(u64::MAX, LOOK).await?;
+        self.tell_views(&page.rows).await;
         let behind = self.begin(page);
         let mut round = Round {
             behind,
@@ -138,6 +163,25 @@ impl Work for Relay {
         round.more |= !self.turns.is_empty();
         round.more &= !*stop.borrow();
         Ok(round)
+    }
+}
+
+/// What every live subscriber has passed, and what waits for a person.
+fn relayed(rows: &[SubscriptionRow]) -> Relayed {
+    let live = || rows.iter().filter(|row| row.body.state != State::Deleted);
+    let parked = live().flat_map(|row| &row.body.parked).map(|parked| {
+        let (_, id) = parked.stream.split_once(':').unwrap_or_default();
+        ParkedView {
+            id: id.to_owned(),
+            from: parked.from,
+            // The answer that had it set aside.
+            attempts: 1,
+            cause: parked.cause.clone(),
+        }
+    });
+    Relayed {
+        passed: live().map(|row| row.progress.checkpoint).min(),
+        parked: parked.collect(),
     }
 }
 
@@ -172,7 +216,7 @@ pub(crate) async fn outbox(shared: &Shared) -> Result<Outbox, Fault> {
     if let Some(last) = last.filter(|_| pending > 0)
         && let Some(row) = shared.store.log(last + 1, 1).await?.rows.first()
     {
-        let at = page::at_of(&row.text).unwrap_or(LogTime::default());
+        let at = page::at_of(&row.text).unwrap_or_default();
         oldest = Duration::from_millis(at.until(shared.clock.now()).0);
     }
     Ok(Outbox {

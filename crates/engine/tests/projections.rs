@@ -36,6 +36,7 @@ async fn engine(store: Arc<dyn Store>) -> Engine {
         store,
         gate: None,
         gateway: Some(Arc::new(InstantGateway::new())),
+        outlet: None,
         clock: Arc::new(SystemClock::new()),
         ids: Arc::new(SystemIds),
     };

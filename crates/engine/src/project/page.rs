@@ -179,7 +179,7 @@ fn fact(index: u64, event: &Event<'_>, wanted: Wanted) -> Fact {
         Some(aggregate) => body(aggregate, event, wanted),
         None => Body::Other,
     };
-    let publishable = aggregate.is_none_or(is_published) && !word.is_empty();
+    let publishable = aggregate.is_none_or(Aggregate::is_public) && !word.is_empty();
     let payload = publishable && wanted.has(Projection::Outbox);
     Fact {
         index,
@@ -194,19 +194,6 @@ fn fact(index: u64, event: &Event<'_>, wanted: Wanted) -> Fact {
         .to_owned(),
         body,
         payload: payload.then(|| event.data.get().to_owned()),
-    }
-}
-
-/// Whether the events of an aggregate are for subscribers: tokens, callbacks as they came and
-/// erasures are the engine's own affair.
-const fn is_published(aggregate: Aggregate) -> bool {
-    match aggregate {
-        Aggregate::Sku
-        | Aggregate::Stock
-        | Aggregate::Hold
-        | Aggregate::Order
-        | Aggregate::Saga => true,
-        Aggregate::Token | Aggregate::Callback | Aggregate::Private => false,
     }
 }
 

@@ -55,7 +55,7 @@ impl Poster {
         let mut doubts = queue.doubts;
         let mut stuck = None;
         let mut items = queue.items.into_iter();
-        while let Some(item) = items.next() {
+        for item in items.by_ref() {
             let spot = item.spot;
             match self.post(item, doubts).await {
                 Ok(()) => delivered.push(spot),

@@ -5,11 +5,12 @@
 //! together or not at all. A cart that was checked out names an order that the same row took, and
 //! stays as it is. A cart is remembered as hashes and the units of its lines.
 
-use super::fold::{Fold, NameCheck, Step, Stream, same_id, wrong};
+use super::fold::{Fold, NameCheck, Step, Stream, wrong};
 use super::lives::unreadable;
 use super::names::Of;
 use super::privacy;
 use super::report::{Book, Draft, Invariant, Kind as Wrong, Subject};
+use super::rows::same_id;
 use super::rows::{PAGE, beyond};
 use super::walk::{Sink, Walk};
 use crate::chain::{Entry, EntryEvent};

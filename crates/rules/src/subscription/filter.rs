@@ -64,21 +64,21 @@ impl<'de> Deserialize<'de> for Filter {
 }
 
 impl Kind {
-    /// Whether subscribers may be told of it: what is about goods, orders and sagas is theirs, what
-    /// is about the engine's own keeping is not.
+    /// Whether subscribers may be told of it.
     #[must_use]
     pub const fn is_public(self) -> bool {
-        match self.aggregate() {
-            Aggregate::Sku
-            | Aggregate::Stock
-            | Aggregate::Hold
-            | Aggregate::Order
-            | Aggregate::Saga
-            | Aggregate::Cart => true,
-            Aggregate::Token
-            | Aggregate::Callback
-            | Aggregate::Private
-            | Aggregate::Subscription => false,
+        self.aggregate().is_public()
+    }
+}
+
+impl Aggregate {
+    /// Whether subscribers may be told of its events: what is about goods, carts, orders and sagas
+    /// is theirs, what is about the engine's own keeping is not.
+    #[must_use]
+    pub const fn is_public(self) -> bool {
+        match self {
+            Self::Sku | Self::Stock | Self::Hold | Self::Order | Self::Saga | Self::Cart => true,
+            Self::Token | Self::Callback | Self::Private | Self::Subscription => false,
         }
     }
 }
