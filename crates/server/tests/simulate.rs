@@ -62,7 +62,7 @@ fn a_planted_bug_ends_with_1_and_the_line_that_it_prints_shows_it_again() {
     let failure = &report["failures"][0];
     assert_eq!(
         (&report["ok"], &failure["invariant"]),
-        (&false.into(), &"I1".into())
+        (&false.into(), &"I8".into())
     );
     assert!(failure["step"].as_u64() > Some(0));
     let replay = failure["replay"].as_str().expect("a command line");

@@ -76,7 +76,7 @@ planted! {
     /// The gate never hears of units that came back.
     DeafGate = "deaf-gate", "I22";
     /// Balances of before a foreign commit are shown as current, and no guard looks.
-    StaleCache = "stale-cache", "I1";
+    StaleCache = "stale-cache", "I8";
     /// A row of a batch is missing from the log.
     SkippedPosition = "skipped-position", "I16";
     /// Outcomes are told before they are durable.

@@ -94,7 +94,10 @@ fn each_fault_fires_alone_and_leaves_every_invariant_held() {
         // calls parcels off, and few are given up.
         let seeds = match kind {
             FaultKind::ClockJump => 60,
-            FaultKind::RecallRefused | FaultKind::CallbackStray | FaultKind::DeliveryFails => 40,
+            FaultKind::RecallRefused
+            | FaultKind::CallbackStray
+            | FaultKind::DeliveryFails
+            | FaultKind::ChargedBack => 40,
             _ => 15,
         };
         let report = batch(seeds, FaultSet::parse(with).expect("its own name is known"));

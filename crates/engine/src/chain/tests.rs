@@ -16,6 +16,7 @@ use evenkeel_rules::token::Role;
 mod carts;
 mod orders;
 mod sagas;
+mod subscriptions;
 
 /// One row of each kind of event, as this format writes it, and its hash. A row that differs is
 /// another format: old logs would no longer be read, or hash differently.
@@ -23,6 +24,7 @@ const GOLDEN: &str = include_str!("golden.txt");
 const GOLDEN_ORDERS: &str = include_str!("orders.txt");
 const GOLDEN_SAGAS: &str = include_str!("sagas.txt");
 const GOLDEN_CARTS: &str = include_str!("carts.txt");
+const GOLDEN_SUBSCRIPTIONS: &str = include_str!("subscriptions.txt");
 
 const AT: LogTime = NOW;
 
@@ -236,21 +238,32 @@ fn history() -> Vec<(u64, Commit)> {
     ]
 }
 
-#[tokio::test]
-async fn the_text_of_every_kind_of_event_is_as_it_always_was() {
+/// The rows of commits that follow each other after so many ms: hash and text, and what happened.
+async fn timed_rows_of(asked: Vec<(u64, Commit)>) -> (String, Vec<Kind>) {
     let store = MemoryStore::new("main", [5; 16]);
-    let mut clock = NOW;
-    let mut missing: Vec<Kind> = Kind::ALL.to_vec();
-    let mut shown = String::new();
-    for (ms, asked) in history() {
+    let (mut clock, mut shown, mut kinds) = (NOW, String::new(), Vec::new());
+    for (ms, asked) in asked {
         clock = clock.plus(Millis(ms));
         let (told, writes) = commit(&store, clock, &asked).await;
         let row = writes.unwrap_or_else(|| panic!("{told:?}")).log.remove(0);
         let entry = Entry::read(&row.text).expect("it is readable");
-        missing.retain(|kind| entry.events.iter().all(|event| event.kind != *kind));
+        kinds.extend(entry.events.iter().map(|event| event.kind));
         let text = String::from_utf8(row.text).expect("a text is text");
         shown.push_str(&format!("{} {text}\n", hex(&row.hash)));
     }
+    (shown, kinds)
+}
+
+/// The same, a ms apart.
+async fn rows_of(asked: impl Iterator<Item = Commit>) -> (String, Vec<Kind>) {
+    timed_rows_of(asked.map(|asked| (1, asked)).collect()).await
+}
+
+#[tokio::test]
+async fn the_text_of_every_kind_of_event_is_as_it_always_was() {
+    let mut missing: Vec<Kind> = Kind::ALL.to_vec();
+    let (shown, kinds) = timed_rows_of(history()).await;
+    missing.retain(|kind| !kinds.contains(kind));
     assert!(shown == GOLDEN, "another format:\n{shown}");
     let sagas = sagas::history().await;
     missing.retain(|kind| !sagas.kinds.contains(kind));
@@ -259,6 +272,9 @@ async fn the_text_of_every_kind_of_event_is_as_it_always_was() {
     let (shown, kinds) = carts::history().await;
     missing.retain(|kind| !kinds.contains(kind));
     assert!(shown == GOLDEN_CARTS, "another format:\n{shown}");
+    let (shown, kinds) = subscriptions::history().await;
+    missing.retain(|kind| !kinds.contains(kind));
+    assert!(shown == GOLDEN_SUBSCRIPTIONS, "another format:\n{shown}");
     let orders = orders::history().await;
     missing.retain(|kind| !orders.kinds.contains(kind));
     assert_eq!(missing, [], "every kind has a row");

@@ -1,9 +1,9 @@
 //! What comes of a commit.
 //!
-//! An [`Outcome`] is what the judge says of a commit; it is told only once its batch is durable. The
-//! [`Effect`] in it is what the command left, as rows: enough to render its answer without reading
-//! the store again. A replay has none: its answer is rendered from the log row of the first time,
-//! so that it is the same. Neither decides anything.
+//! An [`Outcome`] is what the judge says of a commit; it is told only once its batch is durable.
+//! The [`Effect`] in it is what the command left, as rows: enough to render its answer without
+//! reading the store again. A replay has none: its answer is rendered from the log row of the first
+//! time, so that it is the same. Neither decides anything.
 
 use super::Rejection;
 use crate::port::{

@@ -1,9 +1,7 @@
 //! A history of carts that writes every kind of event of theirs.
 
-use crate::chain::{Entry, hex};
 use crate::commit::Command;
-use crate::store::memory::MemoryStore;
-use crate::testing::{self, NOW, change, keyed, put, units};
+use crate::testing::{change, keyed, put, units};
 use evenkeel_rules::cart::Set;
 use evenkeel_rules::event::Kind;
 use evenkeel_rules::ids::{CartId, CustomerId, OrderId, SkuId};
@@ -26,7 +24,6 @@ fn set(quantity: u64) -> Command {
 
 /// The rows, hash and text, and what happened in them.
 pub(super) async fn history() -> (String, Vec<Kind>) {
-    let store = MemoryStore::new("main", [5; 16]);
     let begin = Command::BeginCart {
         id: id(),
         customer: CustomerId::new("ann").expect("a well-formed id"),
@@ -46,16 +43,6 @@ pub(super) async fn history() -> (String, Vec<Kind>) {
         set(3),
         check_out,
     ];
-    let (mut clock, mut shown, mut kinds) = (NOW, String::new(), Vec::new());
-    for (number, command) in asked.into_iter().enumerate() {
-        clock = clock.plus(Millis(1));
-        let asked = keyed(&format!("k-{number}"), command);
-        let (told, writes) = testing::commit(&store, clock, &asked).await;
-        let row = writes.unwrap_or_else(|| panic!("{told:?}")).log.remove(0);
-        let entry = Entry::read(&row.text).expect("it is readable");
-        kinds.extend(entry.events.iter().map(|event| event.kind));
-        let text = String::from_utf8(row.text).expect("a text is text");
-        shown.push_str(&format!("{} {text}\n", hex(&row.hash)));
-    }
-    (shown, kinds)
+    let keyed = |(number, command)| keyed(&format!("k-{number}"), command);
+    super::rows_of(asked.into_iter().enumerate().map(keyed)).await
 }
