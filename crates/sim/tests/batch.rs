@@ -94,6 +94,7 @@ fn each_fault_fires_alone_and_leaves_every_invariant_held() {
         // calls parcels off, and few are given up.
         let seeds = match kind {
             FaultKind::ClockJump => 60,
+            FaultKind::UndoRefused => 100,
             FaultKind::RecallRefused
             | FaultKind::CallbackStray
             | FaultKind::DeliveryFails
