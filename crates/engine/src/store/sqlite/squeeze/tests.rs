@@ -26,7 +26,7 @@ fn the_dictionary_is_as_it_was_released() {
     let hash: [u8; 32] = Sha256::digest(DICTIONARY).into();
     assert_eq!(
         crate::chain::hex(&hash),
-        "bf52913564c8048c23aa6676f9cbf15b625b0924dbb67eb7debd70360adde5ea"
+        "23c49493c38db10984ba4377c78120a14bdb7161ce783813ea0f27203aee5fe8"
     );
     assert!(compressor().is_ok(), "it can be loaded");
 }
