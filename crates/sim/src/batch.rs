@@ -11,7 +11,7 @@ use crate::auditor::{PAIRS, demands};
 use crate::faults::{FaultKind, FaultSet};
 use crate::planted::Planted;
 use crate::run::{Options, SeedReport, run_seed};
-use evenkeel_rules::event::Kind;
+use evenkeel_rules::event::{Aggregate, Kind};
 use parking_lot::Mutex;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -229,8 +229,14 @@ fn legal() -> Vec<(Option<String>, String)> {
     let name = |kind: Kind| kind.name().to_owned();
     // The engine leaves what was set aside to people: nothing takes it in again yet.
     let left = (Some(Kind::CallbackSetAside), Kind::CallbackApplied);
+    // People may decide anything about a subscription at any time: each event alone counts.
+    let subscribed = |kind: &Kind| kind.aggregate() == Aggregate::Subscription;
     let kinds = Kind::legal_pairs().into_iter().filter(|pair| *pair != left);
+    let kinds = kinds.filter(|(before, next)| before.is_none() || !subscribed(next));
     let kinds = kinds.map(|(before, next)| (before.map(name), name(next)));
+    let later = Kind::ALL.iter().copied();
+    let later = later.filter(|kind| subscribed(kind) && !kind.begins());
+    let kinds = kinds.chain(later.map(|kind| (Some("subscription".to_owned()), name(kind))));
     let states = PAIRS.iter().map(|(machine, from, to)| {
         let before = Some(format!("{machine} {from}"));
         (before, format!("{machine} {to}"))

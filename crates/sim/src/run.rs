@@ -15,7 +15,10 @@ use crate::planted::Planted;
 use crate::probe;
 use crate::provider;
 use crate::sessions;
-use crate::workload::{Shop, administer, buy, keep_desk, keep_stock, open_shop, travel};
+use crate::subscriber;
+use crate::workload::{
+    Shop, administer, buy, keep_desk, keep_stock, keep_subscriptions, open_shop, travel,
+};
 use crate::world::World;
 use evenkeel_engine::Threads;
 use evenkeel_rules::time::Millis;
@@ -75,7 +78,9 @@ pub fn run_seed(seed: u64, options: &Options) -> SeedReport {
 }
 
 /// How the engines of a seed are started.
-fn engine_options(rng: &mut fastrand::Rng) -> evenkeel_engine::Options {
+fn engine_options(rng: &mut fastrand::Rng, relay: bool) -> evenkeel_engine::Options {
+    // Drawn beside the others, so that worlds without subscribers are what they always were.
+    let mut beside = rng.clone();
     let ms = |rng: &mut fastrand::Rng, from, to| Duration::from_millis(rng.u64(from..=to));
     evenkeel_engine::Options {
         threads: Threads::Shared,
@@ -92,10 +97,9 @@ fn engine_options(rng: &mut fastrand::Rng) -> evenkeel_engine::Options {
         saga_every: ms(rng, 20, 300),
         call_timeout: ms(rng, 100, 2_000),
         delivery_timeout: ms(rng, 100, 2_000),
-        // Nobody subscribes in this world.
-        relay: false,
-        relay_every: Duration::from_millis(20),
-        post_timeout: Duration::from_millis(1_000),
+        relay,
+        relay_every: ms(&mut beside, 60, 400),
+        post_timeout: ms(&mut beside, 200, 1_500),
     }
 }
 
@@ -103,8 +107,9 @@ async fn simulate(seed: u64, options: &Options) -> SeedReport {
     let mut rng = fastrand::Rng::with_seed(seed);
     let world = World::new(rng.u64(..), options.faults.clone(), options.planted);
     let world = Arc::new(world);
+    let live = subscriber::live(seed, options.planted);
     let node = |rng: &mut fastrand::Rng, name| {
-        let options = engine_options(rng);
+        let options = engine_options(rng, live);
         Arc::new(Node::new(name, rng.u64(..), &world, options))
     };
     let nodes = [node(&mut rng, "a"), node(&mut rng, "b")];
@@ -134,6 +139,10 @@ async fn simulate(seed: u64, options: &Options) -> SeedReport {
         work.push(clock::spawn(buyer));
     }
     work.push(clock::spawn(travel(client(&mut rng), rng.u32(3..9))));
+    if live {
+        let keeper = keep_subscriptions(client(&mut rng), rng.u32(15..35));
+        work.push(clock::spawn(keeper));
+    }
     let mut patience = Duration::from_secs(60);
     while work.iter().any(|task| !task.is_finished()) && patience > Duration::ZERO {
         clock::sleep(Duration::from_millis(100)).await;
