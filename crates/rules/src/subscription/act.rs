@@ -329,7 +329,8 @@ impl Now {
     fn park(mut self, stream: &str, (from, index): (u64, u32), cause: &str) -> Option<Decision> {
         let At { position, now } = self.at;
         if let Some(known) = self.after.parked.iter_mut().find(|it| it.stream == stream) {
-            if !known.retrying {
+            // A replay may reach behind what is parked, and an event there may be refused too.
+            if !known.retrying && (known.from, known.index) <= (from, index) {
                 return None;
             }
             (known.from, known.index, known.retrying) = (from, index, false);

@@ -170,6 +170,24 @@ fn a_parked_stream_waits_is_retried_and_caught_up() {
 }
 
 #[test]
+fn a_refusal_behind_what_is_parked_parks_the_stream_from_there() {
+    let parked = changed(&made(), &park("order:o-1"), at(13));
+    let replayed = changed(&parked, &Act::Replay { from: 3 }, at(14));
+    let earlier = Act::Park {
+        stream: "order:o-1".to_owned(),
+        from: 5,
+        index: 0,
+        cause: "answered 404".to_owned(),
+    };
+    let again = changed(&replayed, &earlier, at(15));
+    let now = &again.subscription.parked[0];
+    assert_eq!((now.id, now.from, now.index), (13, 5, 0));
+    assert_eq!(then(&again, &park("order:o-1"), at(16)), Ok(None));
+    let retried = changed(&again, &Act::Retry { parked: 13 }, at(17));
+    assert_eq!(retried.progress.waiting[0].done, 4);
+}
+
+#[test]
 fn who_parks_too_much_is_paused() {
     let mut now = made();
     for number in 0..PARKED_MAX {
