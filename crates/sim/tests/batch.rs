@@ -101,6 +101,8 @@ fn each_fault_fires_alone_and_leaves_every_invariant_held() {
             // Subscribers live in one seed of four.
             FaultKind::SubscriberGone
             | FaultKind::PostRefused
+            | FaultKind::PausedBeforePost
+            | FaultKind::PausedAfterPost
             | FaultKind::KillBeforePost
             | FaultKind::KillAfterPost => 40,
             _ => 15,

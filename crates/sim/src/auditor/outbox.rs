@@ -244,3 +244,6 @@ pub(super) fn fulfils(command: &Command, event: &Event) -> Option<bool> {
     let stream = format!("subscription:{}", asked.id());
     Some(event.stream == stream && event.kind == format!("subscription.{kind}"))
 }
+
+#[cfg(test)]
+mod tests;
