@@ -25,6 +25,7 @@ use evenkeel_rules::time::Millis;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinHandle;
 
 /// How a seed is run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,6 +104,30 @@ fn engine_options(rng: &mut fastrand::Rng, relay: bool) -> evenkeel_engine::Opti
     }
 }
 
+/// Begins what everybody asks of the shop.
+fn everybody(
+    client: &impl Fn(&mut fastrand::Rng) -> Client,
+    shop: &Shop,
+    rng: &mut fastrand::Rng,
+    live: bool,
+) -> Vec<JoinHandle<()>> {
+    let mut work = vec![
+        clock::spawn(keep_stock(client(rng), shop.clone(), rng.u32(10..25))),
+        clock::spawn(keep_desk(client(rng), rng.u32(20..50))),
+        clock::spawn(administer(client(rng), rng.u32(1..7))),
+    ];
+    for number in 0..rng.usize(3..8) {
+        let buyer = buy(client(rng), shop.clone(), number, rng.u32(26..46));
+        work.push(clock::spawn(buyer));
+    }
+    work.push(clock::spawn(travel(client(rng), rng.u32(3..9))));
+    if live {
+        let keeper = keep_subscriptions(client(rng), rng.u32(15..35));
+        work.push(clock::spawn(keeper));
+    }
+    work
+}
+
 async fn simulate(seed: u64, options: &Options) -> SeedReport {
     let mut rng = fastrand::Rng::with_seed(seed);
     let world = World::new(rng.u64(..), options.faults.clone(), options.planted);
@@ -129,20 +154,7 @@ async fn simulate(seed: u64, options: &Options) -> SeedReport {
     world.dice(|dice| dice.switch(true));
     let chaos = clock::spawn(chaos::trouble(Arc::clone(&world), nodes.clone()));
     let operator = clock::spawn(chaos::operate(Arc::clone(&world), nodes.clone()));
-    let mut work = vec![
-        clock::spawn(keep_stock(client(&mut rng), shop.clone(), rng.u32(10..25))),
-        clock::spawn(keep_desk(client(&mut rng), rng.u32(20..50))),
-        clock::spawn(administer(client(&mut rng), rng.u32(1..7))),
-    ];
-    for number in 0..rng.usize(3..8) {
-        let buyer = buy(client(&mut rng), shop.clone(), number, rng.u32(26..46));
-        work.push(clock::spawn(buyer));
-    }
-    work.push(clock::spawn(travel(client(&mut rng), rng.u32(3..9))));
-    if live {
-        let keeper = keep_subscriptions(client(&mut rng), rng.u32(15..35));
-        work.push(clock::spawn(keeper));
-    }
+    let work = everybody(&client, &shop, &mut rng, live);
     let mut patience = Duration::from_secs(60);
     while work.iter().any(|task| !task.is_finished()) && patience > Duration::ZERO {
         clock::sleep(Duration::from_millis(100)).await;
