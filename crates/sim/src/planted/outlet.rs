@@ -3,7 +3,7 @@
 use super::Planted;
 use crate::clock;
 use crate::node::Node;
-use crate::subscriber::{arrive, arrive_later, id_of};
+use crate::subscriber::{arrive_surely, id_of};
 use crate::world::World;
 use evenkeel_engine::port::{At, Fault, LogRow, Post, Posted, Store};
 use std::sync::Arc;
@@ -44,7 +44,11 @@ pub(crate) fn posted(world: &Arc<World>, node: &Arc<Node>, post: &Post) -> Optio
             } else {
                 BEHIND
             };
-            arrive_later(world, post, after);
+            let (shared, post) = (Arc::clone(world), post.clone());
+            world.spawn(async move {
+                clock::sleep(after).await;
+                arrive_surely(&shared, &post);
+            });
             Some(done)
         }
         Some(Planted::ParkedBlocks) if is_blocked(world, post) => Some(Posted::NotSent {
@@ -64,9 +68,7 @@ fn remember(world: &Arc<World>, node: &Arc<Node>, post: &Post) {
         tokio::select! {
             biased;
             () = node.died(life) => {}
-            () = clock::sleep(WAITS) => {
-                arrive(&shared, &post);
-            }
+            () = clock::sleep(WAITS) => arrive_surely(&shared, &post),
         }
     });
 }
