@@ -230,13 +230,15 @@ fn legal() -> Vec<(Option<String>, String)> {
     // The engine leaves what was set aside to people: nothing takes it in again yet.
     let left = (Some(Kind::CallbackSetAside), Kind::CallbackApplied);
     // People may decide anything about a subscription at any time: each event alone counts.
-    let subscribed = |kind: &Kind| kind.aggregate() == Aggregate::Subscription;
+    let subscribed = Kind::ALL.iter().copied();
+    let subscribed = subscribed.filter(|kind| kind.aggregate() == Aggregate::Subscription);
+    let subscribed = subscribed.map(|kind| {
+        let before = (!kind.begins()).then(|| "subscription".to_owned());
+        (before, name(kind))
+    });
     let kinds = Kind::legal_pairs().into_iter().filter(|pair| *pair != left);
-    let kinds = kinds.filter(|(before, next)| before.is_none() || !subscribed(next));
     let kinds = kinds.map(|(before, next)| (before.map(name), name(next)));
-    let later = Kind::ALL.iter().copied();
-    let later = later.filter(|kind| subscribed(kind) && !kind.begins());
-    let kinds = kinds.chain(later.map(|kind| (Some("subscription".to_owned()), name(kind))));
+    let kinds = kinds.chain(subscribed);
     let states = PAIRS.iter().map(|(machine, from, to)| {
         let before = Some(format!("{machine} {from}"));
         (before, format!("{machine} {to}"))

@@ -91,15 +91,15 @@ fn each_fault_fires_alone_and_leaves_every_invariant_held() {
             _ => name,
         };
         // A jump stops a node for ten seconds at least, so that few are thrown; not every seed
-        // calls parcels off, and few are given up.
+        // calls parcels off, few are given up, and subscribers live in one seed of four.
         let seeds = match kind {
             FaultKind::ClockJump => 60,
             FaultKind::RecallRefused
             | FaultKind::CallbackStray
             | FaultKind::DeliveryFails
-            | FaultKind::ChargedBack => 40,
-            // Subscribers live in one seed of four.
-            FaultKind::SubscriberGone
+            | FaultKind::ChargedBack
+            | FaultKind::SubscriberDown
+            | FaultKind::SubscriberGone
             | FaultKind::PostRefused
             | FaultKind::PausedBeforePost
             | FaultKind::PausedAfterPost
