@@ -10,8 +10,10 @@ use evenkeel_engine::Refusal;
 use evenkeel_engine::commit::{Command, Key, Rejection, Subscribing};
 use evenkeel_engine::port::Fault;
 use evenkeel_engine::token::Position;
+use evenkeel_rules::ids::SubscriptionId;
 use evenkeel_rules::saga::journey;
-use evenkeel_rules::{cart, hold, idempotency, order, stock};
+use evenkeel_rules::subscription::Act;
+use evenkeel_rules::{cart, hold, idempotency, order, stock, subscription};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -102,7 +104,8 @@ fn route(command: &Command) -> (&'static str, String, String) {
         Command::Subscription(Subscribing::Create { ask, .. }) => {
             post("/v1/subscriptions".to_owned(), ask.id.as_str())
         }
-        Command::Subscription(_)
+        Command::Subscription(Subscribing::Change { id, act, .. }) => changed(id, act),
+        Command::Subscription(Subscribing::Advance { .. })
         | Command::Report { .. }
         | Command::ReportStep { .. }
         | Command::ApplyCallback { .. }
@@ -112,6 +115,27 @@ fn route(command: &Command) -> (&'static str, String, String) {
         Command::CreateToken { id, .. } => post("/v1/tokens".to_owned(), id.as_str()),
         Command::RevokeToken { id } => ("DELETE", format!("/v1/tokens/{id}"), id.to_string()),
     }
+}
+
+/// The same for what people change about a subscription.
+fn changed(id: &SubscriptionId, act: &Act) -> (&'static str, String, String) {
+    let verb = match act {
+        Act::Delete => {
+            let route = format!("/v1/subscriptions/{id}");
+            return ("DELETE", route, id.to_string());
+        }
+        Act::Pause => "pause",
+        Act::Resume => "resume",
+        Act::Replay { .. } => "replay",
+        Act::Rotate => "rotate",
+        Act::Retry { .. } => "retry",
+        Act::Drop { .. } => "drop",
+        Act::Park { .. } | Act::Unpark { .. } | Act::Halt { .. } => {
+            unreachable!("only the relay asks for {}", act.name())
+        }
+    };
+    let route = format!("/v1/subscriptions/{id}/{verb}");
+    ("POST", route, id.to_string())
 }
 
 /// Status and code of a refusal.
@@ -142,6 +166,10 @@ fn refused(refusal: &Refusal) -> (u16, &'static str) {
             Rejection::Saga(journey::Rejection::AlreadyExists) => (409, "already_exists"),
             Rejection::Saga(journey::Rejection::IllegalTransition { .. }) => {
                 (409, "illegal_transition")
+            }
+            Rejection::Subscription(subscription::Rejection::NotFound) => (404, "not_found"),
+            Rejection::Subscription(subscription::Rejection::AlreadyExists) => {
+                (409, "already_exists")
             }
             Rejection::Key(idempotency::Rejection::InFlight) => (409, "in_flight"),
             Rejection::Key(idempotency::Rejection::KeyReused) => (422, "key_reused"),

@@ -18,6 +18,7 @@ mod lives;
 mod missing;
 mod model;
 mod orders;
+mod outbox;
 mod sagas;
 mod said;
 mod shares;
@@ -32,6 +33,7 @@ pub use law_orders::PAIRS;
 pub use truth::Fact;
 
 use answers::Answers;
+use evenkeel_engine::port::Post;
 use evenkeel_engine::store::memory::Tables;
 use model::Model;
 use sha2::{Digest, Sha256};
@@ -122,6 +124,16 @@ impl Auditor {
         self.trace("provider", said.as_bytes(), said.as_bytes());
         let mut found = Found::new();
         self.model.truth.take(fact, &mut found);
+        self.note(found);
+    }
+
+    /// Takes in an event that arrived at a subscriber, who accepted it or did not.
+    pub fn posted(&mut self, subscriber: &str, post: &Post, accepted: bool) {
+        let word = if accepted { "accepted" } else { "refused" };
+        let said = format!("{} by {subscriber}: {word}", post.id);
+        self.trace("post", said.as_bytes(), said.as_bytes());
+        let mut found = Found::new();
+        self.model.posted(subscriber, (post, accepted), &mut found);
         self.note(found);
     }
 

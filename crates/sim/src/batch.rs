@@ -11,7 +11,7 @@ use crate::auditor::{PAIRS, demands};
 use crate::faults::{FaultKind, FaultSet};
 use crate::planted::Planted;
 use crate::run::{Options, SeedReport, run_seed};
-use evenkeel_rules::event::Kind;
+use evenkeel_rules::event::{Aggregate, Kind};
 use parking_lot::Mutex;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -229,8 +229,16 @@ fn legal() -> Vec<(Option<String>, String)> {
     let name = |kind: Kind| kind.name().to_owned();
     // The engine leaves what was set aside to people: nothing takes it in again yet.
     let left = (Some(Kind::CallbackSetAside), Kind::CallbackApplied);
+    // People may decide anything about a subscription at any time: each event alone counts.
+    let subscribed = Kind::ALL.iter().copied();
+    let subscribed = subscribed.filter(|kind| kind.aggregate() == Aggregate::Subscription);
+    let subscribed = subscribed.map(|kind| {
+        let before = (!kind.begins()).then(|| "subscription".to_owned());
+        (before, name(kind))
+    });
     let kinds = Kind::legal_pairs().into_iter().filter(|pair| *pair != left);
     let kinds = kinds.map(|(before, next)| (before.map(name), name(next)));
+    let kinds = kinds.chain(subscribed);
     let states = PAIRS.iter().map(|(machine, from, to)| {
         let before = Some(format!("{machine} {from}"));
         (before, format!("{machine} {to}"))

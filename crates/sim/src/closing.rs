@@ -25,6 +25,7 @@ pub(crate) async fn close(client: &mut Client) {
             usual.push(options.clone());
             (options.sweep_every, options.tail_every) = (RARELY, RARELY);
             (options.saga_every, options.beat_every) = (RARELY, RARELY);
+            options.relay_every = RARELY;
         });
         node.start(&client.world).await;
     }

@@ -132,6 +132,30 @@ fault_kinds! {
     CallbackUnnamed = "callback_unnamed",
     /// A callback names an order that nobody placed.
     CallbackStray = "callback_stray",
+    /// A subscriber is not there for a while, or says that it is in trouble.
+    SubscriberDown = "subscriber_down",
+    /// A subscriber wants nothing any more, and says so.
+    SubscriberGone = "subscriber_gone",
+    /// A subscriber refuses an event for good.
+    PostRefused = "post_refused",
+    /// A subscriber fails at an event, and says so.
+    PostFails = "post_fails",
+    /// A post never arrives.
+    PostLost = "post_lost",
+    /// A post arrives after its sender gave up.
+    PostLate = "post_late",
+    /// A post arrives twice.
+    PostDoubled = "post_doubled",
+    /// A subscriber's answer is lost after it took the event.
+    PostAnswerLost = "post_answer_lost",
+    /// A node stands still between reading what a subscriber is owed and posting it.
+    PausedBeforePost = "paused_before_post",
+    /// A node stands still between a subscriber's answer and noting it.
+    PausedAfterPost = "paused_after_post",
+    /// A node dies before a post.
+    KillBeforePost = "kill_before_post",
+    /// A node dies after a post, before its outcome is noted.
+    KillAfterPost = "kill_after_post",
 }
 
 impl FaultKind {
@@ -155,8 +179,12 @@ impl FaultKind {
             | Self::WokeTooLate
             | Self::ClockStep
             | Self::ClockJump => 0,
-            Self::SyncFailed => 3,
-            Self::SlowCommit => 4,
+            Self::KillBeforePost | Self::KillAfterPost => 2,
+            Self::SyncFailed | Self::SubscriberGone => 3,
+            Self::SlowCommit | Self::PausedBeforePost | Self::PausedAfterPost => 4,
+            Self::SubscriberDown | Self::PostRefused => 8,
+            Self::PostFails | Self::PostLost | Self::PostLate => 12,
+            Self::PostDoubled | Self::PostAnswerLost => 20,
             Self::Poison | Self::DiskFull | Self::StoreUnavailable => 6,
             Self::Conflict => 10,
             Self::CommitUnknown => 16,

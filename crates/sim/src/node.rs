@@ -9,6 +9,7 @@ use crate::faults::FaultKind;
 use crate::planted::{DeafGate, Planted};
 use crate::provider::SimGateway;
 use crate::store::NodeStore;
+use crate::subscriber::SimOutlet;
 use crate::world::World;
 use evenkeel_engine::gate::memory::MemoryGate;
 use evenkeel_engine::port::{StockGate, Store};
@@ -139,6 +140,25 @@ impl Node {
         self.awake().await;
     }
 
+    /// The node is about to speak to somebody outside, or has just done so: it may die here, or
+    /// stand still.
+    pub(crate) async fn meet(
+        self: &Arc<Self>,
+        world: &Arc<World>,
+        pause: FaultKind,
+        kill: FaultKind,
+    ) {
+        if world.fires(kill) {
+            self.kill(world);
+            std::future::pending::<()>().await;
+        }
+        if world.fires(pause) {
+            let span = Duration::from_millis(world.dice(|dice| dice.range(50, 4_000)));
+            self.freeze(world, span);
+        }
+        self.awake().await;
+    }
+
     /// The node stands still for so long.
     pub(crate) fn freeze(self: &Arc<Self>, world: &World, span: Duration) {
         self.freezer.freeze();
@@ -194,7 +214,10 @@ impl Node {
                 _ => Arc::new(MemoryGate::new(head.position)),
             };
             let ports = Ports {
-                outlet: None,
+                outlet: Some(Arc::new(SimOutlet {
+                    world: Arc::clone(world),
+                    node: Arc::clone(self),
+                })),
                 store: Arc::new(store),
                 gate: Some(Arc::clone(&gate)),
                 gateway: Some(Arc::new(SimGateway {

@@ -24,8 +24,10 @@ use std::task::{Context, Poll, Waker};
 mod carts;
 mod gate;
 mod gateway;
+mod outlet;
 pub(crate) use gate::DeafGate;
 pub(crate) use gateway::{is_late, replied};
+pub(crate) use outlet::{log, posted};
 
 macro_rules! planted {
     ($(#[doc = $doc:literal] $bug:ident = $name:literal, $invariant:literal;)*) => {
@@ -127,6 +129,14 @@ planted! {
     LostLineSold = "lost-line-sold", "I3";
     /// A check-out leaves the holds of its lines as they were.
     LineHoldsKept = "line-holds-kept", "I15";
+    /// A page of the log lacks a row that is not visible yet, and cursors pass it.
+    CursorPastRow = "cursor-past-row", "I9";
+    /// Events are called delivered, and checkpoints pass them, while they wait in a node's memory.
+    PostAfterCheckpoint = "post-after-checkpoint", "I9";
+    /// Nothing gets through to a subscriber while any stream of it is parked.
+    ParkedBlocks = "parked-blocks", "I18";
+    /// Two relays share the events of a stream between them.
+    TwoRelays = "two-relays", "I9";
 }
 
 /// A planted bug as it is listed.
@@ -157,6 +167,14 @@ impl Planted {
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|bug| bug.name() == name)
+    }
+
+    /// Whether it is about subscribers, who live in no world with another bug.
+    pub(crate) const fn is_of_outbox(self) -> bool {
+        matches!(
+            self,
+            Self::CursorPastRow | Self::PostAfterCheckpoint | Self::ParkedBlocks | Self::TwoRelays
+        )
     }
 
     /// Whether the store's guards are off, so that the lie is not stopped by a belt.

@@ -7,8 +7,9 @@
 use crate::client::{Client, Patience};
 use crate::clock;
 use crate::closing;
+use crate::drained::is_drained;
 use crate::verified;
-use crate::workload::{Shop, Who, quantity, request, terms};
+use crate::workload::{Shop, Who, quantity, request, settle_subscriptions, terms};
 use crate::world::World;
 use evenkeel_engine::Refusal;
 use evenkeel_engine::commit::{Command, Key, Rejection};
@@ -36,8 +37,10 @@ pub(crate) async fn finish(client: &mut Client, shop: &Shop, operator: JoinHandl
     quiet(client).await;
     operator.abort();
     no_revoked_token(client).await;
+    settle_subscriptions(client).await;
     closing::close(client).await;
     probe(client, shop).await;
+    is_drained(client).await;
     verified::is_green(client).await;
 }
 
@@ -156,6 +159,7 @@ pub(crate) async fn idle(client: &Client) {
         node.set_options(|options| {
             (options.sweep_every, options.tail_every) = (IDLE_EVERY, IDLE_EVERY);
             (options.saga_every, options.beat_every) = (IDLE_EVERY, IDLE_EVERY);
+            options.relay_every = IDLE_EVERY;
         });
         node.start(world).await;
     }

@@ -15,13 +15,17 @@ use crate::planted::Planted;
 use crate::probe;
 use crate::provider;
 use crate::sessions;
-use crate::workload::{Shop, administer, buy, keep_desk, keep_stock, open_shop, travel};
+use crate::subscriber;
+use crate::workload::{
+    Shop, administer, buy, keep_desk, keep_stock, keep_subscriptions, open_shop, travel,
+};
 use crate::world::World;
 use evenkeel_engine::Threads;
 use evenkeel_rules::time::Millis;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinHandle;
 
 /// How a seed is run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,7 +79,9 @@ pub fn run_seed(seed: u64, options: &Options) -> SeedReport {
 }
 
 /// How the engines of a seed are started.
-fn engine_options(rng: &mut fastrand::Rng) -> evenkeel_engine::Options {
+fn engine_options(rng: &mut fastrand::Rng, relay: bool) -> evenkeel_engine::Options {
+    // Drawn beside the others, so that worlds without subscribers are what they always were.
+    let mut beside = rng.clone();
     let ms = |rng: &mut fastrand::Rng, from, to| Duration::from_millis(rng.u64(from..=to));
     evenkeel_engine::Options {
         threads: Threads::Shared,
@@ -92,19 +98,43 @@ fn engine_options(rng: &mut fastrand::Rng) -> evenkeel_engine::Options {
         saga_every: ms(rng, 20, 300),
         call_timeout: ms(rng, 100, 2_000),
         delivery_timeout: ms(rng, 100, 2_000),
-        // Nobody subscribes in this world.
-        relay: false,
-        relay_every: Duration::from_millis(20),
-        post_timeout: Duration::from_millis(1_000),
+        relay,
+        relay_every: ms(&mut beside, 60, 400),
+        post_timeout: ms(&mut beside, 200, 1_500),
     }
+}
+
+/// Begins what everybody asks of the shop.
+fn everybody(
+    client: &impl Fn(&mut fastrand::Rng) -> Client,
+    shop: &Shop,
+    rng: &mut fastrand::Rng,
+    live: bool,
+) -> Vec<JoinHandle<()>> {
+    let mut work = vec![
+        clock::spawn(keep_stock(client(rng), shop.clone(), rng.u32(10..25))),
+        clock::spawn(keep_desk(client(rng), rng.u32(20..50))),
+        clock::spawn(administer(client(rng), rng.u32(1..7))),
+    ];
+    for number in 0..rng.usize(3..8) {
+        let buyer = buy(client(rng), shop.clone(), number, rng.u32(26..46));
+        work.push(clock::spawn(buyer));
+    }
+    work.push(clock::spawn(travel(client(rng), rng.u32(3..9))));
+    if live {
+        let keeper = keep_subscriptions(client(rng), rng.u32(15..35));
+        work.push(clock::spawn(keeper));
+    }
+    work
 }
 
 async fn simulate(seed: u64, options: &Options) -> SeedReport {
     let mut rng = fastrand::Rng::with_seed(seed);
     let world = World::new(rng.u64(..), options.faults.clone(), options.planted);
     let world = Arc::new(world);
+    let live = subscriber::live(seed, options.planted);
     let node = |rng: &mut fastrand::Rng, name| {
-        let options = engine_options(rng);
+        let options = engine_options(rng, live);
         Arc::new(Node::new(name, rng.u64(..), &world, options))
     };
     let nodes = [node(&mut rng, "a"), node(&mut rng, "b")];
@@ -124,16 +154,7 @@ async fn simulate(seed: u64, options: &Options) -> SeedReport {
     world.dice(|dice| dice.switch(true));
     let chaos = clock::spawn(chaos::trouble(Arc::clone(&world), nodes.clone()));
     let operator = clock::spawn(chaos::operate(Arc::clone(&world), nodes.clone()));
-    let mut work = vec![
-        clock::spawn(keep_stock(client(&mut rng), shop.clone(), rng.u32(10..25))),
-        clock::spawn(keep_desk(client(&mut rng), rng.u32(20..50))),
-        clock::spawn(administer(client(&mut rng), rng.u32(1..7))),
-    ];
-    for number in 0..rng.usize(3..8) {
-        let buyer = buy(client(&mut rng), shop.clone(), number, rng.u32(26..46));
-        work.push(clock::spawn(buyer));
-    }
-    work.push(clock::spawn(travel(client(&mut rng), rng.u32(3..9))));
+    let work = everybody(&client, &shop, &mut rng, live);
     let mut patience = Duration::from_secs(60);
     while work.iter().any(|task| !task.is_finished()) && patience > Duration::ZERO {
         clock::sleep(Duration::from_millis(100)).await;

@@ -230,7 +230,7 @@ impl Store for NodeStore {
 
     async fn log(&self, from: u64, limit: usize) -> Result<At<Vec<LogRow>>, Fault> {
         self.read().await?;
-        self.world.store.log(from, limit).await
+        planted::log(&self.world, from, limit).await
     }
 
     async fn hold(&self, id: &HoldId) -> Result<At<Option<HoldRow>>, Fault> {

@@ -13,7 +13,7 @@ use evenkeel_rules::time::LogTime;
 use std::time::Duration;
 
 /// What `verify` has to compute with all that it is given here.
-const COMPUTED: [Invariant; 16] = [
+const COMPUTED: [Invariant; 17] = [
     Invariant::I1,
     Invariant::I2,
     Invariant::I3,
@@ -22,6 +22,7 @@ const COMPUTED: [Invariant; 16] = [
     Invariant::I6,
     Invariant::I7,
     Invariant::I8,
+    Invariant::I9,
     Invariant::I10,
     Invariant::I11,
     Invariant::I12,

@@ -18,10 +18,12 @@ use evenkeel_rules::time::{LogTime, Millis};
 mod buyer;
 mod desk;
 mod staff;
+mod subscriptions;
 mod trips;
 pub(crate) use buyer::buy;
 pub(crate) use desk::{decide_all, keep_desk};
 pub(crate) use staff::{administer, keep_stock, open_shop};
+pub(crate) use subscriptions::{keep_subscriptions, settle_subscriptions};
 pub(crate) use trips::travel;
 
 /// What there is to buy.

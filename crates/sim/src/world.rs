@@ -11,6 +11,7 @@ use crate::faults::{Dice, FaultKind, FaultSet};
 use crate::head::HeadLock;
 use crate::planted::{Memory, Part, Planted};
 use crate::provider::Providers;
+use crate::subscriber::Subscribers;
 use evenkeel_engine::commit::Name;
 use evenkeel_engine::port::{Fault, Writes};
 use evenkeel_engine::store::memory::MemoryStore;
@@ -42,6 +43,8 @@ pub(crate) struct World {
     pub(crate) acks: Mutex<acks::Book>,
     /// Who takes the money and brings the goods.
     pub(crate) providers: Providers,
+    /// Who is told of events.
+    pub(crate) subscribers: Subscribers,
     auditor: Mutex<Auditor>,
     dice: Mutex<Dice>,
     server: Mutex<Server>,
@@ -61,6 +64,7 @@ impl World {
             revoked: Mutex::default(),
             acks: Mutex::default(),
             providers: Providers::default(),
+            subscribers: Subscribers::default(),
             auditor: Mutex::new(Auditor::new(origin)),
             dice: Mutex::new(Dice::new(seed, faults)),
             server: Mutex::default(),

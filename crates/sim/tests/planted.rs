@@ -69,6 +69,10 @@ planted! {
     a_recall_that_came_too_late_is_caught RecallTooLate,
     a_lost_line_that_is_sold_is_caught LostLineSold,
     line_holds_that_outlive_their_check_out_are_caught LineHoldsKept,
+    a_cursor_past_a_row_that_was_not_told_is_caught CursorPastRow,
+    a_checkpoint_before_its_post_is_caught PostAfterCheckpoint,
+    a_parked_stream_that_blocks_others_is_caught ParkedBlocks,
+    two_relays_that_share_a_stream_are_caught TwoRelays,
 }
 
 #[test]

@@ -11,6 +11,7 @@ use super::holds::HoldModel;
 use super::lacks::{check_share, check_short};
 use super::missing::is_missing;
 use super::model::{Event, Model, Row, number, text};
+use super::outbox;
 use super::said;
 use evenkeel_engine::chain::hex;
 use evenkeel_engine::commit::{Command, Effect, Key, Rejection};
@@ -78,6 +79,10 @@ fn tells(effect: &Effect, model: &Model, (event, position): (&Event, u64)) -> bo
             text(&event.data, "sku") == sku.as_str() && event.data["stock"] == Value::from(said)
         }
         Effect::Token(row) => row.version == event.version && value(&row.token) == event.data,
+        Effect::Subscription(row) => {
+            event.stream == format!("subscription:{}", row.body.id)
+                && model.tells_subscription(row, position)
+        }
         // Who lives is bookkeeping: nobody is told but the node.
         Effect::Lease { .. } => true,
         // Everything that is told of elsewhere.
@@ -117,7 +122,9 @@ fn fulfils(command: &Command, row: &Row) -> bool {
             kind == "token.created" && text(data, "id") == id.as_str()
         }
         Command::RevokeToken { id } => kind == "token.revoked" && text(data, "id") == id.as_str(),
-        _ => carts::fulfils(command, row).unwrap_or_else(|| said::fulfils(command, row)),
+        _ => outbox::fulfils(command, event)
+            .or_else(|| carts::fulfils(command, row))
+            .unwrap_or_else(|| said::fulfils(command, row)),
     }
 }
 
@@ -422,6 +429,9 @@ fn stands(attempt: &Attempt, done: &Done, model: &Model) -> bool {
             !created && row.sku.terms == *terms && stream.is_some()
         }
         (command, Effect::Order(row)) => said::stands(command, row, model, done.position),
+        (Command::Subscription(_), Effect::Subscription(row)) => {
+            model.tells_subscription(row, done.position)
+        }
         (command, Effect::Cart(row)) => carts::stands(command, row, model, done.position),
         (Command::RevokeToken { id }, Effect::Token(row)) => {
             let stream = model.streams.get(&format!("token:{id}"));

@@ -29,7 +29,17 @@ pub(super) fn compare_all(model: &mut Model, tables: &Tables, found: &mut Found)
             .filter(|name| name.starts_with(&prefix))
             .count()
     };
-    let folded = ["hold", "sku", "token", "order", "saga", "cart", "callback"].map(of);
+    let words = [
+        "hold",
+        "sku",
+        "token",
+        "order",
+        "saga",
+        "cart",
+        "callback",
+        "subscription",
+    ];
+    let folded = words.map(of);
     let stored = [
         tables.holds.len(),
         tables.skus.len(),
@@ -38,6 +48,7 @@ pub(super) fn compare_all(model: &mut Model, tables: &Tables, found: &mut Found)
         tables.sagas.len(),
         tables.carts.len(),
         tables.callbacks.len(),
+        tables.subscriptions.len(),
     ];
     if folded != stored {
         let what = format!("rows that stand: {stored:?}, folded: {folded:?}");
@@ -49,6 +60,7 @@ pub(super) fn compare_all(model: &mut Model, tables: &Tables, found: &mut Found)
     compare_money(model, found);
     compare_units(model, found);
     model.compare_services(found);
+    model.outbox.compare(found);
 }
 
 /// Every order is over, and its money is what it owes and what the provider has, to the cent.

@@ -12,6 +12,10 @@ pub fn demands(invariant: &str) -> &'static str {
         "I6" => "a key takes effect once, and is answered by that effect ever after",
         "I7" => "every stream goes through legal pairs of events, its versions without a gap",
         "I8" => "balances are the fold of all moves, and lists that of the log at their checkpoint",
+        "I9" => {
+            "every event that a subscriber wants reaches it, as the log says it and in the order \
+             of its stream, or its stream is parked"
+        }
         "I10" => "an order's money is in order, and in the end what it owes, to the cent",
         "I11" => {
             "units are sold when money was captured and go where the order goes, and a cart's line \
@@ -21,7 +25,10 @@ pub fn demands(invariant: &str) -> &'static str {
         "I15" => "state rows are the folds of their streams",
         "I16" => "positions are dense, and each row's hash covers the row before it",
         "I17" => "a session reads nothing older than it has seen, and what it reads was so there",
-        "I18" => "once faults have healed everybody is answered and every hold ends",
+        "I18" => {
+            "once faults have healed everybody is answered, every hold ends and every subscriber \
+             has caught up"
+        }
         "I22" => "who is told sold out could not have had the units; who could have them gets them",
         "idle" => "an idle hour leaves the head where it was",
         "verify" => "verify computes all that it can and finds every invariant held",

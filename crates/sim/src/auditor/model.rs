@@ -9,6 +9,7 @@ use super::carts::CartModel;
 use super::holds::{self, HoldModel, Moved};
 use super::lives::{aggregate, folded, may_follow};
 use super::orders::OrderModel;
+use super::outbox::Outbox;
 use super::sagas;
 use super::shares::Shares;
 use super::truth::Truth;
@@ -61,6 +62,8 @@ pub(super) struct Model {
     pub(super) sagas: BTreeMap<String, sagas::History>,
     pub(super) carts: BTreeMap<String, CartModel>,
     pub(super) truth: Truth,
+    /// What subscribers are owed and were told.
+    pub(super) outbox: Outbox,
     /// What customers have of SKUs that limit them.
     pub(super) shares: Shares,
     /// Callbacks that were stored as genuine, by sender, provider and id.
@@ -280,6 +283,7 @@ impl Model {
                 self.stored(&event, found);
             }
             self.event(&event, (position, count(value, "previous")), found);
+            self.outbox.event(&event, (position, events.len()));
             events.push(event);
         }
         self.stand(&events, position, found);
@@ -307,8 +311,15 @@ impl Model {
             found.push(("I7", what));
         }
         let created = before.map_or(position, |before| before.created);
-        if !["order", "saga"].contains(&aggregate(&event.kind)) {
-            self.transitions.insert((kind, event.kind.clone()));
+        match aggregate(&event.kind) {
+            // Theirs are pairs of states.
+            "order" | "saga" => {}
+            // People may decide anything about it at any time.
+            "subscription" => {
+                let before = kind.map(|_| "subscription".to_owned());
+                self.transitions.insert((before, event.kind.clone()));
+            }
+            _ => drop(self.transitions.insert((kind, event.kind.clone()))),
         }
         self.touched.0.insert(stream.clone());
         let after = Stream {

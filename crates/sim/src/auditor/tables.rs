@@ -4,7 +4,9 @@ use super::Found;
 use super::model::{Model, Place, Stream};
 use super::orders;
 use evenkeel_engine::store::memory::Tables;
-use evenkeel_rules::ids::{CartId, HoldId, LocationId, OrderId, SagaId, SkuId, TokenId};
+use evenkeel_rules::ids::{
+    CartId, HoldId, LocationId, OrderId, SagaId, SkuId, SubscriptionId, TokenId,
+};
 use serde_json::Value;
 
 fn value(row: &impl serde::Serialize) -> Value {
@@ -62,6 +64,7 @@ pub(super) fn compare_stream(model: &Model, tables: &Tables, stream: &str, found
         "saga" => saga_is(tables, (id, fold), found),
         "cart" => cart_is(tables, id, fold),
         "callback" => callback_is(tables, id, fold),
+        "subscription" => subscription_is(tables, id, fold),
         // An erasure leaves no row.
         "private" => true,
         _ => false,
@@ -166,6 +169,14 @@ fn callback_is(tables: &Tables, id: &str, fold: &Stream) -> bool {
         .ok()
         .and_then(|id: u64| tables.callbacks.get(&id));
     row.is_some_and(|row| {
+        let numbers = (row.created, row.last, row.version);
+        numbers == (fold.created, fold.last, fold.version) && value(&row.body) == fold.data
+    })
+}
+
+fn subscription_is(tables: &Tables, id: &str, fold: &Stream) -> bool {
+    let of = SubscriptionId::new(id).expect("the engine wrote a well-formed id");
+    tables.subscriptions.get(&of).is_some_and(|row| {
         let numbers = (row.created, row.last, row.version);
         numbers == (fold.created, fold.last, fold.version) && value(&row.body) == fold.data
     })

@@ -25,30 +25,22 @@ pub(crate) struct SimGateway {
 #[async_trait]
 impl Gateway for SimGateway {
     async fn call(&self, call: &Call, timeout: Duration) -> Reply {
-        self.meet(FaultKind::PausedBeforeCall, FaultKind::KillBeforeCall)
-            .await;
+        let (world, node) = (&self.world, &self.node);
+        node.meet(
+            world,
+            FaultKind::PausedBeforeCall,
+            FaultKind::KillBeforeCall,
+        )
+        .await;
         let reply = self.exchange(call, timeout).await;
         let reply = planted::replied(&self.world, call, reply);
-        self.meet(FaultKind::PausedAfterCall, FaultKind::KillAfterCall)
+        node.meet(world, FaultKind::PausedAfterCall, FaultKind::KillAfterCall)
             .await;
         reply
     }
 }
 
 impl SimGateway {
-    /// The node may stand still here, or die.
-    async fn meet(&self, pause: FaultKind, kill: FaultKind) {
-        if self.world.fires(kill) {
-            self.node.kill(&self.world);
-            std::future::pending::<()>().await;
-        }
-        if self.world.fires(pause) {
-            let span = ms(self.world.dice(|dice| dice.range(50, 4_000)));
-            self.node.freeze(&self.world, span);
-        }
-        self.node.awake().await;
-    }
-
     async fn exchange(&self, call: &Call, timeout: Duration) -> Reply {
         let world = &self.world;
         if world.providers.is_down(world, called(call)) {
