@@ -19,6 +19,7 @@ use crate::sweep::Sweep;
 use crate::tail::Tail;
 use crate::token::{Position, Tokens};
 use crate::worker::{Pulse, Workers};
+use evenkeel_rules::ids::LocationId;
 use evenkeel_rules::time::Millis;
 use evenkeel_rules::token::Token;
 use std::sync::atomic::Ordering;
@@ -58,6 +59,9 @@ pub struct Options {
     pub wait: Duration,
     /// Longest life of a hold, however often it is extended.
     pub max_life: Millis,
+    /// Where units come from when a line does not say: whole from the first that has all of it,
+    /// else split in this order. `main` alone if empty.
+    pub allocation: Vec<LocationId>,
     /// The node's name among those that share the store; a made one if missing. A node that starts
     /// again under its name takes its lease over at once.
     pub node: Option<String>,
@@ -90,6 +94,7 @@ impl Default for Options {
             queue_max: 16_384,
             wait: Duration::from_secs(10),
             max_life: Millis(3_600_000),
+            allocation: Vec::new(),
             node: None,
             beat_every: Duration::from_millis(1_000),
             saga: true,
@@ -240,6 +245,7 @@ impl Engine {
             health: Arc::clone(&shared.health),
             answers,
             max_life: shared.options.max_life,
+            allocation: shared.options.allocation.clone(),
             cache: shared.options.cache,
         });
         let hears = self.run_sagas();

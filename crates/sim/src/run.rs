@@ -86,6 +86,7 @@ fn engine_options(rng: &mut fastrand::Rng) -> evenkeel_engine::Options {
         queue_max: if rng.u8(0..5) > 0 { 1_024 } else { 3 },
         wait: ms(rng, 800, 3_000),
         max_life: Millis(MAX_LIFE_MS),
+        allocation: Vec::new(),
         node: None,
         beat_every: ms(rng, 300, 1_000),
         saga: true,

@@ -10,6 +10,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use evenkeel_rules::ids::LocationId;
+
 use super::providers::{secrets, secrets_in, url};
 use super::{Allowed, Config};
 
@@ -123,6 +125,18 @@ pub(crate) const KEYS: &[Key] = &[
         meaning: "At this many available units or fewer a SKU is shown as `low`.",
         set: |config, value| integer(value, 0, INTEGER_MAX).map(|new| config.low_at = new),
         show: |config| shown(config.low_at),
+    },
+    Key {
+        path: "inventory.allocation",
+        kind: Kind::List,
+        range: "list of locations, `main` among them, each once",
+        meaning: "Where units come from when a line does not say: whole from the first that has \
+                  all of it, else split in this order.",
+        set: |config, value| locations(value).map(|new| config.allocation = new),
+        show: |config| {
+            let names = config.allocation.iter().map(ToString::to_string);
+            Some(Value::List(names.collect()))
+        },
     },
     Key {
         path: "holds.ttl_ms",
@@ -286,6 +300,34 @@ fn integer(value: &Value, min: u64, max: u64) -> Result<u64, String> {
         Value::List(_) => Err("must be an integer, not a list".to_owned()),
         Value::Other(kind) => Err(format!("must be an integer, not {kind}")),
     }
+}
+
+/// Most locations of the order of allocation: each costs every such line a row under the lock.
+const LOCATIONS_MAX: usize = 16;
+
+fn locations(value: &Value) -> Result<Vec<LocationId>, String> {
+    let list = match value {
+        Value::Text(text) => std::slice::from_ref(text),
+        Value::List(list) => list.as_slice(),
+        Value::Integer(_) => return Err("must be a list of strings, not an integer".to_owned()),
+        Value::Other(kind) => return Err(format!("must be a list of strings, not {kind}")),
+    };
+    let mut all: Vec<LocationId> = Vec::with_capacity(list.len());
+    for name in list {
+        let location = LocationId::new(name).map_err(|bad| format!("has {name:?}: {bad}"))?;
+        if all.contains(&location) {
+            return Err(format!("has {name:?} twice"));
+        }
+        all.push(location);
+    }
+    if !all.contains(&LocationId::main()) {
+        let why = "units that come in without a location are there, and carts take them there";
+        return Err(format!("must have \"main\" among its locations: {why}"));
+    }
+    if all.len() > LOCATIONS_MAX {
+        return Err(format!("has more than {LOCATIONS_MAX} locations"));
+    }
+    Ok(all)
 }
 
 fn shown(number: u64) -> Option<Value> {
