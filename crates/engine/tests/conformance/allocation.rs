@@ -10,7 +10,6 @@ use super::world::{
 };
 use evenkeel_engine::Options;
 use evenkeel_engine::commit::{Command, Effect, Rejection};
-use evenkeel_engine::port::Store;
 use evenkeel_engine::verify::{Inputs, verify};
 use evenkeel_rules::hold::{self, Hold, Place, State, Wanted};
 use evenkeel_rules::ids::LocationId;
