@@ -259,7 +259,6 @@ impl Problem {
     }
 
     /// Which problem it is.
-    #[cfg(test)]
     pub(crate) fn code(&self) -> Code {
         self.code
     }
