@@ -176,7 +176,7 @@ fn intent(command: &Command) -> String {
     let (operation, quantity) = change.operation();
     let about = reference.as_ref().map_or("", Reference::as_str);
     let reason = reason.as_deref().unwrap_or_default();
-    let operation = operation.word();
+    let (operation, quantity) = (operation.word(), quantity.get());
     format!("{operation}\0{sku}\0{location}\0{quantity}\0{about}\0{reason}")
 }
 
