@@ -8,6 +8,7 @@ use crate::commit::{
     Command, Commit, Effect, Key, Name, Outcome, Rejection, hold_name, order_name,
 };
 use crate::engine::Shared;
+use crate::limits;
 use crate::port::{Fault, Place, Rows, Touch};
 use crate::queue::{Full, Told, Waiting};
 use crate::settle::allocation;
@@ -88,6 +89,9 @@ pub(crate) async fn execute(shared: &Shared, request: Request) -> Result<Done, R
             shared.gate.position(),
         ));
     }
+
+    // It counts as its customer's until it is answered.
+    let _admitted = limits::admit(shared, &request).await?;
 
     // 2. The gate may say no.
     let wanted = match &request.command {

@@ -208,6 +208,12 @@ impl HoldId {
         own.iter().any(|prefix| self.0.starts_with(prefix))
     }
 
+    /// Whether it is that of an order that placed it for itself.
+    #[must_use]
+    pub fn is_of_order(&self) -> bool {
+        self.0.starts_with("order:")
+    }
+
     /// Whether it may be that of a cart's line, which may be placed again once it has ended.
     #[must_use]
     pub fn is_of_cart(&self) -> bool {

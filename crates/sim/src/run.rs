@@ -87,6 +87,7 @@ fn engine_options(rng: &mut fastrand::Rng) -> evenkeel_engine::Options {
         wait: ms(rng, 800, 3_000),
         max_life: Millis(MAX_LIFE_MS),
         allocation: Vec::new(),
+        limits: evenkeel_rules::limits::Limits::default(),
         node: None,
         beat_every: ms(rng, 300, 1_000),
         saga: true,

@@ -118,6 +118,7 @@ fn options(config: &Config) -> Options {
     Options {
         max_life: Millis(config.max_life_ms),
         allocation: config.allocation.clone(),
+        limits: config.limits,
         node: Some(config.listen.to_string()),
         call_timeout: Duration::from_millis(config.payment.timeout_ms),
         delivery_timeout: Duration::from_millis(config.delivery.timeout_ms),

@@ -163,6 +163,24 @@ pub(crate) const KEYS: &[Key] = &[
         show: |config| shown(config.confirming_ms),
     },
     Key {
+        path: "limits.holds_per_customer",
+        kind: Kind::Integer,
+        range: "0 (no limit) to 10000",
+        meaning: "Most live holds of one customer, a cart or an order counting as one; then 409 \
+                  `limit.customer`.",
+        set: |config, value| integer(value, 0, 10_000).map(|new| config.limits.holds = new),
+        show: |config| shown(config.limits.holds),
+    },
+    Key {
+        path: "limits.abandon",
+        kind: Kind::Integer,
+        range: "0 (no limit) to 10000",
+        meaning: "After this many expiries within 10 minutes a customer gets 429 for 1, 2, 4 ... \
+                  60 minutes.",
+        set: |config, value| integer(value, 0, 10_000).map(|new| config.limits.abandon = new),
+        show: |config| shown(config.limits.abandon),
+    },
+    Key {
         path: "payment.url",
         kind: Kind::Text,
         range: URL,

@@ -52,6 +52,7 @@ pub(super) const ROUTES: &[Route] = &[
                 Code::LimitExceeded,
                 Code::SaleNotOpen,
                 Code::LimitCustomer,
+                Code::RateLimited,
                 Code::SoldOut,
             ],
         },
