@@ -207,13 +207,13 @@ pub(crate) async fn admit<'a>(
     let Some((customer, group, id)) = asked(shared, request).await? else {
         return Ok(None);
     };
-    let names = request
+    let mut names = request
         .key
         .as_ref()
         .map(|key| key.name)
         .into_iter()
         .chain(id);
-    if names.into_iter().any(|name| shared.store.may_know(&name)) {
+    if names.any(|name| shared.store.may_know(&name)) {
         return Ok(None);
     }
     let admitted = shared.caps.admit((customer, group), shared.clock.now());
