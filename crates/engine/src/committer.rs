@@ -15,7 +15,7 @@ use crate::port::{Clock, Fault, Ids, Map, News, Place, StockGate, Store, Touch, 
 use crate::queue::{Queue, Waiting};
 use crate::settle::{Context, Settled, Verdict, settle};
 use crate::token::Tokens;
-use evenkeel_rules::ids::SkuId;
+use evenkeel_rules::ids::{LocationId, SkuId};
 use evenkeel_rules::time::{LogTime, Millis};
 use parking_lot::{Mutex, RwLock};
 use std::collections::BTreeSet;
@@ -115,6 +115,8 @@ pub struct Parts {
     pub answers: mpsc::UnboundedSender<Delivery>,
     /// Longest life of a hold.
     pub max_life: Millis,
+    /// Where units come from when a line does not say.
+    pub allocation: Vec<LocationId>,
     /// Whether rows are remembered from batch to batch.
     pub cache: bool,
 }
@@ -238,6 +240,7 @@ impl Committer {
             clock,
             batch,
             max_life: self.parts.max_life,
+            allocation: &self.parts.allocation,
         };
         let commits: Vec<&Commit> = part.iter().map(|waiting| &waiting.commit).collect();
         let Settled {
@@ -376,9 +379,8 @@ impl Committer {
                 _ => None,
             };
             if let Some(lines) = lines {
-                let mut wanted = lines.iter().zip(&wants.rows.balances);
-                short |=
-                    wanted.any(|(line, place)| self.ledger.seems_short(place, line.quantity.get()));
+                let order = &self.parts.allocation;
+                short |= self.ledger.lacks(lines, (&wants.rows.balances, order));
             }
         }
         if short || touch.front.is_some() {

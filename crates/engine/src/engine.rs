@@ -10,6 +10,7 @@ use crate::execute::{self, Done, Refusal, Request};
 use crate::gate::memory::MemoryGate;
 use crate::gateway::Gateway;
 use crate::lease::{BEATS, Beat, Held};
+use crate::limits::Caps;
 use crate::port::{Clock, Fault, Head, Ids, Outlet, StockGate, Store, Views};
 use crate::project::{Inline, Project, Projector};
 use crate::queue::Queue;
@@ -19,6 +20,8 @@ use crate::sweep::Sweep;
 use crate::tail::Tail;
 use crate::token::{Position, Tokens};
 use crate::worker::{Pulse, Workers};
+use evenkeel_rules::ids::LocationId;
+use evenkeel_rules::limits::Limits;
 use evenkeel_rules::time::Millis;
 use evenkeel_rules::token::Token;
 use std::sync::atomic::Ordering;
@@ -58,6 +61,11 @@ pub struct Options {
     pub wait: Duration,
     /// Longest life of a hold, however often it is extended.
     pub max_life: Millis,
+    /// Where units come from when a line does not say: whole from the first that has all of it,
+    /// else split in this order. `main` alone if empty.
+    pub allocation: Vec<LocationId>,
+    /// How much one customer may keep from the others.
+    pub limits: Limits,
     /// The node's name among those that share the store; a made one if missing. A node that starts
     /// again under its name takes its lease over at once.
     pub node: Option<String>,
@@ -90,6 +98,8 @@ impl Default for Options {
             queue_max: 16_384,
             wait: Duration::from_secs(10),
             max_life: Millis(3_600_000),
+            allocation: Vec::new(),
+            limits: Limits::default(),
             node: None,
             beat_every: Duration::from_millis(1_000),
             saga: true,
@@ -115,6 +125,7 @@ pub(crate) struct Shared {
     gateway: Option<Arc<dyn Gateway>>,
     outlet: Option<Arc<dyn Outlet>>,
     pub(crate) held: Held,
+    pub(crate) caps: Arc<Caps>,
     health: Arc<Health>,
     pub(crate) workers: Workers,
     projector: OnceLock<Arc<Projector>>,
@@ -216,6 +227,7 @@ impl Engine {
             gateway,
             outlet,
             held: Held::default(),
+            caps: Arc::new(Caps::new(options.limits)),
             clock,
             options,
             log: head.log,
@@ -240,15 +252,19 @@ impl Engine {
             health: Arc::clone(&shared.health),
             answers,
             max_life: shared.options.max_life,
+            allocation: shared.options.allocation.clone(),
             cache: shared.options.cache,
         });
         let hears = self.run_sagas();
         self.run_relay();
         self.run_beat();
         // Answers are sent from the callers' runtime: waking them is not the committer's work.
-        let gate = Arc::clone(&shared.gate);
+        let (gate, caps) = (Arc::clone(&shared.gate), Arc::clone(&shared.caps));
         shared.workers.task(async move {
             while let Some(delivery) = deliveries.recv().await {
+                if let Some(writes) = delivery.writes() {
+                    caps.absorb(writes);
+                }
                 delivery.deliver(&*gate, hears.as_ref());
             }
         });

@@ -8,8 +8,10 @@ use crate::commit::{
     Command, Commit, Effect, Key, Name, Outcome, Rejection, hold_name, order_name,
 };
 use crate::engine::Shared;
+use crate::limits;
 use crate::port::{Fault, Place, Rows, Touch};
 use crate::queue::{Full, Told, Waiting};
+use crate::settle::allocation;
 use crate::settle::carts::cart_wants;
 use crate::settle::orders::{add_wants, take_wants};
 use crate::settle::shares::counted_shares;
@@ -18,6 +20,7 @@ use crate::story;
 use evenkeel_rules::hold::{self, Hold};
 use evenkeel_rules::idempotency;
 use evenkeel_rules::ids::{CustomerId, SkuId, TokenId};
+use evenkeel_rules::quantity::Quantity;
 use evenkeel_rules::time::LogTime;
 use tokio::sync::oneshot;
 
@@ -86,6 +89,9 @@ pub(crate) async fn execute(shared: &Shared, request: Request) -> Result<Done, R
             shared.gate.position(),
         ));
     }
+
+    // It counts as its customer's until it is answered.
+    let _admitted = limits::admit(shared, &request).await?;
 
     // 2. The gate may say no.
     let wanted = match &request.command {
@@ -185,13 +191,39 @@ fn gate_refuses(
 ) -> Option<(SkuId, u64)> {
     let (now, mono) = (shared.clock.now(), shared.clock.mono());
     let (sku, position) = lines.iter().find_map(|line| {
-        let position = shared.gate.refuses(std::slice::from_ref(line), now, mono)?;
+        let position = line_refused(shared, line, (now, mono))?;
         Some((line.sku.clone(), position))
     })?;
     let known = key.is_some_and(|key| shared.store.may_know(&key.name))
         || shared.store.may_know(id)
         || shared.store.known_to() < position;
     (!known).then_some((sku, position))
+}
+
+/// Where the gate stood when it said no to a line. One that leaves its location open is refused
+/// only where all that it may come from are empty, and were so at one position.
+fn line_refused(
+    shared: &Shared,
+    line: &hold::Wanted,
+    (now, mono): (LogTime, std::time::Duration),
+) -> Option<u64> {
+    if !line.is_anywhere() {
+        return shared.gate.refuses(std::slice::from_ref(line), now, mono);
+    }
+    let mut seen = None;
+    for location in allocation::locations(line, &shared.options.allocation) {
+        let one = hold::Wanted {
+            sku: line.sku.clone(),
+            location,
+            quantity: Quantity::ONE,
+        };
+        let position = shared.gate.refuses(&[one], now, mono)?;
+        if seen.is_some_and(|seen| seen != position) {
+            return None;
+        }
+        seen = Some(position);
+    }
+    seen
 }
 
 /// The rows that a command touches, and those of what is to take effect with it.
@@ -232,8 +264,7 @@ async fn touch(shared: &Shared, command: &Command) -> Result<Touch, Fault> {
         Command::ChangeStock { .. } => touch.rows = changed_rows(command),
         Command::Place(place) => {
             touch.holds.push(place.id.clone());
-            let at = |line: &hold::Wanted| (line.sku.clone(), line.location.clone());
-            let balances: Vec<Place> = place.lines.iter().map(at).collect();
+            let balances = allocation::places(&place.lines, &shared.options.allocation);
             let skus = place.lines.iter().map(|line| line.sku.clone()).collect();
             touch.rows = Rows { skus, balances };
         }
@@ -250,7 +281,9 @@ async fn touch(shared: &Shared, command: &Command) -> Result<Touch, Fault> {
         Command::CreateToken { id, .. } | Command::RevokeToken { id } => {
             touch.tokens.push(id.clone());
         }
-        Command::TakeOrder { ask, .. } => touch = take_wants(ask),
+        Command::TakeOrder { ask, .. } => {
+            touch = take_wants(ask, &shared.options.allocation);
+        }
         Command::CancelOrder { id, .. }
         | Command::RefundOrder { id, .. }
         | Command::ReturnOrder { id, .. }

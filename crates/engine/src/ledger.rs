@@ -7,8 +7,9 @@
 
 use crate::commit::Command;
 use crate::port::{BatchId, Map, Place, Share, SkuRow, View};
+use crate::settle::allocation::locations;
 use evenkeel_rules::hold::Wanted;
-use evenkeel_rules::ids::{CustomerId, SkuId};
+use evenkeel_rules::ids::{CustomerId, LocationId, SkuId};
 use evenkeel_rules::stock::Balances;
 
 /// Entries after which the cache starts again from nothing.
@@ -73,8 +74,29 @@ impl Ledger {
 
     /// Whether a place has too few units as far as the cache knows: a reason to look at the
     /// overdue front, never to refuse.
-    pub(crate) fn seems_short(&self, place: &Place, wanted: u64) -> bool {
+    fn seems_short(&self, place: &Place, wanted: u64) -> bool {
         let known = self.balances.get(place);
         known.is_some_and(|row| row.map_or(0, |balances| balances.available()) < wanted)
+    }
+
+    /// Whether some line seems to find too few units. `places` are those of the lines, in order, as
+    /// long as each names its location; `order` is where units of the others come from.
+    pub(crate) fn lacks(
+        &self,
+        lines: &[Wanted],
+        (places, order): (&[Place], &[LocationId]),
+    ) -> bool {
+        if !lines.iter().any(Wanted::is_anywhere) {
+            let mut wanted = lines.iter().zip(places);
+            return wanted.any(|(line, place)| self.seems_short(place, line.quantity.get()));
+        }
+        let units = |line: &Wanted| {
+            let at = |location| self.balances.get(&(line.sku.clone(), location)).copied();
+            let rows = locations(line, order).into_iter().map(at);
+            let has = rows.map(|row| Some(row?.map_or(0, |balances| balances.available())));
+            has.sum::<Option<u64>>()
+        };
+        let short = |line: &Wanted| units(line).is_some_and(|has| has < line.quantity.get());
+        lines.iter().any(short)
     }
 }

@@ -19,6 +19,7 @@ pub mod gate;
 pub mod gateway;
 mod lease;
 pub mod ledger;
+mod limits;
 pub mod port;
 pub mod project;
 pub mod queue;

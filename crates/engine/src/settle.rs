@@ -17,11 +17,12 @@ use crate::port::{
     Mark, NameWrite, News, Place, Rows, Share, Touch, View, Writes,
 };
 use evenkeel_rules::event::Kind;
-use evenkeel_rules::ids::HoldId;
+use evenkeel_rules::ids::{HoldId, LocationId};
 use evenkeel_rules::stock::{Balances, Move};
 use evenkeel_rules::time::{LogTime, Millis};
 use std::collections::BTreeSet;
 
+pub(crate) mod allocation;
 mod callbacks;
 pub(crate) mod carts;
 mod catalogue;
@@ -37,13 +38,15 @@ mod units;
 
 /// What a batch is judged with.
 #[derive(Debug, Clone, Copy)]
-pub struct Context {
+pub struct Context<'a> {
     /// The node's clock; log time is this or the head's, whichever is later.
     pub clock: LogTime,
     /// The batch's id.
     pub batch: BatchId,
     /// Longest life of a hold, however often it is extended.
     pub max_life: Millis,
+    /// Where units come from when a line does not say; `main` alone if empty.
+    pub allocation: &'a [LocationId],
 }
 
 /// What the judge says of one commit.
@@ -90,7 +93,7 @@ pub fn settle(
     ledger: &mut Ledger,
     mut view: View,
     commits: &[&Commit],
-    context: Context,
+    context: Context<'_>,
 ) -> Settled {
     ledger.merge(&mut view);
     let mut judge = Judge::new(ledger, view, context);
@@ -104,7 +107,7 @@ struct Judge<'a> {
     view: View,
     front: Option<Vec<HoldId>>,
     now: LogTime,
-    context: Context,
+    context: Context<'a>,
     was: u64,
     writes: Writes,
     dirty_holds: Map<u64, usize>,
@@ -126,7 +129,7 @@ struct Draft {
 }
 
 impl<'a> Judge<'a> {
-    fn new(ledger: &'a mut Ledger, mut view: View, context: Context) -> Self {
+    fn new(ledger: &'a mut Ledger, mut view: View, context: Context<'a>) -> Self {
         let now = context.clock.max(view.head.time);
         let front = view.front.take().map(|mut rows| {
             // A hold that an adapter names twice must not be ended, and its units counted, twice.

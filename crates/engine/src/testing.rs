@@ -151,6 +151,7 @@ pub(crate) async fn commit(
             clock,
             batch: [1; 16],
             max_life: Millis(3_600_000),
+            allocation: &[],
         };
         let mut settled = settle(&mut Ledger::default(), view, &[commit], context);
         match settled.verdicts.pop().expect("one verdict") {

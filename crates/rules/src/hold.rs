@@ -22,12 +22,14 @@ use crate::time::{LogTime, Millis};
 use serde::{Deserialize, Serialize};
 
 mod again;
+mod allocate;
 mod end;
 mod gather;
 mod order;
 mod place;
 mod share;
 pub use again::{again, is_spare};
+pub use allocate::allocate;
 pub use end::{Ending, confirm, expire, extend, release};
 pub use gather::gather;
 pub(crate) use gather::own_share;
@@ -130,7 +132,7 @@ pub struct Line {
 pub struct Wanted {
     /// Of which SKU.
     pub sku: SkuId,
-    /// Where.
+    /// Where; [`LocationId::anywhere`] leaves it to the order of allocation.
     pub location: LocationId,
     /// How many units.
     pub quantity: Quantity,

@@ -164,6 +164,19 @@ impl LocationId {
     pub fn main() -> Self {
         Self(Arc::from("main"))
     }
+
+    /// No place at all: what a line says that leaves its location to the order of allocation. No
+    /// client can send it, and nothing is ever written with it.
+    #[must_use]
+    pub fn anywhere() -> Self {
+        Self(Arc::from("*"))
+    }
+
+    /// Whether it is no place: see [`LocationId::anywhere`].
+    #[must_use]
+    pub fn is_anywhere(&self) -> bool {
+        &*self.0 == "*"
+    }
 }
 
 impl From<&HoldId> for Reference {
@@ -193,6 +206,12 @@ impl HoldId {
     pub fn is_reserved(&self) -> bool {
         let own = ["cart:", "order:", "late:"];
         own.iter().any(|prefix| self.0.starts_with(prefix))
+    }
+
+    /// Whether it is that of an order that placed it for itself.
+    #[must_use]
+    pub fn is_of_order(&self) -> bool {
+        self.0.starts_with("order:")
     }
 
     /// Whether it may be that of a cart's line, which may be placed again once it has ended.

@@ -13,6 +13,7 @@ pub mod hold;
 pub mod idempotency;
 pub mod ids;
 pub mod lease;
+pub mod limits;
 pub mod money;
 pub mod order;
 pub mod payment;

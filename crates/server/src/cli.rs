@@ -154,7 +154,7 @@ impl Command {
             Self::Demo(args) => return reporting(crate::demo::run(args)),
             Self::Serve(command) => serve::run(&command),
             Self::Sandbox(command) => sandbox::run(&command),
-            Self::Stock(command) => operate::run(&command),
+            Self::Stock(command) => stock::run(&command),
             Self::Order(command) => operate::run(&command),
             Self::Saga(command) => operate::run(&command),
             Self::Review(command) => operate::run(&command),

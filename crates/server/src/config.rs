@@ -18,6 +18,9 @@ mod tests;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use evenkeel_rules::ids::LocationId;
+use evenkeel_rules::limits::Limits;
+
 pub(crate) use keys::{KEYS, Value};
 pub(crate) use mistake::{Mistake, Mistakes};
 pub(crate) use outbound::Allowed;
@@ -50,6 +53,10 @@ pub(crate) struct Config {
     pub(crate) outbound: Allowed,
     /// At this many available units or fewer a SKU is shown as `low`.
     pub(crate) low_at: u64,
+    /// Where units come from when a line does not say; `main` among them, each once.
+    pub(crate) allocation: Vec<LocationId>,
+    /// How much one customer may keep from the others.
+    pub(crate) limits: Limits,
     /// The least severe level that is logged.
     pub(crate) log_level: tracing::level_filters::LevelFilter,
 }
@@ -69,6 +76,11 @@ impl Default for Config {
             product: Provider::default(),
             outbound: Allowed::default(),
             low_at: 10,
+            limits: Limits {
+                holds: 10,
+                abandon: 5,
+            },
+            allocation: vec![LocationId::main()],
             log_level: tracing::level_filters::LevelFilter::INFO,
         }
     }

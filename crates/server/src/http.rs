@@ -68,6 +68,8 @@ pub(crate) struct Settings {
     pub(crate) outbound: Outbound,
     /// At most this many available units are `low`.
     pub(crate) low_at: u64,
+    /// Whether there are several locations that a line may leave open.
+    pub(crate) allocates: bool,
     /// Whether health and metrics have a listener of their own.
     pub(crate) admin_apart: bool,
     /// What was known of the log's chain before.

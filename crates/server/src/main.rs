@@ -10,6 +10,7 @@ mod anchors;
 mod cli;
 mod client;
 mod config;
+mod csv;
 mod demo;
 mod http;
 mod load;

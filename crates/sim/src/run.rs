@@ -92,6 +92,8 @@ fn engine_options(rng: &mut fastrand::Rng, relay: bool) -> evenkeel_engine::Opti
         queue_max: if rng.u8(0..5) > 0 { 1_024 } else { 3 },
         wait: ms(rng, 800, 3_000),
         max_life: Millis(MAX_LIFE_MS),
+        allocation: Vec::new(),
+        limits: evenkeel_rules::limits::Limits::default(),
         node: None,
         beat_every: ms(rng, 300, 1_000),
         saga: true,

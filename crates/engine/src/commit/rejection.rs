@@ -5,7 +5,7 @@
 //! trace.
 
 use evenkeel_rules::saga::journey;
-use evenkeel_rules::{cart, hold, idempotency, order, sku, stock, subscription, token};
+use evenkeel_rules::{cart, hold, idempotency, limits, order, sku, stock, subscription, token};
 use serde::{Deserialize, Serialize};
 
 /// Why the rules said no, whichever aggregate it is about.
@@ -36,6 +36,9 @@ pub enum Rejection {
     /// About a saga over anybody's services.
     #[error(transparent)]
     Saga(#[from] journey::Rejection),
+    /// About what one customer keeps from the others.
+    #[error(transparent)]
+    Limits(#[from] limits::Rejection),
     /// About a subscription.
     #[error(transparent)]
     Subscription(#[from] subscription::Rejection),
@@ -69,7 +72,9 @@ impl Rejection {
             Self::Saga(rejection) => rejection.is_final(),
             Self::Cart(rejection) => rejection.is_final(),
             Self::Subscription(rejection) => rejection.is_final(),
-            Self::Key(_) | Self::Stock(_) | Self::Sku(_) | Self::Token(_) => false,
+            Self::Key(_) | Self::Limits(_) | Self::Stock(_) | Self::Sku(_) | Self::Token(_) => {
+                false
+            }
         }
     }
 }

@@ -25,6 +25,11 @@ pub struct Delivery {
 }
 
 impl Delivery {
+    /// What the batch wrote, but for what the runner is given.
+    pub(crate) fn writes(&self) -> Option<&Writes> {
+        self.spent.1.as_ref()
+    }
+
     /// Tells the gate, then the callers, then the runner; who has gone away is passed over.
     pub fn deliver(self, gate: &dyn StockGate, runner: Option<&mpsc::UnboundedSender<Fresh>>) {
         if let Some(news) = &self.news {

@@ -73,8 +73,10 @@ impl Judge<'_> {
         };
         let asked = asked(commit, row.as_ref());
         let (now, max_life) = (self.now, self.context.max_life);
-        let rule =
-            |supply: &[Supply<'_>]| cart::set(asked, set, holds, (&supply[0], max_life), now);
+        // A cart's lines say where their units are: at `main`.
+        let rule = |_: Option<&[Wanted]>, supply: &[Supply<'_>]| {
+            cart::set(asked, set, holds, (&supply[0], max_life), now)
+        };
         // What the line's own hold has is there for the line.
         let freed = holds.own.filter(|own| own.state == State::Held);
         let lines = [Wanted {

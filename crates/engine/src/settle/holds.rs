@@ -1,5 +1,6 @@
 //! Judging commands on holds.
 
+use super::allocation::places;
 use super::units::Facts;
 use super::{Draft, Judge, Stop};
 use crate::commit::{Command, Commit, Effect, Outcome, Timer};
@@ -8,6 +9,7 @@ use evenkeel_rules::event::Kind;
 use evenkeel_rules::hold::{self, Asker, Change, Hold, Known, Rejection, State, Supply, Wanted};
 use evenkeel_rules::ids::{CustomerId, HoldId, SkuId};
 use evenkeel_rules::stock::Move;
+use evenkeel_rules::time::LogTime;
 use std::collections::BTreeSet;
 
 /// A hold's row as it will stand, and the version that it has now.
@@ -20,11 +22,38 @@ fn is_sold_out(rejection: &crate::commit::Rejection) -> bool {
     )
 }
 
+/// Confirms a hold, lines that name no location selling its own lines of their SKU in order.
+fn confirm(
+    known: Option<Known<'_>>,
+    asker: Asker<'_>,
+    lines: Option<&[Wanted]>,
+    now: LogTime,
+) -> Result<Change, Rejection> {
+    let open = lines.filter(|lines| lines.iter().any(Wanted::is_anywhere));
+    let located = open.zip(known).map(|(lines, it)| it.hold.allocate(lines));
+    let said = hold::confirm(known, asker, located.as_deref().or(lines), now);
+    said.map_err(|rejection| match (rejection, &located, lines) {
+        (Rejection::MoreThanHeld { line }, Some(located), Some(lines)) => {
+            // The line as the request counts it.
+            let of_sku = |it: &Wanted| it.sku == located[line].sku;
+            let line = lines.iter().position(of_sku).unwrap_or_default();
+            Rejection::MoreThanHeld { line }
+        }
+        (rejection, ..) => rejection,
+    })
+}
+
 impl Judge<'_> {
     pub(super) fn place(&mut self, commit: &Commit, place: &hold::Place) -> Result<Outcome, Stop> {
         let taken = self.hold(&place.id)?.is_some();
         let now = self.now;
-        let rule = |supply: &[Supply<'_>]| hold::place(place, taken, supply, now);
+        let rule = |lines: Option<&[Wanted]>, supply: &[Supply<'_>]| {
+            let located = lines.map(|lines| hold::Place {
+                lines: lines.to_vec(),
+                ..place.clone()
+            });
+            hold::place(located.as_ref().unwrap_or(place), taken, supply, now)
+        };
         let who = Some(&place.customer);
         let (pulled, (placed, moves)) = self.decide((&place.lines, who), rule)?;
 
@@ -50,11 +79,12 @@ impl Judge<'_> {
     }
 
     /// Asks a rule that needs units, and once more after overdue holds were ended for its sake if
-    /// it found too few. The rule's answer, and the holds that it takes to end.
+    /// it found too few. The rule is given the lines as they were allocated, if some of them left
+    /// their location open. Its answer, and the holds that it takes to end.
     pub(super) fn decide<T, R: Into<crate::commit::Rejection>>(
         &mut self,
         wanted: (&[Wanted], Option<&CustomerId>),
-        rule: impl Fn(&[Supply<'_>]) -> Result<T, R>,
+        rule: impl Fn(Option<&[Wanted]>, &[Supply<'_>]) -> Result<T, R>,
     ) -> Result<(Vec<HoldRow>, T), Stop> {
         self.decide_with(wanted, None, rule)
     }
@@ -64,10 +94,10 @@ impl Judge<'_> {
         &mut self,
         (lines, customer): (&[Wanted], Option<&CustomerId>),
         own: Option<&Hold>,
-        rule: impl Fn(&[Supply<'_>]) -> Result<T, R>,
+        rule: impl Fn(Option<&[Wanted]>, &[Supply<'_>]) -> Result<T, R>,
     ) -> Result<(Vec<HoldRow>, T), Stop> {
         let own: Vec<&Hold> = own.into_iter().collect();
-        let said = match rule(&self.supply((lines, customer), &own)?) {
+        let said = match self.asked((lines, customer), &own, &rule)? {
             Ok(decided) => return Ok((Vec::new(), decided)),
             Err(rejection) => rejection.into(),
         };
@@ -77,13 +107,26 @@ impl Judge<'_> {
         let pulled = self.pull(lines, &own)?;
         let freed = pulled.iter().map(|row| &row.hold);
         let holds: Vec<&Hold> = own.into_iter().chain(freed).collect();
-        match rule(&self.supply((lines, customer), &holds)?) {
+        match self.asked((lines, customer), &holds, &rule)? {
             Ok(decided) => Ok((pulled, decided)),
             Err(rejection) => {
                 self.note_search(lines);
                 Err(Stop::Refused(rejection.into()))
             }
         }
+    }
+
+    /// Allocates the lines and asks the rule, the units of `freed` holds counting as available.
+    fn asked<T, R>(
+        &self,
+        (lines, customer): (&[Wanted], Option<&CustomerId>),
+        freed: &[&Hold],
+        rule: &impl Fn(Option<&[Wanted]>, &[Supply<'_>]) -> Result<T, R>,
+    ) -> Result<Result<T, R>, Stop> {
+        let located = self.allocated(lines, freed)?;
+        let all = located.as_deref().unwrap_or(lines);
+        let supply = self.supply((all, customer), freed)?;
+        Ok(rule(located.as_deref(), &supply))
     }
 
     /// Drafts the expiry of pulled holds, their moves before all others.
@@ -137,16 +180,7 @@ impl Judge<'_> {
         let mut supply = Vec::with_capacity(lines.len());
         for line in lines {
             let terms = self.listed(&line.sku)?.map(|row| &row.sku.terms);
-            let at = (line.sku.clone(), line.location.clone());
-            let stands = match terms {
-                Some(_) => self
-                    .balances(&at)?
-                    .map_or(0, |balances| balances.available()),
-                None => 0,
-            };
-            let freed = pulled.iter().flat_map(|hold| &hold.lines);
-            let here = freed.filter(|held| held.sku == line.sku && held.location == line.location);
-            let available = here.fold(stands, |sum, held| sum.saturating_add(held.quantity.get()));
+            let available = self.units_at((&line.sku, &line.location), pulled)?;
             let limited = terms.is_some_and(|terms| terms.max_per_customer.is_some());
             let has = match customer.filter(|_| limited) {
                 Some(customer) => self.share(&(line.sku.clone(), customer.clone()))?,
@@ -180,16 +214,29 @@ impl Judge<'_> {
         let overdue = self.overdue()?;
         let holds: Vec<&Hold> = overdue.iter().map(|row| &row.hold).collect();
         let mut chosen: Vec<usize> = Vec::new();
-        for (number, line) in lines.iter().enumerate() {
+        // Lines that say where their units are come first: the others take what those leave.
+        let (open, named): (Vec<&Wanted>, Vec<&Wanted>) =
+            lines.iter().partition(|line| line.is_anywhere());
+        for line in named.iter().chain(&open).copied() {
             let pulled = chosen.iter().map(|&index| holds[index]);
             let pulled: Vec<&Hold> = own.iter().copied().chain(pulled).collect();
-            let available = self.supply((lines, None), &pulled)?[number].available;
+            let places = self.locations(line);
+            let mut available = 0_u64;
+            for location in &places {
+                let units = self.units_at((&line.sku, location), &pulled)?;
+                available = available.saturating_add(units);
+            }
+            if line.is_anywhere() {
+                let there = |it: &&&Wanted| it.sku == line.sku && places.contains(&it.location);
+                let taken = named.iter().filter(there).map(|it| it.quantity.get());
+                available = taken.fold(available, u64::saturating_sub);
+            }
             let rest: Vec<usize> = (0..holds.len())
                 .filter(|index| !chosen.contains(index))
                 .filter(|index| own.iter().all(|own| own.id != holds[*index].id))
                 .collect();
             let front: Vec<&Hold> = rest.iter().map(|&index| holds[index]).collect();
-            let more = hold::pull(line, available, &front, self.now);
+            let more = hold::pull(line, (&places, available), &front, self.now);
             chosen.extend(more.into_iter().map(|index| rest[index]));
             if chosen.len() > hold::PULL_MAX {
                 chosen.truncate(hold::PULL_MAX);
@@ -206,12 +253,9 @@ impl Judge<'_> {
         };
         let held = overdue.iter().flat_map(|row| &row.hold.lines);
         let due: BTreeSet<_> = held.map(|line| (&line.sku, &line.location)).collect();
-        let clean = lines.iter();
-        let clean = clean.filter(|line| !due.contains(&(&line.sku, &line.location)));
-        let places: Vec<_> = clean
-            .map(|line| (line.sku.clone(), line.location.clone()))
-            .collect();
-        self.news.searched.extend(places);
+        let mut clean = places(lines, self.context.allocation);
+        clean.retain(|(sku, location)| !due.contains(&(sku, location)));
+        self.news.searched.extend(clean);
     }
 
     pub(super) fn change_hold(&mut self, commit: &Commit, id: &HoldId) -> Result<Outcome, Stop> {
@@ -225,10 +269,10 @@ impl Judge<'_> {
             expected: commit.expected,
         };
         let (kind, change) = match &commit.command {
-            Command::Confirm { lines, .. } => (
-                Kind::Confirmed,
-                hold::confirm(known, asker, lines.as_deref(), self.now)?,
-            ),
+            Command::Confirm { lines, .. } => {
+                let lines = lines.as_deref();
+                (Kind::Confirmed, confirm(known, asker, lines, self.now)?)
+            }
             Command::Release { .. } => (Kind::Released, hold::release(known, asker, self.now)?),
             Command::Extend { ttl, .. } => {
                 let span = (*ttl, self.context.max_life);

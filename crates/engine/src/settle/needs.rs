@@ -4,6 +4,7 @@
 //! stopped the judge, the commit is queued again with every row that its command is known to want
 //! by then; nothing is decided here, and a row too many costs a read and no more.
 
+use super::allocation::places;
 use super::carts::cart_wants;
 use super::orders::take_wants;
 use super::{Judge, Stop};
@@ -33,12 +34,11 @@ impl Judge<'_> {
             }
             Command::Place(place) => {
                 let skus = place.lines.iter().map(|line| line.sku.clone());
-                let at = place.lines.iter();
-                let balances = at.map(|line| (line.sku.clone(), line.location.clone()));
+                let balances = places(&place.lines, self.context.allocation);
                 Touch {
                     holds: vec![place.id.clone()],
                     shares: self.ledger.shares_of(&commit.command),
-                    ..rows(skus.collect(), balances.collect())
+                    ..rows(skus.collect(), balances)
                 }
             }
             Command::Confirm { id, .. }
@@ -49,10 +49,13 @@ impl Judge<'_> {
                 shares: self.shares_of_hold(id),
                 ..rows(Vec::new(), self.places_of(id))
             },
-            Command::TakeOrder { ask, .. } => Touch {
-                shares: self.ledger.shares_of(&commit.command),
-                ..take_wants(ask)
-            },
+            Command::TakeOrder { ask, .. } => {
+                let mut touch = take_wants(ask, self.context.allocation);
+                touch.shares = self.ledger.shares_of(&commit.command);
+                let given = ask.hold.iter().flat_map(|id| self.places_of(id));
+                touch.rows.balances.extend(given);
+                touch
+            }
             Command::CancelOrder { id, .. }
             | Command::RefundOrder { id, .. }
             | Command::ReturnOrder { id, .. }

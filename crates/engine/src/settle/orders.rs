@@ -1,11 +1,12 @@
 //! Judging commands on orders.
 
+use super::allocation::places;
 use super::units::{Facts, again_id};
 use super::{Draft, Judge, Stop};
 use crate::commit::{Command, Commit, Effect, Key, Outcome, Timer, hold_of, order_name};
 use crate::port::{Map, NameWrite, OrderRow, PrivateRow, Row, RowWrite, Touch};
 use evenkeel_rules::event::Kind;
-use evenkeel_rules::hold::{self, Supply};
+use evenkeel_rules::hold::{self, Supply, Wanted};
 use evenkeel_rules::ids::{CustomerId, LocationId, OrderId, SkuId};
 use evenkeel_rules::money::Currency;
 use evenkeel_rules::order::{self, Ask, Asked, Decision, Order, Patch, Report, Tries};
@@ -45,11 +46,18 @@ impl Judge<'_> {
         let in_use = ask.hold.is_none() && self.hold(&made)?.is_some();
         let taken = self.order(&ask.id)?.is_some() || in_use;
         let now = self.now;
-        let rule = |supply: &[Supply<'_>]| {
+        // A hold that is given has its units where it has them.
+        let open = ask.lines.iter().any(Wanted::is_anywhere);
+        let of_hold = given.as_ref().filter(|_| open);
+        let of_hold = of_hold.map(|row| with_lines(ask, row.hold.allocate(&ask.lines)));
+        let ask = of_hold.as_ref().unwrap_or(ask);
+        let rule = |lines: Option<&[Wanted]>, supply: &[Supply<'_>]| {
             let known = given.as_ref().map(|row| hold::Known {
                 hold: &row.hold,
                 version: row.version,
             });
+            let located = lines.map(|lines| with_lines(ask, lines.to_vec()));
+            let ask = located.as_ref().unwrap_or(ask);
             order::take(ask, taken, supply, (known, &made), now)
         };
         // Units that a given hold has were counted when it was placed.
@@ -410,6 +418,14 @@ pub(crate) fn add_wants(touch: &mut Touch, order: &Order) {
     }
 }
 
+/// The same with its lines located.
+fn with_lines(ask: &Ask, lines: Vec<Wanted>) -> Ask {
+    Ask {
+        lines,
+        ..ask.clone()
+    }
+}
+
 fn want(touch: &mut Touch, sku: &SkuId, location: &LocationId) {
     touch.rows.skus.push(sku.clone());
     touch.rows.balances.push((sku.clone(), location.clone()));
@@ -445,7 +461,7 @@ pub(crate) fn first_look(order: &Order, at: LogTime) -> Option<LogTime> {
 }
 
 /// The rows that taking an order wants.
-pub(crate) fn take_wants(ask: &Ask) -> Touch {
+pub(crate) fn take_wants(ask: &Ask, order: &[LocationId]) -> Touch {
     let mut touch = Touch {
         orders: vec![ask.id.clone()],
         holds: vec![match &ask.hold {
@@ -454,9 +470,9 @@ pub(crate) fn take_wants(ask: &Ask) -> Touch {
         }],
         ..Touch::default()
     };
-    for line in &ask.lines {
-        want(&mut touch, &line.sku, &line.location);
-    }
+    let skus = ask.lines.iter().map(|line| line.sku.clone());
+    touch.rows.skus.extend(skus);
+    touch.rows.balances = places(&ask.lines, order);
     touch
 }
 

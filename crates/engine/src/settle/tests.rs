@@ -105,6 +105,7 @@ impl World {
             clock: self.clock,
             batch: [self.batches; 16],
             max_life: Millis(3_600_000),
+            allocation: &[],
         };
         let commits: Vec<&Commit> = commits.iter().collect();
         settle(&mut self.ledger, view, &commits, context)

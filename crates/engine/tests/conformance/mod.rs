@@ -7,6 +7,7 @@
 use evenkeel_engine::port::Store;
 use std::sync::Arc;
 
+pub(crate) mod allocation;
 pub(crate) mod audit;
 pub(crate) mod carts;
 pub(crate) mod crash;
@@ -89,6 +90,13 @@ macro_rules! conformance {
                 a_change_for_another_version_is_refused
                 another_customers_hold_is_not_found
                 the_gate_names_the_line_that_is_short
+            }
+            allocation {
+                a_line_is_taken_whole_from_one_location_or_split_in_order
+                a_split_hold_is_confirmed_by_sku_in_the_order_of_its_lines
+                an_order_is_split_and_follows_the_hold_that_it_names
+                a_line_pulls_overdue_holds_of_all_its_locations
+                the_gate_refuses_an_open_line_only_where_every_location_is_empty
             }
             pull {
                 a_place_ends_overdue_holds_itself_oldest_first

@@ -132,6 +132,7 @@ impl<'a> Shop<'a> {
                 clock: LogTime::from_micros(self.now),
                 batch,
                 max_life: Millis(3_600_000),
+                allocation: &[],
             };
             let mut settled = settle(&mut Ledger::default(), view, &[&commit], context);
             match settled.verdicts.pop().expect("one verdict a commit") {

@@ -1,8 +1,8 @@
 //! Placing a hold, and pulling units out of overdue ones for it.
 
 use super::{
-    CustomerId, Hold, HoldId, Line, LogTime, Millis, Operation, PULL_MAX, Quantity, Rejection,
-    SkuId, State, Terms, Wanted, share,
+    CustomerId, Hold, HoldId, Line, LocationId, LogTime, Millis, Operation, PULL_MAX, Quantity,
+    Rejection, SkuId, State, Terms, Wanted, share,
 };
 use crate::quantity::MAX;
 use crate::stock::Move;
@@ -156,17 +156,22 @@ fn over_the_limit(lines: &[Wanted], supply: &[Supply<'_>]) -> Option<SkuId> {
 
 /// Chooses which overdue holds to end so that `line` finds its units, oldest deadline first.
 ///
-/// `front` is the overdue front in any order; holds that are not overdue or hold nothing of the
-/// line's (SKU, location) are passed over. The answer has indices into `front`, at most
-/// [`PULL_MAX`], and is empty when even all of them together would not do.
+/// The units may come from any of `places`, which have `available` together: the line's own
+/// location, or those of the order of allocation. `front` is the overdue front in any order; holds
+/// that are not overdue or hold nothing of the SKU at these places are passed over. The answer has
+/// indices into `front`, at most [`PULL_MAX`], and is empty when even all of them together would
+/// not do.
 #[must_use]
-pub fn pull(line: &Wanted, available: u64, front: &[&Hold], now: LogTime) -> Vec<usize> {
+pub fn pull(
+    line: &Wanted,
+    (places, available): (&[LocationId], u64),
+    front: &[&Hold],
+    now: LogTime,
+) -> Vec<usize> {
     let units_of = |hold: &Hold| -> u64 {
-        let here = |held: &&Line| held.sku == line.sku && held.location == line.location;
-        hold.lines
-            .iter()
-            .find(here)
-            .map_or(0, |held| held.quantity.get())
+        let here = |held: &&Line| held.sku == line.sku && places.contains(&held.location);
+        let units = hold.lines.iter().filter(here);
+        units.fold(0, |sum, held| sum.saturating_add(held.quantity.get()))
     };
     let mut due: Vec<usize> = (0..front.len())
         .filter(|&index| front[index].is_overdue(now) && units_of(front[index]) > 0)

@@ -8,6 +8,7 @@ use crate::tests::{
     terms, units, variants, wanted,
 };
 
+mod allocate;
 mod confirm;
 mod expire;
 mod extend;

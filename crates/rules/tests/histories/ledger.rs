@@ -218,7 +218,12 @@ impl Ledger {
             let holds = self.stories.values().map(|story| &story.hold);
             let front: Vec<&Hold> = holds.filter(|hold| !pulled.contains(&hold.id)).collect();
             let found = available[&(line.sku.clone(), line.location.clone())];
-            for index in hold::pull(line, found, &front, self.now) {
+            for index in hold::pull(
+                line,
+                (std::slice::from_ref(&line.location), found),
+                &front,
+                self.now,
+            ) {
                 pulled.push(front[index].id.clone());
                 for freed in &front[index].lines {
                     let spot = (freed.sku.clone(), freed.location.clone());

@@ -1,14 +1,39 @@
-//! `stock`: what there is of each SKU, units coming in, corrections by hand.
+//! `stock`: what there is of each SKU, units coming in, corrections by hand, all of it in bulk.
+
+mod bulk;
 
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
 use super::door::Call;
-use super::operate::{Common, Operation, cell, encode, items};
+use super::failure::{Failure, Verdict};
+use super::operate::{self, Common, Operation, cell, encode, items};
 use super::output::{self, Column};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    #[command(flatten)]
+    One(One),
+    /// Take units in, or correct stock, by the lines of a file; the same again changes nothing
+    #[command(after_help = "Example: evenkeel stock import stock.csv --reference po-17")]
+    Import(bulk::Import),
+    /// Write what there is of every SKU, one line for each location
+    #[command(after_help = "Example: evenkeel stock export --out stock.csv")]
+    #[command(mut_arg("json", |json| json.help("Write each line as JSON instead of CSV")))]
+    Export(bulk::Export),
+}
+
+pub(super) fn run(command: &Command) -> Result<Verdict, Failure> {
+    match command {
+        Command::One(one) => operate::run(one),
+        Command::Import(import) => bulk::import(import),
+        Command::Export(export) => bulk::export(export),
+    }
+}
+
+/// The commands that are one request.
+#[derive(Debug, Subcommand)]
+pub(super) enum One {
     /// Record units that have come in
     #[command(after_help = "Example: evenkeel stock receive lamp 100 --reference po-17")]
     Receive {
@@ -50,6 +75,17 @@ pub(super) enum Command {
     },
 }
 
+/// The accounts as tables and files show them.
+const COUNTS: [&str; 7] = [
+    "received",
+    "available",
+    "held",
+    "sold",
+    "shipped",
+    "returned",
+    "written_off",
+];
+
 /// What the two changes have in common.
 #[derive(Debug, Args)]
 pub(super) struct At {
@@ -73,7 +109,7 @@ impl At {
     }
 }
 
-impl Operation for Command {
+impl Operation for One {
     fn common(&self) -> &Common {
         match self {
             Self::Receive { common, .. }
@@ -123,15 +159,7 @@ impl Operation for Command {
 
 /// One row for each SKU and location.
 fn table(skus: &[&Value]) -> String {
-    let counts = [
-        "received",
-        "available",
-        "held",
-        "sold",
-        "shipped",
-        "returned",
-        "written_off",
-    ];
+    let counts = COUNTS;
     let mut columns = vec![Column::Text("sku"), Column::Text("location")];
     columns.extend(counts.map(Column::Number));
     let mut rows = Vec::new();

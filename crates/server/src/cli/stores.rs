@@ -93,6 +93,7 @@ fn over(
         webhooks: webhooks.unwrap_or_else(|| config.webhooks()),
         outbound: config.outbound.allowed(),
         low_at: config.low_at,
+        allocates: config.allocation.len() > 1,
         admin_apart: config.admin_listen.is_some(),
         anchors: Anchors::of(&config.data),
     };
@@ -116,6 +117,8 @@ fn ports(store: Arc<dyn Store>) -> Ports {
 fn options(config: &Config) -> Options {
     Options {
         max_life: Millis(config.max_life_ms),
+        allocation: config.allocation.clone(),
+        limits: config.limits,
         node: Some(config.listen.to_string()),
         call_timeout: Duration::from_millis(config.payment.timeout_ms),
         delivery_timeout: Duration::from_millis(config.delivery.timeout_ms),

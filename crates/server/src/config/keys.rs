@@ -10,6 +10,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use evenkeel_rules::ids::LocationId;
+
 use super::providers::{secrets, secrets_in, url};
 use super::{Allowed, Config};
 
@@ -125,6 +127,18 @@ pub(crate) const KEYS: &[Key] = &[
         show: |config| shown(config.low_at),
     },
     Key {
+        path: "inventory.allocation",
+        kind: Kind::List,
+        range: "list of locations, `main` among them, each once",
+        meaning: "Where units come from when a line does not say: whole from the first that has \
+                  all of it, else split in this order.",
+        set: |config, value| locations(value).map(|new| config.allocation = new),
+        show: |config| {
+            let names = config.allocation.iter().map(ToString::to_string);
+            Some(Value::List(names.collect()))
+        },
+    },
+    Key {
         path: "holds.ttl_ms",
         kind: Kind::Integer,
         range: "1000 to `holds.max_life_ms`, in milliseconds",
@@ -147,6 +161,24 @@ pub(crate) const KEYS: &[Key] = &[
         meaning: "How long an order's money may take; then what the provider says decides.",
         set: |config, value| integer(value, 1_000, DAY_MS).map(|new| config.confirming_ms = new),
         show: |config| shown(config.confirming_ms),
+    },
+    Key {
+        path: "limits.holds_per_customer",
+        kind: Kind::Integer,
+        range: "0 (no limit) to 10000",
+        meaning: "Most live holds of one customer, a cart or an order counting as one; then 409 \
+                  `limit.customer`.",
+        set: |config, value| integer(value, 0, 10_000).map(|new| config.limits.holds = new),
+        show: |config| shown(config.limits.holds),
+    },
+    Key {
+        path: "limits.abandon",
+        kind: Kind::Integer,
+        range: "0 (no limit) to 10000",
+        meaning: "After this many expiries within 10 minutes a customer gets 429 for 1, 2, 4 ... \
+                  60 minutes.",
+        set: |config, value| integer(value, 0, 10_000).map(|new| config.limits.abandon = new),
+        show: |config| shown(config.limits.abandon),
     },
     Key {
         path: "payment.url",
@@ -286,6 +318,34 @@ fn integer(value: &Value, min: u64, max: u64) -> Result<u64, String> {
         Value::List(_) => Err("must be an integer, not a list".to_owned()),
         Value::Other(kind) => Err(format!("must be an integer, not {kind}")),
     }
+}
+
+/// Most locations of the order of allocation: each costs every such line a row under the lock.
+const LOCATIONS_MAX: usize = 16;
+
+fn locations(value: &Value) -> Result<Vec<LocationId>, String> {
+    let list = match value {
+        Value::Text(text) => std::slice::from_ref(text),
+        Value::List(list) => list.as_slice(),
+        Value::Integer(_) => return Err("must be a list of strings, not an integer".to_owned()),
+        Value::Other(kind) => return Err(format!("must be a list of strings, not {kind}")),
+    };
+    let mut all: Vec<LocationId> = Vec::with_capacity(list.len());
+    for name in list {
+        let location = LocationId::new(name).map_err(|bad| format!("has {name:?}: {bad}"))?;
+        if all.contains(&location) {
+            return Err(format!("has {name:?} twice"));
+        }
+        all.push(location);
+    }
+    if !all.contains(&LocationId::main()) {
+        let why = "units that come in without a location are there, and carts take them there";
+        return Err(format!("must have \"main\" among its locations: {why}"));
+    }
+    if all.len() > LOCATIONS_MAX {
+        return Err(format!("has more than {LOCATIONS_MAX} locations"));
+    }
+    Ok(all)
 }
 
 fn shown(number: u64) -> Option<Value> {

@@ -110,6 +110,19 @@ fn a_wrong_value_is_told_with_its_line_and_what_would_be_right() {
             "evenkeel.toml:2: inventory.low_at is -1 and must be from 0 to 9007199254740991",
         ),
         (
+            "[inventory]\nallocation = [\"east\"]\n",
+            "evenkeel.toml:2: inventory.allocation must have \"main\" among its locations: units \
+             that come in without a location are there, and carts take them there",
+        ),
+        (
+            "[inventory]\nallocation = [\"main\", \"east\", \"east\"]\n",
+            "evenkeel.toml:2: inventory.allocation has \"east\" twice",
+        ),
+        (
+            "[inventory]\nallocation = 3\n",
+            "evenkeel.toml:2: inventory.allocation must be a list of strings, not an integer",
+        ),
+        (
             "[inventory]\nlow_at = 1.5\n",
             "evenkeel.toml:2: inventory.low_at must be an integer, not a float",
         ),

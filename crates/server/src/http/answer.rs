@@ -89,7 +89,8 @@ impl Api {
             return Err(Problem::new(Code::NotAcceptable));
         }
         // 6. 415: what the body is.
-        if route.has_body() && !head::is_json(headers) {
+        let of_lines = route.takes_lines() && head::is_kind(headers, head::LINES);
+        if route.has_body() && !of_lines && !head::is_json(headers) {
             return Err(Problem::new(Code::MediaType));
         }
         // 7. 400: the key.

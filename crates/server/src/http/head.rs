@@ -133,14 +133,24 @@ fn is_zero_weight(parameter: &str) -> bool {
             .is_ok_and(|weight| weight <= 0.0)
 }
 
+/// Comma-separated values.
+pub(crate) const CSV: &str = "text/csv";
+/// The kinds of a body that is lines.
+pub(crate) const LINES: &[&str] = &["application/x-ndjson", CSV];
+
 /// Whether the body says of itself that it is JSON in UTF-8.
 pub(crate) fn is_json(headers: &HeaderMap) -> bool {
+    is_kind(headers, &["application/json"])
+}
+
+/// Whether the body says of itself that it is of one of these kinds, in UTF-8.
+pub(crate) fn is_kind(headers: &HeaderMap, kinds: &[&str]) -> bool {
     let Ok(Some(value)) = single(headers, &CONTENT_TYPE) else {
         return false;
     };
     let mut parts = value.split(';').map(str::trim);
     let kind = parts.next().unwrap_or_default();
-    kind.eq_ignore_ascii_case("application/json")
+    kinds.iter().any(|known| kind.eq_ignore_ascii_case(known))
         && parts
             .filter(|parameter| !parameter.is_empty())
             .all(|parameter| {

@@ -29,6 +29,10 @@ pub(crate) fn describe() {
         "Holds that were refused before the ledger was asked."
     );
     metrics::describe_counter!(
+        "evenkeel_limit_refused_total",
+        "Requests whose customer had too many live or abandoned holds."
+    );
+    metrics::describe_counter!(
         "evenkeel_swept_holds_total",
         "Holds that were ended after their deadline."
     );

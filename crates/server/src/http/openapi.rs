@@ -125,6 +125,9 @@ fn operation(route: &Route, generator: &mut SchemaGenerator) -> Value {
             "required": true,
             "content": { "application/json": { "schema": request(generator) } },
         });
+        for kind in super::head::LINES.iter().filter(|_| route.takes_lines()) {
+            operation["requestBody"]["content"][kind] = json!({ "schema": { "type": "string" } });
+        }
     }
     operation
 }

@@ -116,7 +116,8 @@ catalogue! {
         "The cart became an order and no longer changes.";
     LimitCustomer 409 "limit.customer" "Over the customer's limit" again
         "The customer would have more units of a SKU, held and sold together, than one customer \
-         may have. Units come back when a hold ends, an order is cancelled or units are returned.";
+         may have, or more live holds. Both come down when a hold ends; units also when an order \
+         is cancelled or they are returned.";
     SaleNotOpen 409 "sale.not_open" "The sale is not open" again
         "The SKU has a sale window, and it is not open now.";
     Overflow 409 "overflow" "Too many units" never
@@ -259,7 +260,6 @@ impl Problem {
     }
 
     /// Which problem it is.
-    #[cfg(test)]
     pub(crate) fn code(&self) -> Code {
         self.code
     }

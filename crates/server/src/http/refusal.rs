@@ -12,8 +12,9 @@ use evenkeel_engine::port::Fault;
 use evenkeel_rules::ids::SkuId;
 use evenkeel_rules::saga::journey;
 use evenkeel_rules::time::LogTime;
-use evenkeel_rules::{cart, hold, idempotency, order, sku, stock, subscription, token};
-use http::HeaderValue;
+use evenkeel_rules::{cart, hold, idempotency, limits, order, sku, stock, subscription, token};
+use http::header::RETRY_AFTER;
+use http::{HeaderName, HeaderValue};
 use serde_json::json;
 
 /// What of a request's body a refusal can point at.
@@ -68,6 +69,7 @@ fn of_rejection(rejection: &Rejection, named: Named<'_>) -> Problem {
         Rejection::Key(idempotency::Rejection::InFlight) => Problem::new(Code::InFlight),
         Rejection::Key(idempotency::Rejection::KeyReused) => Problem::new(Code::KeyReused),
         Rejection::Hold(rejection) => of_hold(rejection, named),
+        Rejection::Limits(rejection) => of_limits(rejection),
         Rejection::Cart(rejection) => of_cart(rejection),
         Rejection::Order(rejection) => of_order(rejection, named),
         Rejection::Saga(journey::Rejection::NotFound) => Problem::new(Code::NotFound),
@@ -83,6 +85,30 @@ fn of_rejection(rejection: &Rejection, named: Named<'_>) -> Problem {
         Rejection::Sku(sku::Rejection::Version) => Problem::new(Code::Version),
         Rejection::Token(token::Rejection::NotFound) => Problem::new(Code::NotFound),
         Rejection::Token(token::Rejection::Customer) => Problem::violation("/customer", "role"),
+    }
+}
+
+/// What the customer is to wait for, in whole seconds, with the policy that it ran into.
+fn of_limits(rejection: &limits::Rejection) -> Problem {
+    match rejection {
+        limits::Rejection::Holds { most } => Problem::new(Code::LimitCustomer).detail(format!(
+            "One customer may have {most} live holds, a cart or an order counting as one."
+        )),
+        limits::Rejection::Abandoned { wait, most } => {
+            let seconds = wait.0.div_ceil(1_000);
+            let text = |text: String| {
+                let value = HeaderValue::from_maybe_shared(bytes::Bytes::from(text));
+                value.expect("digits and names are visible ASCII")
+            };
+            let window = limits::WINDOW.0 / 1_000;
+            let policy = text(format!("\"abandon\";q={most};w={window}"));
+            let left = text(format!("\"abandon\";r=0;t={seconds}"));
+            Problem::new(Code::RateLimited)
+                .detail("Too many holds of this customer expired; Retry-After says when to go on.")
+                .header(RETRY_AFTER, text(seconds.to_string()))
+                .header(HeaderName::from_static("ratelimit-policy"), policy)
+                .header(HeaderName::from_static("ratelimit"), left)
+        }
     }
 }
 

@@ -116,6 +116,11 @@ impl Route {
         self.doc.request.is_some()
     }
 
+    /// Whether its body may also be lines: `application/x-ndjson` or `text/csv`.
+    pub(crate) fn takes_lines(&self) -> bool {
+        self.pattern == IMPORT
+    }
+
     /// Whether a role may use it.
     pub(crate) fn admits(&self, role: Role) -> bool {
         match self.who {
@@ -218,6 +223,8 @@ impl Routes {
 }
 
 const HOLDS: &str = "/v1/holds";
+/// The one route whose body may be lines.
+pub(crate) const IMPORT: &str = "/v1/stock/import";
 
 fn allow(routes: &[&'static Route]) -> String {
     let mut methods: Vec<&str> = routes.iter().map(|route| route.method.as_str()).collect();

@@ -6,6 +6,7 @@
 
 mod callback;
 mod cart;
+mod import;
 mod order;
 mod projection;
 mod review;
@@ -16,6 +17,7 @@ mod verify;
 
 pub(crate) use callback::*;
 pub(crate) use cart::*;
+pub(crate) use import::*;
 pub(crate) use order::*;
 pub(crate) use projection::*;
 pub(crate) use review::*;

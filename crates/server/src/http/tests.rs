@@ -7,6 +7,7 @@ mod events;
 mod framing;
 mod harness;
 mod holds;
+mod imports;
 mod lists;
 mod orders;
 mod projections;

@@ -2,7 +2,7 @@
 //!
 //! That is invariant I22 seen from outside: no unit is left that everybody is told to be sold
 //! out. The probe buys up to 250 units, asks for one more than there are and must be
-//! refused, and gives everything back. A refusal may be a second old, so one is asked again for
+//! refused, and gives everything back: 250, or five a buyer if that is less. A refusal may be a second old, so one is asked again for
 //! two seconds before it counts.
 
 use super::ask::{Ask, Decided, Patience, Undecided, until_decided};
@@ -13,6 +13,9 @@ use serde::Serialize;
 use std::time::Duration;
 
 const MOST: u64 = 250;
+/// Most units that one buyer holds for it: the server lets a customer have ten live holds, and the
+/// buyer may have some of its own.
+const EACH: u64 = 5;
 const STALE: Duration = Duration::from_secs(2);
 const PATIENCE: Patience = Patience {
     limit: Duration::from_secs(20),
@@ -55,7 +58,8 @@ impl Prober<'_> {
     /// # Errors
     /// The server did not come to a decision.
     pub(crate) async fn run(&self, wire: &mut Wire, available: u64) -> Result<Probe, Undecided> {
-        let asked = available.min(MOST);
+        let most = MOST.min(self.buyers.len() as u64 * EACH);
+        let asked = available.min(most);
         let mut probe = Probe {
             available,
             asked,
@@ -65,7 +69,7 @@ impl Prober<'_> {
         let mut bought = Vec::new();
         for turn in 0..=asked {
             // One more than there are only when all of them were bought.
-            if turn == asked && available > MOST {
+            if turn == asked && available > most {
                 break;
             }
             let patience = if turn < asked { STALE } else { Duration::ZERO };

@@ -68,6 +68,69 @@ fn the_limit_of_one_order_counts_all_its_lines() {
     shop.accepts(&Ask::post("/v1/holds", &shop.buyer, &lamps(5)));
 }
 
+#[test]
+fn of_five_hundred_parallel_holds_of_one_buyer_ten_succeed() {
+    let shop = Shop::open(1_000);
+    let ask = Ask::post("/v1/holds", &shop.buyer, &lamps(1));
+    let replies: Vec<Reply> = std::thread::scope(|scope| {
+        let some = || (0..50).map(|_| shop.send(&ask)).collect::<Vec<Reply>>();
+        let asked: Vec<_> = (0..10).map(|_| scope.spawn(some)).collect();
+        let replies = asked.into_iter().map(|one| one.join().expect("no panic"));
+        replies.flatten().collect()
+    });
+    let placed = replies.iter().filter(|reply| reply.status == 201).count();
+    assert_eq!(placed, 10);
+    for refused in replies.iter().filter(|reply| reply.status != 201) {
+        let document = refused.json();
+        assert_eq!(
+            (refused.status, &document["code"]),
+            (409, &json!("limit.customer"))
+        );
+        assert_eq!(document["retryable"], true);
+    }
+    // Another customer has a limit of its own.
+    shop.accepts(&Ask::post("/v1/holds", &shop.other_buyer, &lamps(1)));
+}
+
+#[test]
+fn who_lets_five_holds_expire_is_to_wait() {
+    let shop = Shop::open(1_000);
+    let brief = json!({"lines": [{"sku": "lamp", "quantity": 1}], "ttl_ms": 1_000}).to_string();
+    for _ in 0..5 {
+        shop.accepts(&Ask::post("/v1/holds", &shop.buyer, &brief));
+    }
+    let shown = || shop.accepts(&Ask::get("/v1/skus/lamp", &shop.staff));
+    while shown()["stock"][0]["held"] != 0 {}
+    // The node hears of the last expiry a moment after it can be seen.
+    while shop
+        .send(&Ask::post("/v1/holds", &shop.buyer, &brief))
+        .status
+        == 201
+    {}
+    let refused = shop.refuses(
+        &Ask::post("/v1/holds", &shop.buyer, &brief),
+        429,
+        "rate_limited",
+    );
+    let wait = refused
+        .header("retry-after")
+        .and_then(|wait| wait.parse::<u64>().ok());
+    assert!(
+        wait.is_some_and(|wait| (1..=60).contains(&wait)),
+        "{refused:?}"
+    );
+    assert_eq!(
+        refused.header("ratelimit-policy").as_deref(),
+        Some("\"abandon\";q=5;w=600")
+    );
+    assert!(
+        refused
+            .header("ratelimit")
+            .is_some_and(|left| left.contains(";r=0;"))
+    );
+    shop.accepts(&Ask::post("/v1/holds", &shop.other_buyer, &lamps(1)));
+}
+
 /// The shop's lamps, of which one customer may have ten.
 fn limited(shop: &Shop) {
     let entry = json!({
@@ -79,7 +142,7 @@ fn limited(shop: &Shop) {
 
 #[test]
 fn of_fifty_parallel_holds_of_one_buyer_as_many_succeed_as_it_may_have() {
-    let shop = Shop::open(1_000);
+    let shop = Shop::unlimited(1_000);
     limited(&shop);
     let ask = Ask::post("/v1/holds", &shop.buyer, &lamps(1));
     let replies: Vec<Reply> = std::thread::scope(|scope| {

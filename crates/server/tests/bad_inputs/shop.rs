@@ -57,6 +57,11 @@ impl Shop {
         Self::configured(units, &[("EVENKEEL_PAYMENT__WEBHOOK_SECRET", SECRET)])
     }
 
+    /// The same with a server on which one customer may have any number of live holds.
+    pub(crate) fn unlimited(units: u64) -> Self {
+        Self::configured(units, &[("EVENKEEL_LIMITS__HOLDS_PER_CUSTOMER", "0")])
+    }
+
     fn configured(units: u64, variables: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
         let mut child = Command::new(env!("CARGO_BIN_EXE_evenkeel"))

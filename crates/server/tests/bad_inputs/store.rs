@@ -38,7 +38,7 @@ fn a_store_that_cannot_be_written_is_a_definite_no_and_comes_back() {
 
 #[test]
 fn one_key_sent_at_the_same_time_makes_one_hold() {
-    let shop = Shop::open(1000);
+    let shop = Shop::unlimited(1000);
     for round in 0..20 {
         let key = format!("click-{round}");
         let ask = Ask::post("/v1/holds", &shop.buyer, &lamps(1)).with("idempotency-key", &key);

@@ -35,6 +35,8 @@ impl Server {
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
             .arg(directory.join("data"))
             .env("EVENKEEL_DIE_WITH_PARENT", "1")
+            .env("EVENKEEL_LIMITS__HOLDS_PER_CUSTOMER", "0")
+            .env("EVENKEEL_LIMITS__ABANDON", "0")
             .stdout(Stdio::piped())
             .spawn()
             .expect("the binary was built for this test");

@@ -25,7 +25,9 @@ fn lamps(id: usize, deadline_ms: i64, quantity: u64) -> Hold {
 
 fn pulled(demand: u64, available: u64, front: &[Hold]) -> Vec<usize> {
     let front: Vec<&Hold> = front.iter().collect();
-    super::super::pull(&wanted("lamp", "main", demand), available, &front, NOW)
+    let line = wanted("lamp", "main", demand);
+    let at = (std::slice::from_ref(&line.location), available);
+    super::super::pull(&line, at, &front, NOW)
 }
 
 #[test]
@@ -125,7 +127,31 @@ fn a_pull_finds_the_line_in_a_hold_of_many() {
     let mut many = hold(State::Held);
     many.deadline = NOW;
     let line = wanted("chair", "east", 2);
-    assert_eq!(super::super::pull(&line, 0, &[&many], NOW), [0]);
+    let at = (std::slice::from_ref(&line.location), 0);
+    assert_eq!(super::super::pull(&line, at, &[&many], NOW), [0]);
+}
+
+#[test]
+fn a_pull_may_find_its_units_at_several_places_and_nowhere_else() {
+    let there = |id, place: &str| {
+        let mut hold = lamps(id, 10, 2);
+        hold.lines[0].location = location(place);
+        hold
+    };
+    let (main, east, west) = (there(0, "main"), there(1, "east"), there(2, "west"));
+    let front = [&main, &east, &west];
+    let line = Wanted {
+        location: LocationId::anywhere(),
+        ..wanted("lamp", "main", 4)
+    };
+    let places = [location("main"), location("west")];
+    assert_eq!(super::super::pull(&line, (&places, 0), &front, NOW), [0, 2]);
+    let five = Wanted {
+        quantity: units(5),
+        ..line
+    };
+    let none: [usize; 0] = [];
+    assert_eq!(super::super::pull(&five, (&places, 0), &front, NOW), none);
 }
 
 #[test]

@@ -27,6 +27,7 @@ const LINE: &[Code] = &[
     Code::LimitExceeded,
     Code::SaleNotOpen,
     Code::LimitCustomer,
+    Code::RateLimited,
     Code::SoldOut,
     Code::HoldConfirmed,
     Code::HoldConfirming,

@@ -52,6 +52,7 @@ pub(super) const ROUTES: &[Route] = &[
                 Code::LimitExceeded,
                 Code::SaleNotOpen,
                 Code::LimitCustomer,
+                Code::RateLimited,
                 Code::SoldOut,
             ],
         },
@@ -126,12 +127,16 @@ pub(super) const ROUTES: &[Route] = &[
     },
 ];
 
-/// Reads a line that a request names.
-pub(super) fn line(line: &mut Fields<'_, '_>) -> Option<Wanted> {
+/// Reads a line that a request names. Where the shop allocates, one without a location leaves it
+/// open; elsewhere it means `main`.
+pub(super) fn line(line: &mut Fields<'_, '_>, api: &Api) -> Option<Wanted> {
     let sku = line.id("sku", SkuId::new);
     let quantity = line.quantity("quantity");
     let location = line.id_or_none("location", LocationId::new);
-    let location = location?.unwrap_or_else(LocationId::main);
+    let location = location?.unwrap_or_else(|| match api.settings.allocates {
+        true => LocationId::anywhere(),
+        false => LocationId::main(),
+    });
     Some(Wanted {
         sku: sku?,
         location,
@@ -154,7 +159,7 @@ fn place<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
         if must_name && customer == Some(None) {
             fields.wrong("customer", "required");
         }
-        let asked = fields.list("lines", LINES_MAX, line);
+        let asked = fields.list("lines", LINES_MAX, |one| line(one, api));
         let ttl = fields.integer_or_none("ttl_ms", TTL_MIN, ttl_max(api));
         let asked = asked?;
         let summed = sum(&asked);
@@ -230,7 +235,7 @@ fn change<'a>(
 }
 
 fn confirm<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
-    let read = call.read(|fields| fields.list_or_none("lines", LINES_MAX, line))?;
+    let read = call.read(|fields| fields.list_or_none("lines", LINES_MAX, |one| line(one, api)))?;
     let writer = writer(&call, &read.canonical)?;
     let lines = read.value;
     Ok(change(api, &call, writer, move |id| Command::Confirm {

@@ -1,11 +1,13 @@
-//! Stock by hand: receive, adjust and transfer.
+//! Stock by hand: receive, adjust and transfer; many lines at once are `import`'s.
+
+mod import;
 
 use super::writer;
 use crate::http::call::{Act, Answer, Call, Read};
 use crate::http::head::REPLAYED;
 use crate::http::problem::{Code, Problem};
 use crate::http::refusal::Named;
-use crate::http::route::{Doc, Route, STOCKING, Who};
+use crate::http::route::{Doc, IMPORT, Route, STOCKING, Who};
 use crate::http::shapes::REASON_MAX;
 use crate::http::{Api, render, shapes};
 use evenkeel_engine::commit::{Command, Effect};
@@ -63,6 +65,23 @@ pub(super) const ROUTES: &[Route] = &[
                 Code::Insufficient,
                 Code::Overflow,
             ],
+        },
+    },
+    Route {
+        method: Method::POST,
+        pattern: IMPORT,
+        who: Who::Roles(STOCKING),
+        prepare: import::import,
+        doc: Doc {
+            summary: "Takes units in and corrects stock in bulk: JSON, NDJSON or CSV, at most \
+                      1,000 lines, each under a key of its own and judged apart.",
+            request: Some(SchemaGenerator::subschema_for::<shapes::Import>),
+            answers: &[(
+                200,
+                Some(SchemaGenerator::subschema_for::<shapes::Imported>),
+            )],
+            query: &[],
+            problems: &[],
         },
     },
 ];

@@ -122,6 +122,9 @@ const DAMAGED: &str = "{\"quantity\":-1,\"reason\":\"damaged\"}";
 const MOVED: &str = "{\"quantity\":1,\"from\":\"main\",\"to\":\"web\",\"reason\":\"a share\"}";
 const RUINED: &str = "{\"quantity\":-999,\"reason\":\"damaged\"}";
 
+const IMPORT: &str = "{\"lines\":[{\"sku\":\"lamp\",\"quantity\":1,\"reference\":\"po-1\"},\
+    {\"sku\":\"sofa\",\"quantity\":-1,\"reason\":\"gone\"}]}";
+
 const ORDER: &str = "{\"id\":\"o-1\",\"lines\":[{\"sku\":\"lamp\",\"quantity\":1}],\
     \"payment\":{\"method\":\"card\",\"token\":\"tok_ok\"}}";
 const PAY: &str = "{\"payment\":{\"method\":\"card\",\"token\":\"tok_ok\"}}";
@@ -156,6 +159,7 @@ const TRIES: &[Try] = &[
     ("POST", "/v1/skus/{sku}/receive", "lamp", Role::Staff, Some(FLOOD)),
     ("POST", "/v1/skus/{sku}/adjust", "lamp", Role::Staff, Some(DAMAGED)),
     ("POST", "/v1/skus/{sku}/adjust", "lamp", Role::Staff, Some(RUINED)),
+    ("POST", "/v1/stock/import", "", Role::Staff, Some(IMPORT)),
     ("POST", "/v1/skus/{sku}/transfer", "lamp", Role::Staff, Some(MOVED)),
     ("POST", "/v1/holds", "", Role::Buyer, Some(LINE)),
     ("POST", "/v1/holds", "", Role::Buyer, Some(FAR)),

@@ -10,7 +10,7 @@ use evenkeel_engine::gateway::outbound::Outbound;
 use evenkeel_engine::store::memory::MemoryStore;
 use evenkeel_engine::token::hash;
 use evenkeel_engine::{Engine, Options, Ports, Request, Threads};
-use evenkeel_rules::ids::{CustomerId, TokenId};
+use evenkeel_rules::ids::{CustomerId, LocationId, TokenId};
 use evenkeel_rules::time::Millis;
 use evenkeel_rules::token::Role;
 use serde_json::{Value, json};
@@ -61,15 +61,27 @@ impl Server {
     }
 
     /// A server with these providers; without any no order gets further than PENDING.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the listener is a task of the test"
-    )]
     pub(super) async fn open(
         door: Door,
         admin_apart: bool,
         gateway: Option<Arc<dyn Gateway>>,
     ) -> Self {
+        Self::allocating(door, admin_apart, gateway, &["main"]).await
+    }
+
+    /// The same where lines may leave open from which of these locations their units come.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the listener is a task of the test"
+    )]
+    pub(super) async fn allocating(
+        door: Door,
+        admin_apart: bool,
+        gateway: Option<Arc<dyn Gateway>>,
+        allocation: &[&str],
+    ) -> Self {
+        let location = |id: &&str| LocationId::new(id).expect("an id");
+        let allocation: Vec<LocationId> = allocation.iter().map(location).collect();
         let ports = Ports {
             outlet: None,
             store: Arc::new(MemoryStore::new("main", [7; 16])),
@@ -80,6 +92,7 @@ impl Server {
         };
         let options = Options {
             threads: Threads::Shared,
+            allocation: allocation.clone(),
             ..Options::default()
         };
         let engine = Engine::start(ports, options)
@@ -99,6 +112,7 @@ impl Server {
             },
             outbound: Outbound::public_and(&["127.0.0.1:9000"]).expect("a place"),
             low_at: 10,
+            allocates: allocation.len() > 1,
             admin_apart,
             anchors: crate::anchors::Anchors::none(),
         };

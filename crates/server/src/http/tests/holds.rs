@@ -1,6 +1,7 @@
 //! Holds from end to end, by the shapes.
 
 use super::harness::{Ask, Server};
+use crate::http::Door;
 use evenkeel_rules::token::Role;
 
 const ONE: &str = "{\"lines\":[{\"sku\":\"lamp\",\"quantity\":1}]}";
@@ -254,4 +255,38 @@ async fn the_limit_of_one_order_and_the_sale_window_hold() {
         (409, "sale.not_open")
     );
     assert_eq!(refused.json()["retryable"], true);
+}
+
+#[tokio::test]
+async fn a_line_without_a_location_is_split_where_the_shop_allocates() {
+    let server = Server::allocating(Door::Main, false, None, &["main", "east"]).await;
+    server.stock("lamp", 2).await;
+    let body = "{\"quantity\":3,\"location\":\"east\",\"reference\":\"po-2\"}";
+    let path = "/v1/skus/lamp/receive";
+    let received = server.post(Role::Staff, path, body).await;
+    assert_eq!(received.status, 201, "{received:?}");
+    let body = "{\"id\":\"h-1\",\"lines\":[{\"sku\":\"lamp\",\"quantity\":4}]}";
+    let placed = server.post(Role::Buyer, "/v1/holds", body).await;
+    assert_eq!(placed.status, 201, "{placed:?}");
+    let lines = placed.json()["lines"].clone();
+    let place = |number: usize| {
+        (
+            lines[number]["location"].clone(),
+            lines[number]["quantity"].clone(),
+        )
+    };
+    assert_eq!(place(0), ("main".into(), 2.into()));
+    assert_eq!(place(1), ("east".into(), 2.into()));
+    // The order names no location either: it takes the hold's.
+    let order = "{\"id\":\"o-1\",\"hold\":\"h-1\",\"lines\":[{\"sku\":\"lamp\",\"quantity\":4}],\
+        \"payment\":{\"method\":\"card\",\"token\":\"tok_ok\"}}";
+    let taken = server.post(Role::Buyer, "/v1/orders", order).await;
+    assert_eq!(taken.status, 201, "{taken:?}");
+    assert_eq!(taken.json()["total"]["amount"], 4 * 1999);
+    let more = "{\"lines\":[{\"sku\":\"lamp\",\"quantity\":2}]}";
+    let none = server.post(Role::Buyer, "/v1/holds", more).await;
+    assert_eq!(
+        (none.status, none.problem().as_str()),
+        (409, "stock.sold_out")
+    );
 }

@@ -12,6 +12,7 @@ const ORDER: &str = "{\"customer\":\"c-1\",\"lines\":[{\"sku\":\"lamp\",\"quanti
     \"payment\":{\"method\":\"card\",\"token\":\"tok_ok\"}}";
 const SAGA: &str = "{\"steps\":[{\"name\":\"a\",\"url\":\"http://a.example/\"}]}";
 const SUBSCRIPTION: &str = "{\"url\":\"http://a.example/\",\"types\":[\"*\"]}";
+const IMPORT: &str = "{\"lines\":[{\"sku\":\"lamp\",\"quantity\":1,\"reference\":\"po-1\"}]}";
 const WHY: &str = "{\"reason\":\"tried\"}";
 const BACK: &str = "{\"lines\":[{\"sku\":\"lamp\",\"quantity\":1}],\"restock\":true}";
 
@@ -47,6 +48,12 @@ const TABLE: &[(&str, &str, Option<&str>, &[Role])] = {
             "POST",
             "/v1/skus/lamp/adjust",
             Some("{\"quantity\":1,\"reason\":\"found\"}"),
+            &[Staff, Operator, Admin],
+        ),
+        (
+            "POST",
+            "/v1/stock/import",
+            Some(IMPORT),
             &[Staff, Operator, Admin],
         ),
         (

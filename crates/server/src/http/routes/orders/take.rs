@@ -37,7 +37,7 @@ struct Wish {
 
 pub(super) fn take<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
     let must_name = call.caller.customer.is_none() && call.route.admits(call.caller.role);
-    let read = call.read(|fields| wish(fields, must_name))?;
+    let read = call.read(|fields| wish(api, fields, must_name))?;
     let wish = read.value;
     let writer = writer(&call, &read.canonical)?;
     Ok(Box::pin(async move {
@@ -86,13 +86,13 @@ pub(in crate::http::routes) async fn taken(api: &Api, left: Left) -> Result<Answ
     Ok(answer.status(StatusCode::CREATED))
 }
 
-fn wish(fields: &mut Fields<'_, '_>, must_name: bool) -> Option<Wish> {
+fn wish(api: &Api, fields: &mut Fields<'_, '_>, must_name: bool) -> Option<Wish> {
     let id = fields.id_or_none("id", OrderId::new);
     let customer = fields.id_or_none("customer", CustomerId::new);
     if must_name && customer == Some(None) {
         fields.wrong("customer", "required");
     }
-    let asked = fields.list("lines", LINES_MAX, line);
+    let asked = fields.list("lines", LINES_MAX, |one| line(one, api));
     let hold = fields.id_or_none("hold", HoldId::new);
     let pay = pay_by(fields);
     let expected_total = fields.money_or_none("expected_total", 0);

@@ -1,0 +1,259 @@
+//! What this node knows of each customer's live and abandoned holds.
+//!
+//! It hears of every hold that this node's batches write, before anybody is told, and of requests
+//! that are on their way: five hundred at once are counted as they come. What other nodes do it
+//! does not hear; a restart forgets everything. The limits protect, they promise nothing, and a
+//! request whose key or id may be known goes to the judge: a winner's retry is never refused here.
+//!
+//! A cart's holds count as one, and an order's as one. Memory is bounded: beyond
+//! [`CUSTOMERS_MAX`] customers, those of whom nothing counts are forgotten, and if that is not
+//! enough nobody new is limited.
+
+use crate::commit::{Command, Name, hold_name, hold_of, order_name};
+use crate::engine::Shared;
+use crate::execute::{Refusal, Request};
+use crate::port::{Fault, Map, Writes};
+use evenkeel_rules::hold::{Hold, State};
+use evenkeel_rules::ids::{CustomerId, HoldId};
+use evenkeel_rules::limits::{self, Abandon, Limits, Rejection};
+use evenkeel_rules::time::{LogTime, Millis};
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+
+/// Most customers that are remembered.
+const CUSTOMERS_MAX: usize = 100_000;
+/// How long a hold past its deadline is still waited for: another node may have ended it.
+const GRACE: Millis = Millis(60_000);
+
+/// All customers.
+#[derive(Debug, Default)]
+pub(crate) struct Caps {
+    limits: Limits,
+    customers: Mutex<Map<CustomerId, Customer>>,
+}
+
+#[derive(Debug, Default)]
+struct Customer {
+    /// Live holds by what they count as: the deadline of each, none while it is confirming.
+    live: BTreeMap<String, BTreeMap<HoldId, Option<LogTime>>>,
+    /// Requests on their way, by what they would count as.
+    asked: BTreeMap<String, usize>,
+    abandon: Abandon,
+}
+
+/// A request that was let in; it counts until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Permit<'a> {
+    caps: &'a Caps,
+    customer: CustomerId,
+    group: String,
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        let mut customers = self.caps.customers.lock();
+        let Some(customer) = customers.get_mut(&self.customer) else {
+            return;
+        };
+        if let Some(count) = customer.asked.get_mut(&self.group) {
+            *count -= 1;
+            if *count == 0 {
+                customer.asked.remove(&self.group);
+            }
+        }
+    }
+}
+
+/// What a hold counts as: itself, or the cart whose line it is of.
+fn group_of(hold: &Hold) -> String {
+    let id = hold.id.as_str();
+    let line = hold.lines.first().filter(|_| hold.id.is_of_cart());
+    let cart = line.and_then(|line| id.strip_suffix(line.sku.as_str())?.strip_suffix(':'));
+    cart.unwrap_or(id).to_owned()
+}
+
+/// Whether a hold came to nothing: it expired, or its order waited for money until its limit.
+fn came_to_nothing(hold: &Hold) -> bool {
+    let unpaid = || hold.id.is_of_order() && hold.ended_at.is_some_and(|at| hold.deadline <= at);
+    match hold.state {
+        State::Expired => true,
+        State::Released => unpaid(),
+        State::Held | State::Confirming | State::Confirmed => false,
+    }
+}
+
+impl Customer {
+    /// Whether a group still has a hold that may be live.
+    fn is_live(&self, group: &str, now: LogTime) -> bool {
+        let holds = self.live.get(group);
+        let live = |deadline: &Option<LogTime>| deadline.is_none_or(|deadline| now < deadline);
+        holds.is_some_and(|holds| holds.values().any(live))
+    }
+
+    /// Groups that count, those on their way among them.
+    fn count(&self, now: LogTime) -> u64 {
+        let live = self.live.keys().filter(|group| self.is_live(group, now));
+        let coming = self.asked.keys().filter(|group| !self.is_live(group, now));
+        (live.count() + coming.count()) as u64
+    }
+
+    /// Forgets holds that nobody told the end of.
+    fn tidy(&mut self, now: LogTime) {
+        let waits = |deadline: &Option<LogTime>| deadline.is_none_or(|at| now < at.plus(GRACE));
+        for holds in self.live.values_mut() {
+            holds.retain(|_, deadline| waits(deadline));
+        }
+        self.live.retain(|_, holds| !holds.is_empty());
+    }
+
+    fn is_idle(&self, now: LogTime) -> bool {
+        self.live.is_empty() && self.asked.is_empty() && self.abandon.is_forgotten(now)
+    }
+}
+
+impl Caps {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            customers: Mutex::default(),
+        }
+    }
+
+    /// Lets a request in, or says why not.
+    fn admit(
+        &self,
+        (id, group): (CustomerId, String),
+        now: LogTime,
+    ) -> Result<Option<Permit<'_>>, Rejection> {
+        let mut customers = self.customers.lock();
+        if customers.len() >= CUSTOMERS_MAX && !customers.contains_key(&id) {
+            customers.retain(|_, customer| {
+                customer.tidy(now);
+                !customer.is_idle(now)
+            });
+            if customers.len() >= CUSTOMERS_MAX {
+                return Ok(None);
+            }
+        }
+        let customer = customers.entry(id.clone()).or_default();
+        customer.tidy(now);
+        // What is there already is not another one.
+        let counted = customer.is_live(&group, now) || customer.asked.contains_key(&group);
+        if !counted {
+            limits::place(self.limits, customer.count(now), &customer.abandon, now)?;
+        }
+        *customer.asked.entry(group.clone()).or_default() += 1;
+        Ok(Some(Permit {
+            caps: self,
+            customer: id,
+            group,
+        }))
+    }
+
+    /// Hears what a durable batch did to holds.
+    pub(crate) fn absorb(&self, writes: &Writes) {
+        if self.limits.is_off() || writes.holds.is_empty() {
+            return;
+        }
+        let mut customers = self.customers.lock();
+        for write in &writes.holds {
+            self.hear(&mut customers, &write.row.hold);
+        }
+    }
+
+    fn hear(&self, customers: &mut Map<CustomerId, Customer>, hold: &Hold) {
+        let group = group_of(hold);
+        let deadline = match hold.state {
+            State::Held => Some(hold.deadline),
+            State::Confirming => None,
+            State::Confirmed | State::Released | State::Expired => {
+                let Some(customer) = customers.get_mut(&hold.customer) else {
+                    return;
+                };
+                let Some(holds) = customer.live.get_mut(&group) else {
+                    return;
+                };
+                let known = holds.remove(&hold.id).is_some();
+                if known && holds.is_empty() {
+                    customer.live.remove(&group);
+                    if came_to_nothing(hold) {
+                        let at = hold.ended_at.unwrap_or(hold.deadline);
+                        customer.abandon.expire(self.limits, at);
+                    }
+                }
+                return;
+            }
+        };
+        if customers.len() < CUSTOMERS_MAX || customers.contains_key(&hold.customer) {
+            let customer = customers.entry(hold.customer.clone()).or_default();
+            let holds = customer.live.entry(group).or_default();
+            holds.insert(hold.id.clone(), deadline);
+        }
+    }
+}
+
+/// Lets in a request that would set units aside, unless its customer has too much already.
+/// The request counts until the permit is dropped.
+///
+/// # Errors
+/// A momentary [`Refusal`], or a [`Fault`] of the store.
+pub(crate) async fn admit<'a>(
+    shared: &'a Shared,
+    request: &Request,
+) -> Result<Option<Permit<'a>>, Refusal> {
+    if shared.caps.limits.is_off() {
+        return Ok(None);
+    }
+    let Some((customer, group, id)) = asked(shared, request).await? else {
+        return Ok(None);
+    };
+    let mut names = request
+        .key
+        .as_ref()
+        .map(|key| key.name)
+        .into_iter()
+        .chain(id);
+    if names.any(|name| shared.store.may_know(&name)) {
+        return Ok(None);
+    }
+    let admitted = shared.caps.admit((customer, group), shared.clock.now());
+    admitted.map_err(|rejection| {
+        metrics::counter!("evenkeel_limit_refused_total").increment(1);
+        Refusal::Rejected {
+            rejection: rejection.into(),
+            position: shared.gate.position(),
+            replayed: false,
+        }
+    })
+}
+
+/// For whom a request sets units aside, what it counts as, and the name of its id.
+async fn asked(
+    shared: &Shared,
+    request: &Request,
+) -> Result<Option<(CustomerId, String, Option<Name>)>, Fault> {
+    Ok(match &request.command {
+        Command::Place(place) => {
+            let name = hold_name(&place.id);
+            Some((place.customer.clone(), place.id.to_string(), Some(name)))
+        }
+        Command::TakeOrder { ask, .. } if ask.hold.is_none() => {
+            let group = hold_of(&ask.id).to_string();
+            Some((ask.customer.clone(), group, Some(order_name(&ask.id))))
+        }
+        Command::SetLine { id, line } if line.quantity.is_some() => {
+            let owner = match &request.owner {
+                Some(owner) => Some(owner.clone()),
+                None => {
+                    let row = shared.store.cart(id).await?.rows;
+                    row.map(|row| row.body.customer)
+                }
+            };
+            owner.map(|owner| (owner, format!("cart:{id}"), None))
+        }
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests;
