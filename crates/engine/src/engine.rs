@@ -9,6 +9,7 @@ use crate::consumer::{Consumer, Reading};
 use crate::execute::{self, Done, Refusal, Request};
 use crate::gate::memory::MemoryGate;
 use crate::gateway::Gateway;
+use crate::handle::{self, Handle};
 use crate::lease::{BEATS, Beat, Held};
 use crate::port::{Clock, Fault, Head, Ids, Outlet, StockGate, Store, Views};
 use crate::project::{Inline, Project, Projector};
@@ -19,6 +20,7 @@ use crate::sweep::Sweep;
 use crate::tail::Tail;
 use crate::token::{Position, Tokens};
 use crate::worker::{Pulse, Workers};
+use evenkeel_rules::order::Handler;
 use evenkeel_rules::time::Millis;
 use evenkeel_rules::token::Token;
 use std::sync::atomic::Ordering;
@@ -37,6 +39,30 @@ pub enum Threads {
     Own,
     /// As a task of the current runtime: for the simulator.
     Shared,
+}
+
+/// Who makes the first calls of orders.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OrderMode {
+    /// The runner, which goes from one step to the next.
+    #[default]
+    Orchestrated,
+    /// Handlers on events, each with a checkpoint of its own.
+    Choreographed,
+}
+
+impl OrderMode {
+    /// Every mode.
+    pub const ALL: [Self; 2] = [Self::Orchestrated, Self::Choreographed];
+
+    /// The mode as the configuration spells it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Orchestrated => "orchestrated",
+            Self::Choreographed => "choreographed",
+        }
+    }
 }
 
 /// How an engine is to behave.
@@ -65,6 +91,8 @@ pub struct Options {
     pub beat_every: Duration,
     /// Whether this node makes the calls that orders need, and takes callbacks in.
     pub saga: bool,
+    /// Who makes the first calls of orders. Nodes that share a store have the same mode.
+    pub order_mode: OrderMode,
     /// How often due orders and callbacks are looked for.
     pub saga_every: Duration,
     /// How long a call to a payment provider or a step may take; then its outcome is unknown.
@@ -93,6 +121,7 @@ impl Default for Options {
             node: None,
             beat_every: Duration::from_millis(1_000),
             saga: true,
+            order_mode: OrderMode::default(),
             saga_every: Duration::from_millis(50),
             call_timeout: Duration::from_millis(2_000),
             delivery_timeout: Duration::from_millis(2_000),
@@ -174,6 +203,7 @@ impl Engine {
     pub async fn start(ports: Ports, options: Options) -> Result<Self, Fault> {
         let engine = Self::build(ports, options).await?;
         engine.run();
+        engine.open_handlers().await;
         Ok(engine)
     }
 
@@ -305,9 +335,54 @@ impl Engine {
         let shared = &self.shared;
         let gateway = shared.gateway.as_ref().filter(|_| shared.options.saga)?;
         let (hears, fresh) = mpsc::unbounded_channel();
-        let runner = Runner::new(Arc::clone(shared), Arc::clone(gateway), fresh);
+        let handlers = self.run_handlers(gateway);
+        let runner = Runner::new(Arc::clone(shared), Arc::clone(gateway), fresh, handlers);
         shared.workers.task(runner.run(shared.workers.stopping()));
         Some(hears)
+    }
+
+    /// Whether handlers on events make the first calls of orders here.
+    fn is_choreographed(&self) -> bool {
+        let shared = &self.shared;
+        let calls = shared.gateway.is_some() && shared.options.saga;
+        calls && shared.options.order_mode == OrderMode::Choreographed
+    }
+
+    /// Starts the handlers, if there are to be any; how each is told that there is news.
+    fn run_handlers(&self, gateway: &Arc<dyn Gateway>) -> Vec<Arc<Notify>> {
+        let shared = &self.shared;
+        let mut nudges = Vec::new();
+        if !self.is_choreographed() {
+            return nudges;
+        }
+        for handler in Handler::ALL {
+            let handle = Handle {
+                shared: Arc::clone(shared),
+                gateway: Arc::clone(gateway),
+                handler,
+                reader: None,
+            };
+            let nudge = Arc::new(Notify::new());
+            nudges.push(Arc::clone(&nudge));
+            shared
+                .workers
+                .run(handle, shared.options.saga_every, nudge);
+        }
+        nudges
+    }
+
+    /// Makes the handlers' subscriptions, so that they read of every order taken from here on. One
+    /// that cannot be made now is made by its handler; orders taken before that wait for their due
+    /// times.
+    async fn open_handlers(&self) {
+        if !self.is_choreographed() {
+            return;
+        }
+        for handler in Handler::ALL {
+            if let Err(fault) = handle::open(&self.shared, handler).await {
+                tracing::warn!(%fault, handler = handler.name(), "a handler begins later");
+            }
+        }
     }
 
     /// Starts the relay, if this node is to post events.

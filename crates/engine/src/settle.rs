@@ -35,6 +35,9 @@ pub(crate) mod shares;
 pub(crate) mod subscriptions;
 mod units;
 
+/// What the log says of a commit that a reader made in answer to an event, under its own lease.
+pub(crate) const HANDLER: &str = "handler";
+
 /// What a batch is judged with.
 #[derive(Debug, Clone, Copy)]
 pub struct Context {
@@ -114,6 +117,8 @@ struct Judge<'a> {
     dirty_carts: Map<u64, usize>,
     dirty_shares: Map<Share, usize>,
     news: News,
+    /// The lease of the reader whose effect is judged.
+    under: Option<u64>,
 }
 
 /// An event that waits for its commit to be accepted.
@@ -182,6 +187,7 @@ impl<'a> Judge<'a> {
             dirty_carts: Map::default(),
             dirty_shares: Map::default(),
             news,
+            under: None,
         }
     }
 
@@ -279,11 +285,11 @@ impl<'a> Judge<'a> {
         let position = self.next_position();
         let about = drafts.first().map_or("", |draft| draft.id.as_str());
         let cause = Cause {
-            kind: commit.command.name(),
+            kind: self.under.map_or(commit.command.name(), |_| HANDLER),
             key: key.map(|key| (&key.name, &key.fingerprint)),
             id: about,
             actor: commit.actor.as_str(),
-            lease: commit.command.lease(),
+            lease: self.under.or(commit.command.lease()),
         };
         let mut text = Text::begin(position, self.now, cause);
         for Draft {
