@@ -70,13 +70,15 @@ impl Work for Handle {
 
     async fn run_once(&mut self) -> Result<Round, Fault> {
         let mut reader = match self.reader.take() {
-            Some(reader) => reader,
+            Some(mut reader) => {
+                // Another node may have gone on, or somebody paused it: no call is made then.
+                reader.refresh().await?;
+                reader
+            }
             None => open(&self.shared, self.handler).await?,
         };
         let created = reader.created();
         let Some(token) = self.token(created) else {
-            // Another node has it: whatever this one knows of the checkpoint will be old.
-            reader.refresh().await?;
             self.reader = Some(reader);
             return Ok(Round::default());
         };

@@ -117,6 +117,7 @@ fn options(config: &Config) -> Options {
     Options {
         max_life: Millis(config.max_life_ms),
         node: Some(config.listen.to_string()),
+        order_mode: config.order_mode,
         call_timeout: Duration::from_millis(config.payment.timeout_ms),
         delivery_timeout: Duration::from_millis(config.delivery.timeout_ms),
         ..Options::default()
