@@ -212,11 +212,12 @@ pub(crate) async fn passed_by_handlers(shared: &Shared) -> Result<u64, Fault> {
     for handler in Handler::ALL {
         let id = of_handler(handler).id;
         let row = shared.store.subscription(&id).await?.rows;
-        let live = row.as_ref().is_none_or(|row| row.body.state != State::Deleted);
-        let checkpoint = row.map_or(0, |row| row.progress.checkpoint);
-        if live {
-            passed = passed.min(checkpoint);
-        }
+        let ended = |row: &SubscriptionRow| row.body.state == State::Deleted;
+        passed = match row {
+            Some(row) if ended(&row) => passed,
+            Some(row) => passed.min(row.progress.checkpoint),
+            None => 0,
+        };
     }
     Ok(passed)
 }

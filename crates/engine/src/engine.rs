@@ -268,9 +268,7 @@ impl Engine {
             };
             let nudge = Arc::new(Notify::new());
             nudges.push(Arc::clone(&nudge));
-            shared
-                .workers
-                .run(handle, shared.options.saga_every, nudge);
+            shared.workers.run(handle, shared.options.saga_every, nudge);
         }
         nudges
     }

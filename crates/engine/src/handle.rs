@@ -30,7 +30,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Log rows that are read at once; so many calls are at most under way.
-const PAGE: usize = 256;
+const PAGE: u16 = 256;
 
 /// One handler's loop.
 pub(crate) struct Handle {
@@ -114,7 +114,7 @@ impl Handle {
 
     /// Reads a page, makes its calls, and commits what came of them, in the order of the log.
     async fn round(&self, reader: &mut Consumer, right: Right) -> Result<Round, Refusal> {
-        let page = reader.page(PAGE).await?;
+        let page = reader.page(usize::from(PAGE)).await?;
         let begun = reader.checkpoint();
         let met = met(page.events).map_err(Fault::Corrupt)?;
         let mut done = 0;
@@ -122,7 +122,7 @@ impl Handle {
             let (shared, gateway) = (Arc::clone(&self.shared), Arc::clone(&self.gateway));
             turn((shared, gateway), self.handler, met, right)
         });
-        let mut turns = stream::iter(turns).buffered(PAGE);
+        let mut turns = stream::iter(turns).buffered(usize::from(PAGE));
         while let Some(turn) = turns.next().await {
             let Turn { position, reports } = turn?;
             let last = reports.len().saturating_sub(1);
@@ -142,7 +142,7 @@ impl Handle {
         }
         Ok(Round {
             done,
-            more: page.upto - begun >= PAGE as u64,
+            more: page.upto - begun >= u64::from(PAGE),
             behind: 0,
         })
     }

@@ -164,7 +164,9 @@ impl Runner {
             if row.tries.calls == 0 {
                 self.budget.earn();
             }
-            self.handlers.iter().for_each(|handler| handler.notify_one());
+            for handler in &self.handlers {
+                handler.notify_one();
+            }
             return;
         }
         let created = fresh.row.created();

@@ -156,7 +156,10 @@ mod tests {
         let (first, one) = joined(&Leases::default(), "a", 0);
         let (second, two) = joined(&first, "a", 10);
         assert_eq!((one, two, second.live.len()), (1, 2, 1));
-        assert_eq!(second.renew(("a", 1), Some(one), (at(20), TTL)), Err(Fenced));
+        assert_eq!(
+            second.renew(("a", 1), Some(one), (at(20), TTL)),
+            Err(Fenced)
+        );
         let (third, again) = second
             .renew(("a", 1), Some(two), (at(20), TTL))
             .expect("it is the newest");
@@ -177,7 +180,10 @@ mod tests {
             .renew(("b", 1), Some(b), (at(5_000), TTL))
             .expect("b lives");
         assert_eq!(leases.live.len(), 1, "a ran out at this very moment");
-        assert_eq!(leases.renew(("a", 1), Some(a), (at(5_001), TTL)), Err(Fenced));
+        assert_eq!(
+            leases.renew(("a", 1), Some(a), (at(5_001), TTL)),
+            Err(Fenced)
+        );
         let new = token(&leases, "b");
         assert!(
             new > old_b.max(old_a),

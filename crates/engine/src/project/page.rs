@@ -199,7 +199,10 @@ fn fact((format, index): (u32, u64), event: &Event<'_>, wanted: Wanted) -> Fact 
         }
         .to_owned(),
         body,
-        payload: payload.then(|| data.map_or_else(|_| event.data.get().to_owned(), Cow::into_owned)),
+        payload: payload.then(|| match data {
+            Ok(data) => data.into_owned(),
+            Err(_) => event.data.get().to_owned(),
+        }),
     }
 }
 

@@ -33,7 +33,8 @@ impl Judge<'_> {
     /// knows less: bookkeeping. One that shows no lease is kept out by every batch that it judges.
     pub(super) fn raise_format(&mut self) -> Result<Outcome, Stop> {
         let head = &mut self.writes.head;
-        if head.leases.least_format(self.now).is_some_and(|least| least < FORMAT) {
+        let least = head.leases.least_format(self.now);
+        if least.is_some_and(|least| least < FORMAT) {
             return Err(Stop::Fenced);
         }
         head.format = FORMAT;

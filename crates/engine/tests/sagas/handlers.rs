@@ -56,7 +56,9 @@ async fn an_orders_first_calls_are_its_handlers_and_made_at_once() {
     take_one(&play).await;
     assert_eq!(status(&play).await, Status::Confirmed, "no time has passed");
     let rows = play.tables.log(1, 1_000).await.expect("readable").rows;
-    let entries = rows.iter().map(|row| Entry::read(&row.text).expect("readable"));
+    let entries = rows
+        .iter()
+        .map(|row| Entry::read(&row.text).expect("readable"));
     let answers = [Kind::PaymentCompleted, Kind::DeliveryInitiated];
     let mut found = 0;
     for entry in entries {
@@ -81,7 +83,10 @@ async fn nobody_makes_a_handlers_call_while_it_is_paused() {
     act(&play, Handler::Charge, Act::Pause).await;
     take_one(&play).await;
     wait(&play).await;
-    assert_eq!((play.bank.calls(), status(&play).await), (0, Status::Pending));
+    assert_eq!(
+        (play.bank.calls(), status(&play).await),
+        (0, Status::Pending)
+    );
     act(&play, Handler::Charge, Act::Resume).await;
     wait(&play).await;
     assert_eq!(status(&play).await, Status::Confirmed);

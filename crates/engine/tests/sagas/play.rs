@@ -272,7 +272,12 @@ impl Play {
         self.life.engine.kill();
         self.lives += 1;
         self.tables = MemoryStore::from_tables(self.tables.tables());
-        self.life = open((&self.tables, &self.bank), &self.clock, (self.mode, self.lives)).await;
+        self.life = open(
+            (&self.tables, &self.bank),
+            &self.clock,
+            (self.mode, self.lives),
+        )
+        .await;
         self.hear().await;
         if !self.answered {
             self.asked = Some(self.ask(self.saga.begins()));

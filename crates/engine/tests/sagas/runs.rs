@@ -9,7 +9,11 @@ use evenkeel_rules::saga::{Nature, REGISTRY, Step};
 
 /// Every registered saga in every mode, with its steps and a name for the two.
 fn sagas() -> impl Iterator<Item = (OrderMode, Saga, &'static [Step], String)> {
-    let all = |mode: OrderMode| REGISTRY.iter().map(move |(name, steps)| (mode, *name, *steps));
+    let all = |mode: OrderMode| {
+        REGISTRY
+            .iter()
+            .map(move |(name, steps)| (mode, *name, *steps))
+    };
     let all = OrderMode::ALL.into_iter().flat_map(all);
     all.map(|(mode, name, steps)| {
         let shown = format!("{name}, {}", mode.name());
@@ -44,10 +48,7 @@ fn expected((saga, effect, nature): (Saga, Effect, Nature), mood: Mood) -> End {
 }
 
 /// Every place at which a run in this mood can stop: before and after each write and each call.
-async fn points(
-    (mode, saga): (OrderMode, Saga),
-    mood: Option<(Effect, Mood)>,
-) -> Vec<Point> {
+async fn points((mode, saga): (OrderMode, Saga), mood: Option<(Effect, Mood)>) -> Vec<Point> {
     let mut play = Play::begin(mode, saga).await;
     if let Some((effect, mood)) = mood {
         play.bank.set_mood(effect, mood);
@@ -192,7 +193,11 @@ async fn a_runner_that_stood_still_reports_too_late_and_is_fenced() {
 }
 
 /// Where an order and its money stand when a run is over.
-async fn stands(mode: OrderMode, saga: Saga, mood: (Effect, Mood)) -> (End, Status, Units, [i64; 2]) {
+async fn stands(
+    mode: OrderMode,
+    saga: Saga,
+    mood: (Effect, Mood),
+) -> (End, Status, Units, [i64; 2]) {
     let mut play = Play::begin(mode, saga).await;
     play.bank.set_mood(mood.0, mood.1);
     play.until(None).await;
@@ -209,7 +214,10 @@ async fn both_modes_end_alike_for_the_same_faults() {
         for (effect, _) in effects(steps) {
             for mood in MOODS {
                 let mood = (effect, mood);
-                let ends = (stands(one, saga, mood).await, stands(other, saga, mood).await);
+                let ends = (
+                    stands(one, saga, mood).await,
+                    stands(other, saga, mood).await,
+                );
                 assert_eq!(ends.0, ends.1, "{name}: {mood:?}");
             }
         }

@@ -1,10 +1,10 @@
 //! Reading what an older build wrote: the functions that take an event's data from one format to
 //! the next.
 //!
-//! The log is never rewritten. A row keeps the format that it was written in, and whoever reads its
-//! events gets their data in the newest shape: each format's upcasters are applied in turn, from the
-//! row's own to this build's. An upcaster sees the data of one type in one format, as JSON text, and
-//! decides nothing: what it adds has to follow from what is there.
+//! The log is never rewritten. A row keeps the format that it was written in, and whoever reads
+//! its events gets their data in the newest shape: each format's upcasters are applied in turn,
+//! from the row's own to this build's. An upcaster sees the data of one type in one format, as JSON
+//! text, and decides nothing: what it adds has to follow from what is there.
 //!
 //! A type is never renamed or taken out of the list. Data of a newer format is never guessed at.
 

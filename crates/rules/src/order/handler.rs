@@ -41,7 +41,8 @@ impl Handler {
         }
     }
 
-    /// The types that it reads. A person's word may let any of them try on.
+    /// The types that it reads. A person's word may let any of them try on. A checkpoint is kept
+    /// with its types: a handler that is to read others gets another name.
     #[must_use]
     pub const fn reads(self) -> &'static [Kind] {
         match self {

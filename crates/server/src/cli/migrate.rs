@@ -57,7 +57,8 @@ async fn finish(config: &Config) -> Result<Verdict, Failure> {
             Ok(Verdict::True)
         }
         Err(Refusal::Failed(Fault::Fenced)) => Err(Failure::Refused(
-            "a node of an older build is alive; stop it, or wait until its lease is over".to_owned(),
+            "a node of an older build is alive; stop it, or wait until its lease is over"
+                .to_owned(),
         )),
         Err(Refusal::Failed(fault)) => Err(stores::told(&config.data, &fault)),
         Err(Refusal::Rejected { rejection, .. }) => Err(Failure::Refused(rejection.to_string())),

@@ -21,7 +21,11 @@ fn paid() -> Order {
         status: crate::payment::Settled::Completed,
         amount: Some(PRICES),
     };
-    after(&taken(PRICES).0.created, Task::Charge, &Told::Money(receipt))
+    after(
+        &taken(PRICES).0.created,
+        Task::Charge,
+        &Told::Money(receipt),
+    )
 }
 
 #[test]
@@ -60,7 +64,9 @@ fn every_refund_that_was_not_sent_is_sent() {
     };
     let back = order.money(700);
     let decision = refund(asked, (&refund_id("r-1"), Some(back)), NOW).expect("it is there");
-    let begun = decision.order.handled(Tries::default(), Handler::Refund, NOW);
+    let begun = decision
+        .order
+        .handled(Tries::default(), Handler::Refund, NOW);
     assert_eq!(begun, [Task::Refund(0)]);
     let mut named = decision.order;
     named.refunds[0].transaction = Some("t-2".to_owned());
