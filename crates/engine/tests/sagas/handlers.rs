@@ -3,10 +3,10 @@
 use crate::conformance::orders::take;
 use crate::conformance::world::ask;
 use crate::play::{Play, Saga};
-use evenkeel_engine::chain::Entry;
+use evenkeel_engine::chain::{Entry, link, origin};
 use evenkeel_engine::commit::{Command, Subscribing};
 use evenkeel_engine::port::Store;
-use evenkeel_engine::verify::{Inputs, verify};
+use evenkeel_engine::verify::{Inputs, Invariant, Outcome, verify};
 use evenkeel_engine::{OrderMode, Request};
 use evenkeel_rules::event::Kind;
 use evenkeel_rules::ids::SubscriptionId;
@@ -124,4 +124,38 @@ async fn orders_go_on_when_a_handler_was_ended() {
     wait(&play).await;
     assert_eq!(status(&play).await, Status::Confirmed);
     play.life.engine.stop().await;
+}
+
+/// Writes the rows of handlers anew, as somebody would who had the whole log in his hands; what
+/// `verify` says of tokens then.
+async fn told_of_tokens(play: &Play, rewrite: impl Fn(String) -> String) -> Outcome {
+    play.tables.edit(|tables| {
+        let mut hash = origin(&tables.head.log, &tables.head.salt);
+        for row in &mut tables.log {
+            let text = String::from_utf8(row.text.clone()).expect("a text is text");
+            if text.contains("\"kind\":\"handler\"") {
+                row.text = rewrite(text).into_bytes();
+            }
+            row.hash = link(&hash, &row.text);
+            hash = row.hash;
+        }
+        tables.head.hash = hash;
+    });
+    let report = verify(&play.tables, Inputs::default()).await;
+    let report = report.expect("the store answers");
+    report.check(Invariant::I12).result
+}
+
+#[tokio::test]
+async fn what_a_handler_wrote_under_no_token_is_named() {
+    let play = shop().await;
+    take_one(&play).await;
+    play.life.engine.stop().await;
+    assert_eq!(told_of_tokens(&play, |text| text).await, Outcome::Held);
+    let without = |text: String| {
+        let (before, after) = text.split_once(",\"lease\":").expect("it has one");
+        let (_, after) = after.split_once('}').expect("a cause ends");
+        format!("{before}}}{after}")
+    };
+    assert_ne!(told_of_tokens(&play, without).await, Outcome::Held);
 }
