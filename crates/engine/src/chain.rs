@@ -5,13 +5,14 @@
 //! hash n-1 and the text of row n. [`Entry`] reads a row back.
 
 use crate::commit::Name;
-use evenkeel_rules::event::{FORMAT, Kind};
+use evenkeel_rules::event::{FORMAT, Kind, upcast};
 use evenkeel_rules::idempotency::Fingerprint;
 use evenkeel_rules::stock::Move;
 use evenkeel_rules::time::LogTime;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use std::io::Write;
 
 /// A link of the chain.
@@ -97,16 +98,16 @@ pub struct Cause<'a> {
 pub struct Text(Vec<u8>);
 
 impl Text {
-    /// Begins a text.
+    /// Begins a text in the format that the store's writers may use.
     #[must_use]
-    pub fn begin(position: u64, at: LogTime, cause: Cause<'_>) -> Self {
+    pub fn begin(position: u64, at: LogTime, format: u32, cause: Cause<'_>) -> Self {
         let mut text = Self(Vec::with_capacity(640));
         text.raw("{\"position\":");
         text.number(position);
         text.raw(",\"at\":");
         text.put(format_args!("{}", at.micros()));
         text.raw(",\"format\":");
-        text.number(u64::from(FORMAT));
+        text.number(u64::from(format));
         text.raw(",\"cause\":{\"kind\":\"");
         text.raw(cause.kind);
         text.raw("\",\"id\":\"");
@@ -245,7 +246,7 @@ pub struct EntryEvent {
     /// What happened.
     #[serde(rename = "type")]
     pub kind: Kind,
-    /// What the aggregate's body shows after it.
+    /// What the aggregate's body shows after it, in this build's format.
     pub data: Box<RawValue>,
 }
 
@@ -255,12 +256,21 @@ impl Entry {
     /// # Errors
     /// What is wrong with it, in words; a text of a newer format is refused, never guessed at.
     pub fn read(text: &[u8]) -> Result<Self, String> {
-        let entry: Self = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+        let mut entry: Self = serde_json::from_slice(text).map_err(|error| error.to_string())?;
         if entry.format > FORMAT {
             return Err(format!(
                 "format {} is newer than this program",
                 entry.format
             ));
+        }
+        if entry.format < FORMAT {
+            for event in &mut entry.events {
+                let data = upcast(event.kind, entry.format, event.data.get())?;
+                if let Cow::Owned(data) = data {
+                    let data = RawValue::from_string(data);
+                    event.data = data.map_err(|error| error.to_string())?;
+                }
+            }
         }
         Ok(entry)
     }

@@ -235,6 +235,8 @@ pub enum Command {
         /// How long the lease lasts from now on.
         ttl: Millis,
     },
+    /// Let writers use the newest format of log rows that this build knows.
+    RaiseFormat,
     /// Erase private texts of a customer.
     Erase {
         /// Whose.
@@ -308,6 +310,7 @@ impl Command {
             Self::Erase { .. } => "erase",
             Self::Subscription(asked) => asked.name(),
             Self::Beat { .. } => "beat",
+            Self::RaiseFormat => "raise_format",
         }
     }
 
@@ -341,7 +344,7 @@ impl Command {
             | Self::StoreCallback(_)
             | Self::Beat { .. }
             | Self::ApplyCallback { .. } => Lane::Ending,
-            Self::Expire { .. } | Self::Erase { .. } => Lane::Background,
+            Self::Expire { .. } | Self::Erase { .. } | Self::RaiseFormat => Lane::Background,
             Self::Subscription(asked) => asked.lane(),
             Self::PutSku { .. }
             | Self::ChangeStock { .. }
@@ -405,6 +408,7 @@ impl Commit {
             | Command::CompensateSaga { .. }
             | Command::ReportStep { .. }
             | Command::Beat { .. }
+            | Command::RaiseFormat
             | Command::Subscription(_)
             | Command::ApplyCallback { .. } => 2,
         };

@@ -11,7 +11,9 @@ use crate::commit::{Command, Effect, Rejection, Step, Subscribing};
 use crate::engine::Shared;
 use crate::execute::{Refusal, engine_asks};
 use crate::port::{Fault, SubscriptionRow};
+use evenkeel_rules::event::Kind;
 use evenkeel_rules::ids::SubscriptionId;
+use evenkeel_rules::order::Handler;
 use evenkeel_rules::subscription::{self, Ask, Filter, Progress, State};
 use evenkeel_rules::time::LogTime;
 use std::sync::Arc;
@@ -133,6 +135,11 @@ impl Consumer {
         Ok(page)
     }
 
+    /// The position that made the subscription: whose it is follows from that.
+    pub(crate) const fn created(&self) -> u64 {
+        self.row.created
+    }
+
     /// Comes on to a position, in one commit with a command if there is one. What the command left.
     ///
     /// # Errors
@@ -142,6 +149,16 @@ impl Consumer {
         &mut self,
         upto: u64,
         effect: Option<Command>,
+    ) -> Result<Option<Effect>, Refusal> {
+        self.commit_under(upto, effect, None).await
+    }
+
+    /// The same under a lease: refused as fenced if another node has the subscription by then.
+    pub(crate) async fn commit_under(
+        &mut self,
+        upto: u64,
+        effect: Option<Command>,
+        lease: Option<u64>,
     ) -> Result<Option<Effect>, Refusal> {
         let next = Progress {
             checkpoint: upto,
@@ -154,7 +171,7 @@ impl Consumer {
             next: next.clone(),
             effect,
         });
-        let (id, lease) = (self.row.body.id.clone(), None);
+        let id = self.row.body.id.clone();
         let advance = Command::Subscription(Subscribing::Advance { id, step, lease });
         let left = engine_asks(&self.shared, advance).await?;
         self.row.progress = next;
@@ -172,4 +189,35 @@ impl Consumer {
         }
         Ok(())
     }
+}
+
+/// The subscription that has a handler's checkpoint.
+pub(crate) fn of_handler(handler: Handler) -> Reading {
+    let filter = |kind: &Kind| Filter::new(kind.name()).expect("a handler reads published types");
+    Reading {
+        id: SubscriptionId::new(handler.name()).expect("a handler's name is a well-formed id"),
+        types: handler.reads().iter().map(filter).collect(),
+        // What stood before has its due times.
+        from: None,
+    }
+}
+
+/// The position that all handlers of orders have passed for good. One that has not begun has passed
+/// nothing; one that an operator ended holds nobody up.
+///
+/// # Errors
+/// A [`Fault`] of the store.
+pub(crate) async fn passed_by_handlers(shared: &Shared) -> Result<u64, Fault> {
+    let mut passed = u64::MAX;
+    for handler in Handler::ALL {
+        let id = of_handler(handler).id;
+        let row = shared.store.subscription(&id).await?.rows;
+        let ended = |row: &SubscriptionRow| row.body.state == State::Deleted;
+        passed = match row {
+            Some(row) if ended(&row) => passed,
+            Some(row) => passed.min(row.progress.checkpoint),
+            None => 0,
+        };
+    }
+    Ok(passed)
 }

@@ -4,11 +4,13 @@
 //! nowhere else; reading goes to the store and sees every commit that was answered before.
 
 use crate::chain;
+use crate::commit::Command;
 use crate::committer::{Committer, Delivery, Health, Parts, Unresolved};
 use crate::consumer::{Consumer, Reading};
 use crate::execute::{self, Done, Refusal, Request};
 use crate::gate::memory::MemoryGate;
 use crate::gateway::Gateway;
+use crate::handle::{self, Handle};
 use crate::lease::{BEATS, Beat, Held};
 use crate::limits::Caps;
 use crate::port::{Clock, Fault, Head, Ids, Outlet, StockGate, Store, Views};
@@ -20,98 +22,20 @@ use crate::sweep::Sweep;
 use crate::tail::Tail;
 use crate::token::{Position, Tokens};
 use crate::worker::{Pulse, Workers};
-use evenkeel_rules::ids::LocationId;
-use evenkeel_rules::limits::Limits;
-use evenkeel_rules::time::Millis;
+use evenkeel_rules::order::Handler;
 use evenkeel_rules::token::Token;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 
+mod options;
+
+pub use options::{Options, OrderMode, Threads};
+
 /// How often the projections look for new rows, unless a reader waits for some. Each look is a
 /// transaction of its own: under load many commits share one.
 const PROJECT_EVERY: Duration = Duration::from_millis(20);
-
-/// How the committer runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Threads {
-    /// On a thread of its own: for stores whose `lock` and `finish` block.
-    Own,
-    /// As a task of the current runtime: for the simulator.
-    Shared,
-}
-
-/// How an engine is to behave.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// How the committer runs.
-    pub threads: Threads,
-    /// Whether this node ends overdue holds.
-    pub sweep: bool,
-    /// How often the sweep looks.
-    pub sweep_every: Duration,
-    /// How often the log's tail looks; the gate is at most this much behind, and a round.
-    pub tail_every: Duration,
-    /// Whether the judge remembers rows from batch to batch.
-    pub cache: bool,
-    /// Most commits that wait in each lane; beyond it the answer is no.
-    pub queue_max: usize,
-    /// How long a caller waits for its answer before it is told that the outcome is unknown.
-    pub wait: Duration,
-    /// Longest life of a hold, however often it is extended.
-    pub max_life: Millis,
-    /// Where units come from when a line does not say: whole from the first that has all of it,
-    /// else split in this order. `main` alone if empty.
-    pub allocation: Vec<LocationId>,
-    /// How much one customer may keep from the others.
-    pub limits: Limits,
-    /// The node's name among those that share the store; a made one if missing. A node that starts
-    /// again under its name takes its lease over at once.
-    pub node: Option<String>,
-    /// How often this node renews its lease, which lasts three beats beyond the longest call.
-    pub beat_every: Duration,
-    /// Whether this node makes the calls that orders need, and takes callbacks in.
-    pub saga: bool,
-    /// How often due orders and callbacks are looked for.
-    pub saga_every: Duration,
-    /// How long a call to a payment provider or a step may take; then its outcome is unknown.
-    pub call_timeout: Duration,
-    /// How long a call to a delivery provider may take.
-    pub delivery_timeout: Duration,
-    /// Whether this node posts events to subscribers.
-    pub relay: bool,
-    /// How often it is looked for what subscribers were not told of.
-    pub relay_every: Duration,
-    /// How long a post to a subscriber may take.
-    pub post_timeout: Duration,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            threads: Threads::Own,
-            sweep: true,
-            sweep_every: Duration::from_millis(50),
-            tail_every: Duration::from_millis(50),
-            cache: true,
-            queue_max: 16_384,
-            wait: Duration::from_secs(10),
-            max_life: Millis(3_600_000),
-            allocation: Vec::new(),
-            limits: Limits::default(),
-            node: None,
-            beat_every: Duration::from_millis(1_000),
-            saga: true,
-            saga_every: Duration::from_millis(50),
-            call_timeout: Duration::from_millis(2_000),
-            delivery_timeout: Duration::from_millis(2_000),
-            relay: true,
-            relay_every: Duration::from_millis(20),
-            post_timeout: Duration::from_millis(5_000),
-        }
-    }
-}
 
 /// What all parts of one engine share.
 pub(crate) struct Shared {
@@ -185,6 +109,7 @@ impl Engine {
     pub async fn start(ports: Ports, options: Options) -> Result<Self, Fault> {
         let engine = Self::build(ports, options).await?;
         engine.run();
+        engine.open_handlers().await;
         Ok(engine)
     }
 
@@ -321,9 +246,52 @@ impl Engine {
         let shared = &self.shared;
         let gateway = shared.gateway.as_ref().filter(|_| shared.options.saga)?;
         let (hears, fresh) = mpsc::unbounded_channel();
-        let runner = Runner::new(Arc::clone(shared), Arc::clone(gateway), fresh);
+        let handlers = self.run_handlers(gateway);
+        let runner = Runner::new(Arc::clone(shared), Arc::clone(gateway), fresh, handlers);
         shared.workers.task(runner.run(shared.workers.stopping()));
         Some(hears)
+    }
+
+    /// Whether handlers on events make the first calls of orders here.
+    fn is_choreographed(&self) -> bool {
+        let shared = &self.shared;
+        let calls = shared.gateway.is_some() && shared.options.saga;
+        calls && shared.options.order_mode == OrderMode::Choreographed
+    }
+
+    /// Starts the handlers, if there are to be any; how each is told that there is news.
+    fn run_handlers(&self, gateway: &Arc<dyn Gateway>) -> Vec<Arc<Notify>> {
+        let shared = &self.shared;
+        let mut nudges = Vec::new();
+        if !self.is_choreographed() {
+            return nudges;
+        }
+        for handler in Handler::ALL {
+            let handle = Handle {
+                shared: Arc::clone(shared),
+                gateway: Arc::clone(gateway),
+                handler,
+                reader: None,
+            };
+            let nudge = Arc::new(Notify::new());
+            nudges.push(Arc::clone(&nudge));
+            shared.workers.run(handle, shared.options.saga_every, nudge);
+        }
+        nudges
+    }
+
+    /// Makes the handlers' subscriptions, so that they read of every order taken from here on. One
+    /// that cannot be made now is made by its handler; orders taken before that wait for their due
+    /// times.
+    async fn open_handlers(&self) {
+        if !self.is_choreographed() {
+            return;
+        }
+        for handler in Handler::ALL {
+            if let Err(fault) = handle::open(&self.shared, handler).await {
+                tracing::warn!(%fault, handler = handler.name(), "a handler begins later");
+            }
+        }
     }
 
     /// Starts the relay, if this node is to post events.
@@ -403,6 +371,16 @@ impl Engine {
     /// A [`Fault`] of the store.
     pub async fn head(&self) -> Result<Head, Fault> {
         self.shared.store.head().await
+    }
+
+    /// Lets writers use the newest format of log rows that this program knows, and says which that
+    /// is: the end of a rolling upgrade.
+    ///
+    /// # Errors
+    /// A [`Refusal`]: [`Fault::Fenced`] while a node is alive that knows less.
+    pub async fn raise_format(&self) -> Result<u32, Refusal> {
+        execute::engine_asks(&self.shared, Command::RaiseFormat).await?;
+        Ok(self.head().await?.format)
     }
 
     /// Names a position of this log.

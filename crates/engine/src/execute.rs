@@ -320,7 +320,7 @@ async fn touch(shared: &Shared, command: &Command) -> Result<Touch, Fault> {
                 touch.orders.push(order);
             }
         }
-        Command::Erase { .. } | Command::Beat { .. } => {}
+        Command::Erase { .. } | Command::Beat { .. } | Command::RaiseFormat => {}
         Command::Subscription(asked) => touch = subscriptions::wants(asked.id()),
     }
     Ok(touch)

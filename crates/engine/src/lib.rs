@@ -6,6 +6,7 @@
 
 pub mod body;
 pub mod callback;
+mod calls;
 pub mod chain;
 pub mod clock;
 pub mod cloud;
@@ -17,6 +18,7 @@ pub mod execute;
 pub mod explain;
 pub mod gate;
 pub mod gateway;
+mod handle;
 mod lease;
 pub mod ledger;
 mod limits;
@@ -36,5 +38,5 @@ pub mod token;
 pub mod verify;
 pub mod worker;
 
-pub use engine::{Engine, Options, Ports, Threads};
+pub use engine::{Engine, Options, OrderMode, Ports, Threads};
 pub use execute::{Done, Refusal, Request};

@@ -13,14 +13,21 @@
 //! most [`CALLS_MAX`] calls at once and never two for one row; beyond that rows wait in the
 //! store, not in memory. Retries come out of a budget, so that a provider in trouble is not buried
 //! under them. It never decides what an answer means: that is the judge's, under the lock.
+//!
+//! Where the order flow runs on events (`choreographed`), the first calls of an order are its
+//! handlers' ([`evenkeel_rules::order::Handler`]) and never the runner's: it tells them that there
+//! is something to read, and looks only at orders whose last event all of them have passed. What
+//! is then due was tried before, or is asked after by the clock.
 
+use crate::calls::{call_of, count, random, timeout, told};
 use crate::commit::Command;
-use crate::engine::{Options, Shared};
+use crate::consumer;
+use crate::engine::Shared;
 use crate::execute::engine_asks;
-use crate::gateway::{Call, Gateway, Reply};
+use crate::gateway::Gateway;
 use crate::port::{CallbackRow, DueRow, Fault, OrderRow, Row};
 use crate::worker::Pulse;
-use evenkeel_rules::order::{self, Order, Task, Told};
+use evenkeel_rules::order::Task;
 use evenkeel_rules::retry::Budget;
 use evenkeel_rules::time::LogTime;
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -30,9 +37,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 mod step;
+
+pub use crate::calls::{Secret, effect_key};
 
 /// Most calls and callbacks that are under way at once.
 pub const CALLS_MAX: usize = 512;
@@ -63,6 +72,8 @@ pub(crate) struct Runner {
     budget: Budget,
     /// Whether the budget held a retry back since anybody answered.
     held_back: bool,
+    /// Who makes the first calls of orders; nobody else than the runner if empty.
+    handlers: Vec<Arc<Notify>>,
     pulse: Arc<Pulse>,
 }
 
@@ -88,6 +99,7 @@ impl Runner {
         shared: Arc<Shared>,
         gateway: Arc<dyn Gateway>,
         fresh: mpsc::UnboundedReceiver<Fresh>,
+        handlers: Vec<Arc<Notify>>,
     ) -> Self {
         let budget = Budget::full(shared.clock.now());
         let pulse = shared.pulse("saga");
@@ -100,6 +112,7 @@ impl Runner {
             again: BTreeMap::new(),
             budget,
             held_back: false,
+            handlers,
             pulse,
         }
     }
@@ -145,6 +158,17 @@ impl Runner {
 
     /// Notes a row, unless too many wait: those are found again by their due times.
     fn hear(&mut self, fresh: Fresh) {
+        if let DueRow::Order(row) = &fresh.row
+            && !self.handlers.is_empty()
+        {
+            if row.tries.calls == 0 {
+                self.budget.earn();
+            }
+            for handler in &self.handlers {
+                handler.notify_one();
+            }
+            return;
+        }
         let created = fresh.row.created();
         if self.running.contains(&created) {
             self.again.insert(created, fresh);
@@ -159,10 +183,10 @@ impl Runner {
             return;
         }
         let now = self.shared.clock.now();
-        match self.shared.store.due_rows(now, 2 * CALLS_MAX).await {
-            Ok(due) => {
+        match self.due_rows(now).await {
+            Ok(rows) => {
                 self.pulse.good(self.shared.clock.mono());
-                for row in due.rows {
+                for row in rows {
                     if !self.running.contains(&row.created()) {
                         let at = now;
                         let private = None;
@@ -175,6 +199,20 @@ impl Runner {
                 self.pulse.bad();
             }
         }
+    }
+
+    /// The rows that are due and the runner's: an order is not while a handler has to read of it.
+    async fn due_rows(&self, now: LogTime) -> Result<Vec<DueRow>, Fault> {
+        let mut rows = self.shared.store.due_rows(now, 2 * CALLS_MAX).await?.rows;
+        let is_order = |row: &DueRow| matches!(row, DueRow::Order(_));
+        if !self.handlers.is_empty() && rows.iter().any(is_order) {
+            let passed = consumer::passed_by_handlers(&self.shared).await?;
+            rows.retain(|row| match row {
+                DueRow::Order(row) => row.last <= passed,
+                DueRow::Callback(_) | DueRow::Saga(_) => true,
+            });
+        }
+        Ok(rows)
     }
 
     /// Begins what a row needs now, if anything.
@@ -260,15 +298,6 @@ struct Lent {
     timeout: Duration,
 }
 
-fn timeout(options: &Options, task: Task) -> Duration {
-    match task {
-        Task::Deliver | Task::AskDelivery | Task::Recall => options.delivery_timeout,
-        Task::Charge | Task::AskCharge | Task::Refund(_) | Task::AskRefund(_) => {
-            options.call_timeout
-        }
-    }
-}
-
 async fn make_call(
     (shared, gateway): (Arc<Shared>, Arc<dyn Gateway>),
     (row, task): (OrderRow, Task),
@@ -303,12 +332,6 @@ async fn make_call(
     Over { created, answered }
 }
 
-/// Where a retry's delay falls.
-fn random(shared: &Shared) -> u64 {
-    let random = shared.workers_ids().random();
-    u64::from_le_bytes(*random.first_chunk().expect("eight of sixteen bytes"))
-}
-
 /// Commits what came of a row's turn, under the token that the turn was taken with. What cannot be
 /// noted is not lost: the row is still due, and whoever looks at it asks again by key.
 async fn note(
@@ -326,133 +349,5 @@ async fn note(
             what,
             "an outcome was not noted; it will be"
         );
-    }
-}
-
-/// Counts a call; whether it was answered.
-fn count(call: &Call, reply: &Reply) -> bool {
-    let call = match call {
-        Call::Charge { .. } => "charge",
-        Call::AskCharge { .. } => "ask_charge",
-        Call::Refund { .. } => "refund",
-        Call::AskRefund { .. } => "ask_refund",
-        Call::Deliver { .. } => "deliver",
-        Call::AskDelivery { .. } => "ask_delivery",
-        Call::CancelDelivery { .. } => "cancel_delivery",
-        Call::Step { .. } => "step",
-    };
-    let (reply, answered) = match reply {
-        Reply::Money(_) | Reply::Delivery { .. } | Reply::Done => ("yes", true),
-        Reply::Refused { .. } => ("refused", true),
-        Reply::NeverSeen => ("never_seen", true),
-        Reply::Unknown => ("unknown", false),
-        Reply::NotSent { .. } => ("not_sent", false),
-    };
-    metrics::counter!("evenkeel_provider_calls_total", "call" => call, "reply" => reply)
-        .increment(1);
-    answered
-}
-
-/// What providers may see of an order beside what it says.
-#[derive(Debug, Default, serde::Serialize, serde::Deserialize)]
-pub struct Secret {
-    /// What the payment provider gave the buyer for the card.
-    pub token: String,
-    /// Where the goods go, as the client sent it.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub address: Option<serde_json::Value>,
-}
-
-/// The key of an order's effect: its saga and step.
-#[must_use]
-pub fn effect_key(order: &Order, task: Task) -> String {
-    let id = &order.id;
-    match task {
-        Task::Charge | Task::AskCharge => format!("order:{id}/charge"),
-        Task::Deliver | Task::AskDelivery => format!("order:{id}/deliver"),
-        Task::Recall => format!("cancel:{id}/recall"),
-        Task::Refund(number) | Task::AskRefund(number) => {
-            format!("refund:{id}/{}", number + 1)
-        }
-    }
-}
-
-async fn call_of(
-    shared: &Shared,
-    row: &OrderRow,
-    task: Task,
-    private: Option<String>,
-) -> Result<Option<Call>, Fault> {
-    let order = &row.body;
-    let key = effect_key(order, task);
-    Ok(Some(match task {
-        Task::Charge => {
-            let text = match private {
-                Some(text) => text,
-                None => {
-                    let text = shared.store.private((row.created, 0)).await?.rows;
-                    text.map_or_else(String::new, |row| row.text)
-                }
-            };
-            // An erased token is none: the provider refuses it.
-            let secret: Secret = serde_json::from_str(&text).unwrap_or_default();
-            Call::Charge {
-                key,
-                order: order.id.clone(),
-                amount: order.total,
-                token: secret.token,
-            }
-        }
-        Task::AskCharge => Call::AskCharge { key },
-        Task::Deliver => {
-            let lines = order.lines.iter();
-            Call::Deliver {
-                key,
-                order: order.id.clone(),
-                lines: lines
-                    .map(|line| (line.sku.clone(), line.quantity.get()))
-                    .collect(),
-                address_ref: Some(order.id.to_string()),
-            }
-        }
-        Task::AskDelivery => Call::AskDelivery { key },
-        Task::Recall => {
-            let shipment = order.shipment.as_ref();
-            let Some(delivery) = shipment.and_then(|it| it.delivery.clone()) else {
-                return Ok(None);
-            };
-            Call::CancelDelivery { key, delivery }
-        }
-        Task::Refund(number) => {
-            let Some(refund) = order.refunds.get(number) else {
-                return Ok(None);
-            };
-            Call::Refund {
-                key,
-                order: order.id.clone(),
-                transaction: refund.charge.clone(),
-                amount: order.money(refund.amount),
-            }
-        }
-        Task::AskRefund(_) => Call::AskRefund { key },
-    }))
-}
-
-fn told(order: &Order, reply: Reply) -> Told {
-    match reply {
-        Reply::Money(receipt) => Told::Money(order::Receipt {
-            amount: (receipt.amount.currency == order.currency()).then_some(receipt.amount.amount),
-            transaction: receipt.transaction,
-            status: receipt.status,
-        }),
-        Reply::Delivery { delivery, status } => Told::Parcel { delivery, status },
-        Reply::Refused { .. } => Told::Refused,
-        Reply::NeverSeen => Told::NeverSeen,
-        // A step's yes to an order's call is no answer to it.
-        Reply::Unknown | Reply::Done => Told::Unknown,
-        Reply::NotSent { why } => {
-            tracing::debug!(why, order = %order.id, "a call was not sent");
-            Told::NotSent
-        }
     }
 }

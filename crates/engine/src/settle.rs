@@ -16,7 +16,7 @@ use crate::port::{
     BATCHES_KEPT, BalanceWrite, BatchId, Fault, Head, HoldRow, HoldWrite, KeyRow, LogRow, Map,
     Mark, NameWrite, News, Place, Rows, Share, Touch, View, Writes,
 };
-use evenkeel_rules::event::Kind;
+use evenkeel_rules::event::{FORMAT, Kind};
 use evenkeel_rules::ids::{HoldId, LocationId};
 use evenkeel_rules::stock::{Balances, Move};
 use evenkeel_rules::time::{LogTime, Millis};
@@ -35,6 +35,9 @@ pub(crate) mod sagas;
 pub(crate) mod shares;
 pub(crate) mod subscriptions;
 mod units;
+
+/// What the log says of a commit that a reader made in answer to an event, under its own lease.
+pub(crate) const HANDLER: &str = "handler";
 
 /// What a batch is judged with.
 #[derive(Debug, Clone, Copy)]
@@ -95,10 +98,32 @@ pub fn settle(
     commits: &[&Commit],
     context: Context<'_>,
 ) -> Settled {
+    if view.head.format > FORMAT {
+        return too_new(&view, commits);
+    }
     ledger.merge(&mut view);
     let mut judge = Judge::new(ledger, view, context);
     let verdicts = commits.iter().map(|commit| judge.verdict(commit)).collect();
     judge.finish(verdicts)
+}
+
+/// A node that knows less than the store's writers may use judges nothing: it could not read what
+/// the others wrote, and would write what they do not expect any more.
+fn too_new(view: &View, commits: &[&Commit]) -> Settled {
+    let format = view.head.format;
+    let failed = || Fault::Corrupt(format!("log format {format} is newer than this program"));
+    let verdicts = commits.iter().map(|_| Verdict::Failed(failed()));
+    let head = &view.head;
+    Settled {
+        writes: None,
+        verdicts: verdicts.collect(),
+        news: News {
+            after: head.position,
+            position: head.position,
+            time: head.time,
+            ..News::default()
+        },
+    }
 }
 
 /// The working state of one batch.
@@ -117,6 +142,8 @@ struct Judge<'a> {
     dirty_carts: Map<u64, usize>,
     dirty_shares: Map<Share, usize>,
     news: News,
+    /// The lease of the reader whose effect is judged.
+    under: Option<u64>,
 }
 
 /// An event that waits for its commit to be accepted.
@@ -185,6 +212,7 @@ impl<'a> Judge<'a> {
             dirty_carts: Map::default(),
             dirty_shares: Map::default(),
             news,
+            under: None,
         }
     }
 
@@ -256,6 +284,7 @@ impl<'a> Judge<'a> {
             Command::StoreCallback(received) => self.store_callback(commit, received),
             Command::ApplyCallback { created, .. } => self.apply_callback(commit, *created),
             Command::Beat { node, joined, ttl } => self.beat(node, *joined, *ttl),
+            Command::RaiseFormat => self.raise_format(),
             Command::Erase {
                 customer,
                 texts,
@@ -282,13 +311,14 @@ impl<'a> Judge<'a> {
         let position = self.next_position();
         let about = drafts.first().map_or("", |draft| draft.id.as_str());
         let cause = Cause {
-            kind: commit.command.name(),
+            kind: self.under.map_or(commit.command.name(), |_| HANDLER),
             key: key.map(|key| (&key.name, &key.fingerprint)),
             id: about,
             actor: commit.actor.as_str(),
-            lease: commit.command.lease(),
+            lease: self.under.or(commit.command.lease()),
         };
-        let mut text = Text::begin(position, self.now, cause);
+        let format = self.head().format;
+        let mut text = Text::begin(position, self.now, format, cause);
         for Draft {
             kind,
             id,
@@ -434,7 +464,8 @@ impl<'a> Judge<'a> {
             || !kept.sagas.is_empty()
             || !kept.callbacks.is_empty()
             || !kept.subscriptions.is_empty()
-            || kept.head.leases != self.view.head.leases;
+            || kept.head.leases != self.view.head.leases
+            || kept.head.format != self.view.head.format;
         if self.writes.log.is_empty() && !refusals && !bookkeeping {
             self.ledger.stamp(self.view.head.stamp());
             return Settled {

@@ -10,7 +10,7 @@ use evenkeel_engine::port::{Clock, Fault, Ids, OrderRow};
 use evenkeel_engine::store::memory::MemoryStore;
 use evenkeel_engine::store::sqlite::SqliteStore;
 use evenkeel_engine::store::sqlite::names::NamesOptions;
-use evenkeel_engine::{Done, Engine, Options, Ports, Refusal, Request};
+use evenkeel_engine::{Done, Engine, Options, OrderMode, Ports, Refusal, Request};
 use evenkeel_rules::hold::Wanted;
 use evenkeel_rules::ids::{CustomerId, LocationId, OrderId, SkuId, TokenId};
 use evenkeel_rules::money::{Currency, Money};
@@ -24,7 +24,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-async fn open(dir: &Path, gateway: &Arc<InstantGateway>) -> Engine {
+async fn open(dir: &Path, gateway: &Arc<InstantGateway>, order_mode: OrderMode) -> Engine {
     let store = SqliteStore::open(dir, &SystemIds, NamesOptions::default());
     let ports = Ports {
         outlet: None,
@@ -34,9 +34,12 @@ async fn open(dir: &Path, gateway: &Arc<InstantGateway>) -> Engine {
         clock: Arc::new(SystemClock::new()),
         ids: Arc::new(SystemIds),
     };
-    Engine::start(ports, Options::default())
-        .await
-        .expect("the store answers")
+    let options = Options {
+        order_mode,
+        ..Options::default()
+    };
+    let engine = Engine::start(ports, options).await;
+    engine.expect("the store answers")
 }
 
 fn request(command: Command, key: &str) -> Request {
@@ -144,9 +147,15 @@ fn order_of(done: &Done) -> &OrderRow {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_order_goes_from_click_to_delivery_and_its_first_answer_replays() {
+    for mode in OrderMode::ALL {
+        goes_from_click_to_delivery(mode).await;
+    }
+}
+
+async fn goes_from_click_to_delivery(mode: OrderMode) {
     let dir = tempfile::tempdir().expect("a directory");
     let gateway = Arc::new(InstantGateway::new());
-    let engine = open(dir.path(), &gateway).await;
+    let engine = open(dir.path(), &gateway, mode).await;
     list(&engine).await;
     let taken = engine.execute(take("o-1")).await.expect("taken");
     assert_eq!(order_of(&taken).body.status, Status::Pending);
@@ -178,9 +187,15 @@ async fn an_order_goes_from_click_to_delivery_and_its_first_answer_replays() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancel_before_shipping_gives_units_and_money_back_and_replays_as_it_was() {
+    for mode in OrderMode::ALL {
+        is_cancelled_before_shipping(mode).await;
+    }
+}
+
+async fn is_cancelled_before_shipping(mode: OrderMode) {
     let dir = tempfile::tempdir().expect("a directory");
     let gateway = Arc::new(InstantGateway::new());
-    let engine = open(dir.path(), &gateway).await;
+    let engine = open(dir.path(), &gateway, mode).await;
     list(&engine).await;
     engine.execute(take("o-1")).await.expect("taken");
     until(&engine, "o-1", |row| row.body.status == Status::Confirmed).await;
@@ -206,7 +221,7 @@ async fn a_cancel_before_shipping_gives_units_and_money_back_and_replays_as_it_w
 }
 
 /// Two nodes on one store, with names of their own.
-async fn two_nodes(gateway: &Arc<InstantGateway>) -> [Engine; 2] {
+async fn two_nodes(gateway: &Arc<InstantGateway>, order_mode: OrderMode) -> [Engine; 2] {
     let store = MemoryStore::new("main", [7; 16]);
     let start = async |name: &str| {
         let ports = Ports {
@@ -219,6 +234,7 @@ async fn two_nodes(gateway: &Arc<InstantGateway>) -> [Engine; 2] {
         };
         let options = Options {
             node: Some(name.to_owned()),
+            order_mode,
             ..Options::default()
         };
         Engine::start(ports, options).await.expect("it starts")
@@ -228,8 +244,14 @@ async fn two_nodes(gateway: &Arc<InstantGateway>) -> [Engine; 2] {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_nodes_share_the_orders_and_each_is_charged_and_delivered_once() {
+    for mode in OrderMode::ALL {
+        two_nodes_share_the_orders(mode).await;
+    }
+}
+
+async fn two_nodes_share_the_orders(mode: OrderMode) {
     let gateway = Arc::new(InstantGateway::new());
-    let [one, other] = two_nodes(&gateway).await;
+    let [one, other] = two_nodes(&gateway, mode).await;
     list(&one).await;
     for id in ["o-1", "o-2"] {
         one.execute(take(id)).await.expect("taken");
@@ -246,7 +268,7 @@ async fn two_nodes_share_the_orders_and_each_is_charged_and_delivered_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_reported_under_another_token_than_the_owners_is_fenced() {
     let gateway = Arc::new(InstantGateway::new());
-    let [one, other] = two_nodes(&gateway).await;
+    let [one, other] = two_nodes(&gateway, OrderMode::Orchestrated).await;
     list(&one).await;
     one.execute(take("o-1")).await.expect("taken");
     let row = until(&one, "o-1", |row| row.body.status == Status::Confirmed).await;
@@ -291,6 +313,12 @@ impl Ids for Longest {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_came_to_nothing_waits_for_its_delay_before_it_is_made_again() {
+    for mode in OrderMode::ALL {
+        waits_before_it_calls_again(mode).await;
+    }
+}
+
+async fn waits_before_it_calls_again(order_mode: OrderMode) {
     let clock = Arc::new(SystemClock::new());
     let ports = Ports {
         outlet: None,
@@ -300,7 +328,11 @@ async fn a_call_that_came_to_nothing_waits_for_its_delay_before_it_is_made_again
         clock: Arc::clone(&clock) as _,
         ids: Arc::new(Longest),
     };
-    let engine = Engine::start(ports, Options::default()).await;
+    let options = Options {
+        order_mode,
+        ..Options::default()
+    };
+    let engine = Engine::start(ports, options).await;
     let engine = engine.expect("the store answers");
     list(&engine).await;
     let begun = clock.mono();

@@ -2,12 +2,17 @@
 //!
 //! An event is a fact about one stream (one aggregate's history): its version is one more than the
 //! event before it, whose position it names, so a story is walked back without an index. Its data
-//! carries what the aggregate's body shows after it. [`FORMAT`] is the shape of a log row that
-//! this build writes; there is only one yet, so nothing is upcast.
+//! carries what the aggregate's body shows after it. [`FORMAT`] is the newest shape of a log row
+//! that this build knows; the store says which one writers may use, and data of an older one is
+//! upcast when it is read.
 
 use serde::{Deserialize, Serialize};
 
-/// The shape of log rows that this build writes and the newest that it reads.
+mod upcast;
+
+pub use upcast::{UPCASTERS, Upcaster, upcast, upcast_by};
+
+/// The newest shape of log rows that this build reads and writes.
 pub const FORMAT: u32 = 1;
 
 macro_rules! kinds {

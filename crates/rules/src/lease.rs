@@ -29,6 +29,14 @@ pub struct Lease {
     pub token: u64,
     /// Until when it lasts unless it is renewed.
     pub until: LogTime,
+    /// The newest format of log rows that the node knows.
+    #[serde(default = "first_format")]
+    pub format: u32,
+}
+
+/// What a node knows that does not say: the first format that was released.
+const fn first_format() -> u32 {
+    1
 }
 
 /// All leases.
@@ -52,7 +60,15 @@ pub const fn shard_of(created: u64) -> u64 {
 }
 
 impl Leases {
-    /// Judges a renewal, or without `joined` a node that joins: it gets a number to renew with, and
+    /// The least format of log rows that all nodes alive know; nothing if none is alive.
+    #[must_use]
+    pub fn least_format(&self, now: LogTime) -> Option<u32> {
+        let alive = self.live.iter().filter(|lease| lease.until > now);
+        alive.map(|lease| lease.format).min()
+    }
+
+    /// Judges a renewal of a node that knows a format of log rows, or without `joined` a node that
+    /// joins: it gets a number to renew with, and
     /// a lease of the same name ends. Leases that ran out are gone afterwards; if that or the join
     /// changed who lives, every lease has a new token.
     ///
@@ -60,7 +76,7 @@ impl Leases {
     /// [`Fenced`] when the node's lease is gone or began under another number: it must join again.
     pub fn renew(
         &self,
-        node: &str,
+        (node, format): (&str, u32),
         joined: Option<u64>,
         (now, ttl): (LogTime, Millis),
     ) -> Result<(Self, u64), Fenced> {
@@ -78,6 +94,7 @@ impl Leases {
             joined: joined.unwrap_or(0),
             token: mine.map_or(0, |lease| lease.token),
             until: now.plus(ttl),
+            format,
         });
         live.sort_by(|a, b| a.node.cmp(&b.node));
         let mut last = self.last;
@@ -130,7 +147,7 @@ mod tests {
 
     fn joined(leases: &Leases, node: &str, ms: u64) -> (Leases, u64) {
         leases
-            .renew(node, None, (at(ms), TTL))
+            .renew((node, 1), None, (at(ms), TTL))
             .expect("joining is never refused")
     }
 
@@ -139,9 +156,12 @@ mod tests {
         let (first, one) = joined(&Leases::default(), "a", 0);
         let (second, two) = joined(&first, "a", 10);
         assert_eq!((one, two, second.live.len()), (1, 2, 1));
-        assert_eq!(second.renew("a", Some(one), (at(20), TTL)), Err(Fenced));
+        assert_eq!(
+            second.renew(("a", 1), Some(one), (at(20), TTL)),
+            Err(Fenced)
+        );
         let (third, again) = second
-            .renew("a", Some(two), (at(20), TTL))
+            .renew(("a", 1), Some(two), (at(20), TTL))
             .expect("it is the newest");
         assert_eq!((again, third.live[0].until), (two, at(5_020)));
     }
@@ -157,10 +177,13 @@ mod tests {
         let (leases, b) = joined(&leases, "b", 4_000);
         let (old_a, old_b) = (token(&leases, "a"), token(&leases, "b"));
         let (leases, _) = leases
-            .renew("b", Some(b), (at(5_000), TTL))
+            .renew(("b", 1), Some(b), (at(5_000), TTL))
             .expect("b lives");
         assert_eq!(leases.live.len(), 1, "a ran out at this very moment");
-        assert_eq!(leases.renew("a", Some(a), (at(5_001), TTL)), Err(Fenced));
+        assert_eq!(
+            leases.renew(("a", 1), Some(a), (at(5_001), TTL)),
+            Err(Fenced)
+        );
         let new = token(&leases, "b");
         assert!(
             new > old_b.max(old_a),
@@ -186,11 +209,21 @@ mod tests {
     }
 
     #[test]
+    fn what_all_nodes_alive_know_is_what_the_oldest_of_them_knows() {
+        let (leases, _) = joined(&Leases::default(), "a", 0);
+        let newer = leases.renew(("b", 2), None, (at(1_000), TTL));
+        let (leases, _) = newer.expect("joining is never refused");
+        assert_eq!(leases.least_format(at(4_999)), Some(1));
+        assert_eq!(leases.least_format(at(5_000)), Some(2), "a is gone");
+        assert_eq!(leases.least_format(at(6_000)), None);
+    }
+
+    #[test]
     fn a_beat_that_changes_nobodys_life_leaves_every_token() {
         let (leases, a) = joined(&Leases::default(), "a", 0);
         let (leases, _) = joined(&leases, "b", 1);
         let (after, number) = leases
-            .renew("a", Some(a), (at(900), TTL))
+            .renew(("a", 1), Some(a), (at(900), TTL))
             .expect("it lives");
         assert_eq!((after.last, number), (leases.last, a));
         assert_eq!(token(&after, "a"), token(&leases, "a"));
@@ -218,7 +251,7 @@ mod tests {
             now += dice(2_000);
             let which = usize::try_from(dice(4)).expect("four");
             let again = numbers[which].filter(|_| dice(20) > 0);
-            match leases.renew(nodes[which], again, (at(now), TTL)) {
+            match leases.renew((nodes[which], 1), again, (at(now), TTL)) {
                 Ok((next, number)) => (leases, numbers[which]) = (next, Some(number)),
                 Err(Fenced) => numbers[which] = None,
             }

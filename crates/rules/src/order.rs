@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 mod amounts;
 mod ask;
+mod handler;
 mod hear;
 mod patch;
 mod pen;
@@ -34,6 +35,7 @@ mod take;
 mod task;
 
 pub use ask::{Asked, ReturnLine, cancel, refund, resolve, return_units, tombstone};
+pub use handler::Handler;
 pub use hear::{Heard, News, Word, hear, is_asked, watch};
 pub use patch::Patch;
 pub use reject::Rejection;

@@ -18,6 +18,7 @@ mod tests;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use evenkeel_engine::OrderMode;
 use evenkeel_rules::ids::LocationId;
 use evenkeel_rules::limits::Limits;
 
@@ -41,6 +42,8 @@ pub(crate) struct Config {
     pub(crate) max_life_ms: u64,
     /// How long an order's money may take, in milliseconds.
     pub(crate) confirming_ms: u64,
+    /// Who makes the first calls of orders.
+    pub(crate) order_mode: OrderMode,
     /// Where providers reach the HTTP API; where it listens, if missing.
     pub(crate) public_url: Option<String>,
     /// The payment provider.
@@ -70,6 +73,7 @@ impl Default for Config {
             ttl_ms: 600_000,
             max_life_ms: 3_600_000,
             confirming_ms: 900_000,
+            order_mode: OrderMode::default(),
             public_url: None,
             payment: Provider::default(),
             delivery: Provider::default(),

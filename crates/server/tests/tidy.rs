@@ -457,6 +457,7 @@ fn no_loop_imports_another_loop() {
         "relay",
         "inbox",
         "saga",
+        "handle",
         "twopc",
         "reconcile",
     ];

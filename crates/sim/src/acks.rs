@@ -109,7 +109,8 @@ fn route(command: &Command) -> (&'static str, String, String) {
         | Command::Report { .. }
         | Command::ReportStep { .. }
         | Command::ApplyCallback { .. }
-        | Command::Beat { .. } => {
+        | Command::Beat { .. }
+        | Command::RaiseFormat => {
             unreachable!("only the runner asks for {}", command.name())
         }
         Command::CreateToken { id, .. } => post("/v1/tokens".to_owned(), id.as_str()),

@@ -97,6 +97,7 @@ fn engine_options(rng: &mut fastrand::Rng, relay: bool) -> evenkeel_engine::Opti
         node: None,
         beat_every: ms(rng, 300, 1_000),
         saga: true,
+        order_mode: evenkeel_engine::OrderMode::Orchestrated,
         saga_every: ms(rng, 20, 300),
         call_timeout: ms(rng, 100, 2_000),
         delivery_timeout: ms(rng, 100, 2_000),

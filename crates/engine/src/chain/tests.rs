@@ -14,17 +14,18 @@ use evenkeel_rules::time::Millis;
 use evenkeel_rules::token::Role;
 
 mod carts;
+mod formats;
 mod orders;
 mod sagas;
 mod subscriptions;
 
 /// One row of each kind of event, as this format writes it, and its hash. A row that differs is
 /// another format: old logs would no longer be read, or hash differently.
-const GOLDEN: &str = include_str!("golden.txt");
-const GOLDEN_ORDERS: &str = include_str!("orders.txt");
-const GOLDEN_SAGAS: &str = include_str!("sagas.txt");
-const GOLDEN_CARTS: &str = include_str!("carts.txt");
-const GOLDEN_SUBSCRIPTIONS: &str = include_str!("subscriptions.txt");
+const GOLDEN: &str = include_str!("format_1/golden.txt");
+const GOLDEN_ORDERS: &str = include_str!("format_1/orders.txt");
+const GOLDEN_SAGAS: &str = include_str!("format_1/sagas.txt");
+const GOLDEN_CARTS: &str = include_str!("format_1/carts.txt");
+const GOLDEN_SUBSCRIPTIONS: &str = include_str!("format_1/subscriptions.txt");
 
 const AT: LogTime = NOW;
 
@@ -71,7 +72,7 @@ fn an_event_is_written_and_read_back() {
         actor: "t-shop",
         lease: None,
     };
-    let mut text = Text::begin(812, AT, cause);
+    let mut text = Text::begin(812, AT, FORMAT, cause);
     for (kind, version, previous) in [(Kind::Expired, 2, 700), (Kind::Confirmed, 4, 811)] {
         text.event(&NewEvent {
             kind,
@@ -112,7 +113,7 @@ fn a_commit_without_key_or_events_is_a_row_too() {
         actor: "engine",
         lease: None,
     };
-    let text = Text::begin(1, LogTime::from_micros(-5), cause).end(&[]);
+    let text = Text::begin(1, LogTime::from_micros(-5), 1, cause).end(&[]);
     let expected = concat!(
         r#"{"position":1,"at":-5,"format":1,"cause":{"kind":"sweep","id":"h-1"},"#,
         r#""fingerprint":null,"actor":"engine","events":[],"moves":[]}"#

@@ -5,7 +5,7 @@
 //! aside; a page itself always succeeds.
 
 use crate::port::{LogRow, Projection};
-use evenkeel_rules::event::{Aggregate, FORMAT, Kind};
+use evenkeel_rules::event::{Aggregate, FORMAT, Kind, upcast};
 use evenkeel_rules::hold::Hold;
 use evenkeel_rules::order::{Order, Patch};
 use evenkeel_rules::sku::Sku;
@@ -13,6 +13,7 @@ use evenkeel_rules::stock::Move;
 use evenkeel_rules::time::LogTime;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 
 /// Which projections are meant.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -157,7 +158,7 @@ fn parsed(row: &LogRow, wanted: Wanted) -> Parsed {
             at: line.at,
             facts: (0..)
                 .zip(line.events)
-                .map(|(at, one)| fact(at, &one, wanted))
+                .map(|(at, one)| fact((line.format, at), &one, wanted))
                 .collect(),
             moves: line.moves,
             broken: None,
@@ -172,11 +173,16 @@ fn parsed(row: &LogRow, wanted: Wanted) -> Parsed {
     }
 }
 
-fn fact(index: u64, event: &Event<'_>, wanted: Wanted) -> Fact {
+fn fact((format, index): (u32, u64), event: &Event<'_>, wanted: Wanted) -> Fact {
+    // A type that is not known has no upcaster: it is shown as it is.
+    let kind = Kind::from_name(event.kind).filter(|_| format < FORMAT);
+    let data = kind.map_or(Ok(Cow::Borrowed(event.data.get())), |kind| {
+        upcast(kind, format, event.data.get())
+    });
     let (word, id) = event.stream.split_once(':').unwrap_or(("", event.stream));
     let aggregate = Aggregate::split(event.stream).map(|(aggregate, _)| aggregate);
     let body = match aggregate {
-        Some(aggregate) => body(aggregate, event, wanted),
+        Some(aggregate) => body(aggregate, (event.kind, &data), wanted),
         None => Body::Other,
     };
     let publishable = aggregate.is_none_or(Aggregate::is_public) && !word.is_empty();
@@ -193,11 +199,18 @@ fn fact(index: u64, event: &Event<'_>, wanted: Wanted) -> Fact {
         }
         .to_owned(),
         body,
-        payload: payload.then(|| event.data.get().to_owned()),
+        payload: payload.then(|| match data {
+            Ok(data) => data.into_owned(),
+            Err(_) => event.data.get().to_owned(),
+        }),
     }
 }
 
-fn body(aggregate: Aggregate, event: &Event<'_>, wanted: Wanted) -> Body {
+fn body(
+    aggregate: Aggregate,
+    (name, data): (&str, &Result<Cow<'_, str>, String>),
+    wanted: Wanted,
+) -> Body {
     let whose = match aggregate {
         Aggregate::Order => Projection::Orders,
         Aggregate::Hold => Projection::Holds,
@@ -208,20 +221,24 @@ fn body(aggregate: Aggregate, event: &Event<'_>, wanted: Wanted) -> Body {
     if !wanted.has(whose) {
         return Body::Other;
     }
-    let Some(kind) = Kind::from_name(event.kind) else {
-        return Body::Broken(format!("the type {} is not known", event.kind));
+    let Some(kind) = Kind::from_name(name) else {
+        return Body::Broken(format!("the type {name} is not known"));
+    };
+    let data = match data {
+        Ok(data) => data.as_ref(),
+        Err(what) => return Body::Broken(what.clone()),
     };
     match aggregate {
-        Aggregate::Order if kind.begins() => of(event.data, Body::Order),
-        Aggregate::Order => of(event.data, Body::Patch),
-        Aggregate::Hold => of(event.data, Body::Hold),
-        Aggregate::Sku => of(event.data, Body::Sku),
+        Aggregate::Order if kind.begins() => of(data, Body::Order),
+        Aggregate::Order => of(data, Body::Patch),
+        Aggregate::Hold => of(data, Body::Hold),
+        Aggregate::Sku => of(data, Body::Sku),
         _ => Body::Stock,
     }
 }
 
-fn of<'a, T: Deserialize<'a>>(data: &'a RawValue, body: fn(Box<T>) -> Body) -> Body {
-    match serde_json::from_str(data.get()) {
+fn of<'a, T: Deserialize<'a>>(data: &'a str, body: fn(Box<T>) -> Body) -> Body {
+    match serde_json::from_str(data) {
         Ok(data) => body(Box::new(data)),
         Err(error) => Body::Broken(error.to_string()),
     }

@@ -2,10 +2,12 @@
 //!
 //! Leases stand in the head row, so a beat and whatever is written under a lease are judged in one
 //! order. A lease whose time is up can be lost to another node; what its old owner then writes
-//! carries an old token, and is refused as fenced.
+//! carries an old token, and is refused as fenced. A lease also says which format of log rows its
+//! node knows, so that writers never use one that somebody alive cannot read.
 
 use super::{Judge, Stop};
 use crate::commit::{Commit, Effect, Outcome};
+use evenkeel_rules::event::FORMAT;
 use evenkeel_rules::lease;
 use evenkeel_rules::time::Millis;
 
@@ -18,13 +20,25 @@ impl Judge<'_> {
         ttl: Millis,
     ) -> Result<Outcome, Stop> {
         let leases = &self.writes.head.leases;
-        let renewed = leases.renew(node, joined, (self.now, ttl));
+        let renewed = leases.renew((node, FORMAT), joined, (self.now, ttl));
         let (leases, joined) = renewed.map_err(|_| Stop::Fenced)?;
         self.writes.head.leases = leases.clone();
         Ok(Outcome::Unchanged {
             position: self.head().position,
             effect: Effect::Lease { joined, leases },
         })
+    }
+
+    /// Writers may use this build's format from the next commit on, unless a node is alive that
+    /// knows less: bookkeeping. One that shows no lease is kept out by every batch that it judges.
+    pub(super) fn raise_format(&mut self) -> Result<Outcome, Stop> {
+        let head = &mut self.writes.head;
+        let least = head.leases.least_format(self.now);
+        if least.is_some_and(|least| least < FORMAT) {
+            return Err(Stop::Fenced);
+        }
+        head.format = FORMAT;
+        Ok(self.nothing_told())
     }
 
     /// Refuses what is written for a row under another token than that of its shard's owner.

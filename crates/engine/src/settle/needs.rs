@@ -80,7 +80,7 @@ impl Judge<'_> {
                     ..row.map_or_else(Touch::default, |row| self.wants_of(&row.body.order))
                 }
             }
-            Command::Erase { .. } | Command::Beat { .. } => Touch::default(),
+            Command::Erase { .. } | Command::Beat { .. } | Command::RaiseFormat => Touch::default(),
             Command::Subscription(asked) => self.subscribing_wants(commit, asked),
             Command::CreateToken { id, .. } | Command::RevokeToken { id } => Touch {
                 tokens: vec![id.clone()],

@@ -132,7 +132,11 @@ impl Judge<'_> {
                     command: effect.clone(),
                     ..commit.clone()
                 };
-                self.judge(&inner)?
+                // What a handler does it does under its own subscription's lease.
+                self.under = commit.command.lease();
+                let outcome = self.judge(&inner);
+                self.under = None;
+                outcome?
             }
         };
         let was = Some(row.version);

@@ -11,6 +11,7 @@ use evenkeel_rules::stock::{self, Change};
 use evenkeel_rules::token;
 use std::collections::VecDeque;
 
+mod formats;
 mod paths;
 mod shares;
 mod widen;

@@ -15,6 +15,7 @@ use super::fold::{Fold, wrong};
 use super::report::{Book, Draft, Invariant, Kind, Subject};
 use crate::chain::Entry;
 use crate::port::{Fault, Store};
+use crate::settle::HANDLER;
 use evenkeel_rules::event::Aggregate;
 use evenkeel_rules::ids::SagaId;
 use evenkeel_rules::lease::{Leases, SHARDS, shard_of};
@@ -22,7 +23,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 
 /// What an engine writes under a lease: what came of a call, and a callback that it takes in.
-const LEASED: [&str; 4] = ["saga", STEP, INBOX, RELAY];
+const LEASED: [&str; 5] = ["saga", STEP, INBOX, RELAY, HANDLER];
 /// Who takes callbacks in.
 const INBOX: &str = "inbox";
 /// Who notes what came of a step of a saga over anybody's services.
@@ -109,6 +110,10 @@ impl Fold {
     /// Where the row was made that was looked at when this was written; nothing if that is not
     /// known: a callback that has to wait may leave its question in the order's story only.
     fn created_of(&self, entry: &Entry) -> Option<u64> {
+        // A handler's lease is that of its checkpoint, which the row does not name.
+        if entry.cause.kind == HANDLER {
+            return None;
+        }
         let of = match entry.cause.kind.as_str() {
             INBOX => Aggregate::Callback,
             STEP => Aggregate::Saga,

@@ -68,7 +68,7 @@ fn log(writes: &mut Writes, kind: Kind, id: &str, data: &[u8]) -> u64 {
         actor: "engine",
         lease: None,
     };
-    let mut text = Text::begin(position, writes.head.time, cause);
+    let mut text = Text::begin(position, writes.head.time, writes.head.format, cause);
     text.event(&NewEvent {
         kind,
         id,

@@ -6,7 +6,7 @@ use evenkeel_engine::body::StockData;
 use evenkeel_engine::chain::{Cause, NewEvent, Text, link};
 use evenkeel_engine::port::{LogRow, NameWrite};
 use evenkeel_engine::verify::{Gate, Inputs, Invariant, Kind, verify};
-use evenkeel_rules::event::Kind as Event;
+use evenkeel_rules::event::{FORMAT, Kind as Event};
 use evenkeel_rules::hold::{Hold, Line, State};
 use evenkeel_rules::ids::{CustomerId, LocationId, Reference};
 use evenkeel_rules::money::{Currency, Money};
@@ -70,7 +70,7 @@ impl Scribe {
                 actor: "engine",
                 lease: None,
             };
-            let mut text = Text::begin(position, time(self.at), cause);
+            let mut text = Text::begin(position, time(self.at), FORMAT, cause);
             text.event(&NewEvent {
                 kind,
                 id,

@@ -127,6 +127,7 @@ fn leases(last: u64, token: u64) -> Leases {
         joined: token,
         token,
         until: LogTime::default(),
+        format: 1,
     }];
     Leases { last, live }
 }

@@ -7,7 +7,7 @@ use evenkeel_engine::commit::saga_name;
 use evenkeel_engine::port::{LogRow, NameWrite, Row};
 use evenkeel_engine::store::memory::Tables;
 use evenkeel_engine::verify::{Invariant, Kind};
-use evenkeel_rules::event::Kind as Event;
+use evenkeel_rules::event::{FORMAT, Kind as Event};
 use evenkeel_rules::ids::{SagaId, StepName};
 use evenkeel_rules::order::Tries;
 use evenkeel_rules::saga::journey::Report;
@@ -64,7 +64,7 @@ fn row(
         actor: "engine",
         lease: None,
     };
-    let mut text = Text::begin(position, now(), cause);
+    let mut text = Text::begin(position, now(), FORMAT, cause);
     text.event(&NewEvent {
         kind,
         id: "trip-7",

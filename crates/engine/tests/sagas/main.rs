@@ -17,5 +17,6 @@
 mod conformance;
 
 mod bank;
+mod handlers;
 mod play;
 mod runs;

@@ -13,7 +13,7 @@ use evenkeel_engine::commit::Command;
 use evenkeel_engine::port::{Clock, OrderRow, Store};
 use evenkeel_engine::store::memory::MemoryStore;
 use evenkeel_engine::verify::{Inputs, Invariant, Outcome, verify};
-use evenkeel_engine::{Done, Engine, Options, Ports, Refusal};
+use evenkeel_engine::{Done, Engine, Options, OrderMode, Ports, Refusal};
 use evenkeel_rules::order::{Status, Units};
 use evenkeel_rules::saga::{Run, State};
 use evenkeel_rules::stock::Account;
@@ -108,6 +108,7 @@ pub(crate) struct Life {
 
 pub(crate) struct Play {
     saga: Saga,
+    mode: OrderMode,
     pub(crate) bank: Arc<Bank>,
     pub(crate) clock: Arc<TestClock>,
     pub(crate) tables: MemoryStore,
@@ -121,7 +122,7 @@ pub(crate) struct Play {
 pub(crate) async fn open(
     (tables, bank): (&MemoryStore, &Arc<Bank>),
     clock: &Arc<TestClock>,
-    number: u64,
+    (mode, number): (OrderMode, u64),
 ) -> Life {
     let store = FaultStore::over(Arc::new(tables.clone()));
     let ports = Ports {
@@ -134,6 +135,7 @@ pub(crate) async fn open(
     };
     let options = Options {
         node: Some(format!("node-{number}")),
+        order_mode: mode,
         ..options()
     };
     let engine = Engine::start(ports, options).await;
@@ -142,13 +144,14 @@ pub(crate) async fn open(
 }
 
 impl Play {
-    /// A shop with a few lamps; for a saga that comes later in an order's life, with the order.
-    pub(crate) async fn begin(saga: Saga) -> Self {
+    /// A shop with a few lamps, in which nobody has ordered yet.
+    pub(crate) async fn shop(mode: OrderMode, saga: Saga) -> Self {
         let (bank, clock) = (Arc::new(Bank::new()), TestClock::new());
         let tables = MemoryStore::new("main", [7; 16]);
-        let life = open((&tables, &bank), &clock, 0).await;
-        let mut play = Self {
+        let life = open((&tables, &bank), &clock, (mode, 0)).await;
+        let play = Self {
             saga,
+            mode,
             bank,
             clock,
             tables,
@@ -162,6 +165,13 @@ impl Play {
             done.expect("the shop opens");
         }
         play.still().await;
+        play
+    }
+
+    /// A shop in which the saga was asked for; before one that comes later in an order's life, the
+    /// order is there.
+    pub(crate) async fn begin(mode: OrderMode, saga: Saga) -> Self {
+        let mut play = Self::shop(mode, saga).await;
         if saga != Saga::Order {
             play.asked = Some(play.ask(taken()));
             let confirmed = |row: &OrderRow| row.body.saga.state == State::Completed;
@@ -227,7 +237,7 @@ impl Play {
     }
 
     /// Lets time pass until somebody has to look, and lets them work.
-    async fn step(&self, least_ms: u64) {
+    pub(crate) async fn step(&self, least_ms: u64) {
         let now = self.clock.now();
         let due = self.row().await.and_then(|row| row.due);
         let ms = due.map_or(0, |due| now.until(due).0);
@@ -262,7 +272,12 @@ impl Play {
         self.life.engine.kill();
         self.lives += 1;
         self.tables = MemoryStore::from_tables(self.tables.tables());
-        self.life = open((&self.tables, &self.bank), &self.clock, self.lives).await;
+        self.life = open(
+            (&self.tables, &self.bank),
+            &self.clock,
+            (self.mode, self.lives),
+        )
+        .await;
         self.hear().await;
         if !self.answered {
             self.asked = Some(self.ask(self.saga.begins()));
@@ -282,7 +297,7 @@ impl Play {
         let past = self.clock.mono().as_millis();
         clock.advance(u64::try_from(past).expect("a test is short"));
         self.lives += 1;
-        let life = open((&self.tables, &self.bank), &clock, self.lives).await;
+        let life = open((&self.tables, &self.bank), &clock, (self.mode, self.lives)).await;
         self.clock = clock;
         std::mem::replace(&mut self.life, life)
     }

@@ -3,7 +3,23 @@
 use crate::bank::{Effect, MOODS, Mood};
 use crate::conformance::world::until;
 use crate::play::{End, Play, Point, Saga};
+use evenkeel_engine::OrderMode;
+use evenkeel_rules::order::{Status, Units};
 use evenkeel_rules::saga::{Nature, REGISTRY, Step};
+
+/// Every registered saga in every mode, with its steps and a name for the two.
+fn sagas() -> impl Iterator<Item = (OrderMode, Saga, &'static [Step], String)> {
+    let all = |mode: OrderMode| {
+        REGISTRY
+            .iter()
+            .map(move |(name, steps)| (mode, *name, *steps))
+    };
+    let all = OrderMode::ALL.into_iter().flat_map(all);
+    all.map(|(mode, name, steps)| {
+        let shown = format!("{name}, {}", mode.name());
+        (mode, Saga::named(name), steps, shown)
+    })
+}
 
 /// The steps of a saga that happen outside, each effect once.
 fn effects(steps: &[Step]) -> Vec<(Effect, Nature)> {
@@ -32,8 +48,8 @@ fn expected((saga, effect, nature): (Saga, Effect, Nature), mood: Mood) -> End {
 }
 
 /// Every place at which a run in this mood can stop: before and after each write and each call.
-async fn points(saga: Saga, mood: Option<(Effect, Mood)>) -> Vec<Point> {
-    let mut play = Play::begin(saga).await;
+async fn points((mode, saga): (OrderMode, Saga), mood: Option<(Effect, Mood)>) -> Vec<Point> {
+    let mut play = Play::begin(mode, saga).await;
     if let Some((effect, mood)) = mood {
         play.bank.set_mood(effect, mood);
     }
@@ -56,11 +72,10 @@ const CALLS_MAX: usize = 4;
 #[tokio::test]
 async fn every_saga_ends_as_its_providers_mood_has_it() {
     let mut wrong = Vec::new();
-    for (name, steps) in REGISTRY {
-        let saga = Saga::named(name);
+    for (mode, saga, steps, name) in sagas() {
         for (effect, nature) in effects(steps) {
             for mood in MOODS {
-                let play = Play::begin(saga).await;
+                let play = Play::begin(mode, saga).await;
                 play.bank.set_mood(effect, mood);
                 let end = play.end().await;
                 let asked = expected((saga, effect, nature), mood);
@@ -77,14 +92,13 @@ async fn every_saga_ends_as_its_providers_mood_has_it() {
 
 #[tokio::test]
 async fn every_saga_survives_a_crash_at_every_point_in_every_mood() {
-    for (name, steps) in REGISTRY {
-        let saga = Saga::named(name);
+    for (mode, saga, steps, name) in sagas() {
         for (effect, nature) in effects(steps) {
             for mood in MOODS {
-                let points = points(saga, Some((effect, mood))).await;
+                let points = points((mode, saga), Some((effect, mood))).await;
                 assert!(points.len() >= 6, "{name}: {} points", points.len());
                 for point in points {
-                    let mut play = Play::begin(saga).await;
+                    let mut play = Play::begin(mode, saga).await;
                     play.bank.set_mood(effect, mood);
                     let what = format!("{name}: {effect:?} is {mood:?}, crash {point:?}");
                     assert!(play.until(Some(point)).await, "{what}: not reached");
@@ -110,8 +124,12 @@ fn each(play: &Play, number: usize) -> [Point; 4] {
 
 /// Crashes at a point, and again at one behind it; how it ended, or nothing if the saga was over
 /// before the second.
-async fn twice(saga: Saga, first: Point, (kind, number): (usize, usize)) -> Option<End> {
-    let mut play = Play::begin(saga).await;
+async fn twice(
+    (mode, saga): (OrderMode, Saga),
+    first: Point,
+    (kind, number): (usize, usize),
+) -> Option<End> {
+    let mut play = Play::begin(mode, saga).await;
     assert!(
         play.until(Some(first)).await,
         "{saga:?}: {first:?} is not reached"
@@ -127,13 +145,12 @@ async fn twice(saga: Saga, first: Point, (kind, number): (usize, usize)) -> Opti
 
 #[tokio::test]
 async fn every_saga_survives_two_crashes_wherever_they_are() {
-    for (name, _) in REGISTRY {
-        let saga = Saga::named(name);
+    for (mode, saga, _, name) in sagas() {
         let mut runs = 0;
-        for first in points(saga, None).await {
+        for first in points((mode, saga), None).await {
             for kind in 0..4 {
                 let mut number = 0;
-                while let Some(end) = twice(saga, first, (kind, number)).await {
+                while let Some(end) = twice((mode, saga), first, (kind, number)).await {
                     let what = format!("{name}: {first:?}, then kind {kind} number {number}");
                     assert_eq!(end, End::Completed, "{what}");
                     (number, runs) = (number + 1, runs + 1);
@@ -146,16 +163,15 @@ async fn every_saga_survives_two_crashes_wherever_they_are() {
 
 #[tokio::test]
 async fn a_runner_that_stood_still_reports_too_late_and_is_fenced() {
-    for (name, _) in REGISTRY {
-        let saga = Saga::named(name);
-        let points = points(saga, None).await;
+    for (mode, saga, _, name) in sagas() {
+        let points = points((mode, saga), None).await;
         let calls = points.iter().filter_map(|point| match point {
             Point::BeforeCall(call) | Point::AfterCall(call) => Some((*call, *point)),
             Point::BeforeWrite(_) | Point::AfterWrite(_) => None,
         });
         let mut fenced = 0;
         for (call, point) in calls {
-            let mut play = Play::begin(saga).await;
+            let mut play = Play::begin(mode, saga).await;
             assert!(play.until(Some(point)).await, "{name}: {point:?}");
             let stalled = play.stall().await;
             // Another node takes over, and has not heard from the provider yet.
@@ -173,5 +189,37 @@ async fn a_runner_that_stood_still_reports_too_late_and_is_fenced() {
             fenced += 1;
         }
         assert!(fenced >= 2, "{name}");
+    }
+}
+
+/// Where an order and its money stand when a run is over.
+async fn stands(
+    mode: OrderMode,
+    saga: Saga,
+    mood: (Effect, Mood),
+) -> (End, Status, Units, [i64; 2]) {
+    let mut play = Play::begin(mode, saga).await;
+    play.bank.set_mood(mood.0, mood.1);
+    play.until(None).await;
+    let body = play.row().await.expect("the order was taken").body;
+    let money = [body.payment.captured(), body.refunded()];
+    (play.end().await, body.status, body.units, money)
+}
+
+#[tokio::test]
+async fn both_modes_end_alike_for_the_same_faults() {
+    let [one, other] = OrderMode::ALL;
+    for (name, steps) in REGISTRY {
+        let saga = Saga::named(name);
+        for (effect, _) in effects(steps) {
+            for mood in MOODS {
+                let mood = (effect, mood);
+                let ends = (
+                    stands(one, saga, mood).await,
+                    stands(other, saga, mood).await,
+                );
+                assert_eq!(ends.0, ends.1, "{name}: {mood:?}");
+            }
+        }
     }
 }

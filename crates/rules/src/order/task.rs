@@ -104,7 +104,7 @@ impl Order {
     }
 
     /// Behind the charge: each call that is needed now, and since when.
-    fn wanted(&self, tries: Tries) -> Vec<(Task, LogTime)> {
+    pub(super) fn wanted(&self, tries: Tries) -> Vec<(Task, LogTime)> {
         let mut wanted = Vec::new();
         if self.saga.state == State::Running {
             let task = self.or_ask(tries, Task::Deliver, Task::AskDelivery);
@@ -157,7 +157,7 @@ impl Order {
         }
     }
 
-    fn charge_due(&self, tries: Tries, random: u64) -> Option<Due> {
+    pub(super) fn charge_due(&self, tries: Tries, random: u64) -> Option<Due> {
         let known = self.payment.is_named() || self.payment.failed;
         let over = tries.last >= self.limit;
         let task = if known || over {

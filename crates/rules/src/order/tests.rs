@@ -11,6 +11,7 @@ use crate::time::Millis;
 
 mod callbacks;
 mod ends;
+mod handlers;
 mod histories;
 mod permutations;
 mod refusals;

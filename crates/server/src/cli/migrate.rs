@@ -2,14 +2,21 @@
 //!
 //! It takes the lock like every writer, so it never runs beside a server. A store of a newer build
 //! is refused and left as it is.
+//!
+//! New tables are one thing and what is written into the log another: until `--finish` every build
+//! writes rows that the build before it can read. `--finish` ends that, once no node is alive that
+//! would not understand; there is no way back.
 
 use std::path::PathBuf;
 
 use clap::Args;
+use evenkeel_engine::Refusal;
+use evenkeel_engine::port::Fault;
 
 use super::door::lock_of;
 use super::failure::{Failure, Verdict};
 use super::{output, start, stores};
+use crate::config::Config;
 
 #[derive(Debug, Args)]
 pub(super) struct Migrate {
@@ -19,6 +26,9 @@ pub(super) struct Migrate {
     /// The directory of the stores [default: evenkeel-data]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Let the log have rows that only this build, or a newer one, can read
+    #[arg(long)]
+    finish: bool,
 }
 
 pub(super) fn run(command: &Migrate) -> Result<Verdict, Failure> {
@@ -26,8 +36,31 @@ pub(super) fn run(command: &Migrate) -> Result<Verdict, Failure> {
     let config = start::configured(file, data, Vec::new())?.config;
     let _lock = lock_of(&config.data)?;
     match stores::migrate(&config)? {
-        0 => output::line("The schema was this build's already."),
-        1 => output::line("Applied 1 migration."),
-        steps => output::line(&format!("Applied {steps} migrations.")),
+        0 => output::line("The schema was this build's already.")?,
+        1 => output::line("Applied 1 migration.")?,
+        steps => output::line(&format!("Applied {steps} migrations."))?,
+    };
+    if !command.finish {
+        return Ok(Verdict::True);
+    }
+    start::runtime()?.block_on(finish(&config))
+}
+
+/// Lets writers use this build's format of log rows.
+async fn finish(config: &Config) -> Result<Verdict, Failure> {
+    let open = stores::to_write(config, None).await?;
+    let raised = open.engine.raise_format().await;
+    open.engine.stop().await;
+    match raised {
+        Ok(format) => {
+            output::line(&format!("The log's format is {format}."))?;
+            Ok(Verdict::True)
+        }
+        Err(Refusal::Failed(Fault::Fenced)) => Err(Failure::Refused(
+            "a node of an older build is alive; stop it, or wait until its lease is over"
+                .to_owned(),
+        )),
+        Err(Refusal::Failed(fault)) => Err(stores::told(&config.data, &fault)),
+        Err(Refusal::Rejected { rejection, .. }) => Err(Failure::Refused(rejection.to_string())),
     }
 }

@@ -120,6 +120,7 @@ fn options(config: &Config) -> Options {
         allocation: config.allocation.clone(),
         limits: config.limits,
         node: Some(config.listen.to_string()),
+        order_mode: config.order_mode,
         call_timeout: Duration::from_millis(config.payment.timeout_ms),
         delivery_timeout: Duration::from_millis(config.delivery.timeout_ms),
         ..Options::default()

@@ -10,6 +10,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use evenkeel_engine::OrderMode;
 use evenkeel_rules::ids::LocationId;
 
 use super::providers::{secrets, secrets_in, url};
@@ -179,6 +180,14 @@ pub(crate) const KEYS: &[Key] = &[
                   60 minutes.",
         set: |config, value| integer(value, 0, 10_000).map(|new| config.limits.abandon = new),
         show: |config| shown(config.limits.abandon),
+    },
+    Key {
+        path: "order.mode",
+        kind: Kind::Text,
+        range: "`orchestrated` or `choreographed`",
+        meaning: "Whether one runner leads an order from call to call, or handlers on events do.",
+        set: |config, value| order_mode(value).map(|new| config.order_mode = new),
+        show: |config| Some(Value::Text(config.order_mode.name().to_owned())),
     },
     Key {
         path: "payment.url",
@@ -370,6 +379,12 @@ fn store_directory(value: &Value) -> Result<PathBuf, String> {
         )),
         Some(_) | None => Err(format!("is {text:?} and must be \"sqlite://DIR\"")),
     }
+}
+
+fn order_mode(value: &Value) -> Result<OrderMode, String> {
+    let text = text(value)?;
+    let named = OrderMode::ALL.into_iter().find(|mode| mode.name() == text);
+    named.ok_or_else(|| format!("is {text:?}, neither \"orchestrated\" nor \"choreographed\""))
 }
 
 fn only_memory(value: &Value) -> Result<(), String> {

@@ -415,7 +415,7 @@ fn write_tokens(conn: &Connection, tokens: &[TokenWrite]) -> Result<(), Fault> {
 
 fn write_head(conn: &Connection, writes: &Writes) -> Result<(), Fault> {
     const UPDATE: &str = "UPDATE head SET position = ?1, hash = ?2, time = ?3, refusals = ?4,
-        batches = ?5, leases = ?7 WHERE id = 1 AND position = ?6";
+        batches = ?5, leases = ?7, format = ?8 WHERE id = 1 AND position = ?6";
     let head = &writes.head;
     let mut update = conn.prepare_cached(UPDATE).map_err(fault)?;
     let count = update
@@ -426,7 +426,8 @@ fn write_head(conn: &Connection, writes: &Writes) -> Result<(), Fault> {
             sql(head.refusals),
             codec::batches(&head.batches),
             sql(writes.was),
-            codec::leases(&head.leases)
+            codec::leases(&head.leases),
+            head.format
         ])
         .map_err(fault)?;
     one(count, || {

@@ -4,8 +4,8 @@ use super::*;
 use sha2::{Digest, Sha256};
 
 const ROWS: [&str; 2] = [
-    include_str!("../../../chain/golden.txt"),
-    include_str!("../../../chain/orders.txt"),
+    include_str!("../../../chain/format_1/golden.txt"),
+    include_str!("../../../chain/format_1/orders.txt"),
 ];
 
 fn rows() -> impl Iterator<Item = &'static str> {
