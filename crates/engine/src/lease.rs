@@ -47,6 +47,12 @@ impl Held {
         right.leases.right(shard_of(created), right.joined)
     }
 
+    /// Whether this node has a lease at all.
+    pub(crate) fn is_any(&self, mono: Duration) -> bool {
+        let held = self.right.lock();
+        held.as_ref().is_some_and(|right| mono < right.until)
+    }
+
     /// Notes that what was written for a row under a token was refused.
     pub(crate) fn refused(&self, (created, token): (u64, u64), refusal: &Refusal) {
         let mut held = self.right.lock();

@@ -12,7 +12,7 @@
 //! It hears of fresh rows from the committer, and of all others by their due times. It makes at
 //! most [`CALLS_MAX`] calls at once and never two for one row; beyond that rows wait in the
 //! store, not in memory. Retries come out of a budget, so that a provider in trouble is not buried
-//! under them. It never decides what an answer means: that is the judge's, under the lock.
+//! under them; whether somebody answers again it finds out soon (`probe`). It never decides what an answer means: that is the judge's, under the lock.
 //!
 //! Where the order flow runs on events (`choreographed`), the first calls of an order are its
 //! handlers' ([`evenkeel_rules::order::Handler`]) and never the runner's: it tells them that there
@@ -31,6 +31,7 @@ use evenkeel_rules::order::Task;
 use evenkeel_rules::retry::Budget;
 use evenkeel_rules::time::LogTime;
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use probe::{Caller, Heard, Party, Probe};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Display;
 use std::future::Future;
@@ -39,6 +40,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 
+mod probe;
 mod step;
 
 pub use crate::calls::{Secret, effect_key};
@@ -72,9 +74,17 @@ pub(crate) struct Runner {
     budget: Budget,
     /// Whether the budget held a retry back since anybody answered.
     held_back: bool,
+    probe: Probe,
     /// Who makes the first calls of orders; nobody else than the runner if empty.
     handlers: Vec<Arc<Notify>>,
     pulse: Arc<Pulse>,
+}
+
+/// Whether a row is looked at when it is due, or before, to find out who answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Time {
+    Due,
+    Early,
 }
 
 type Work = Pin<Box<dyn Future<Output = Over> + Send>>;
@@ -83,14 +93,14 @@ type Work = Pin<Box<dyn Future<Output = Over> + Send>>;
 struct Over {
     /// The position that created the row.
     created: u64,
-    /// Whether a provider was asked and said anything.
-    answered: bool,
+    /// What came of it, if somebody was asked.
+    heard: Option<Heard>,
 }
 
 impl Over {
-    const fn unanswered(created: u64) -> Self {
-        let answered = false;
-        Self { created, answered }
+    const fn unasked(created: u64) -> Self {
+        let heard = None;
+        Self { created, heard }
     }
 }
 
@@ -112,6 +122,7 @@ impl Runner {
             again: BTreeMap::new(),
             budget,
             held_back: false,
+            probe: Probe::default(),
             handlers,
             pulse,
         }
@@ -130,9 +141,12 @@ impl Runner {
                 _ = stop.changed() => {}
                 Some(over) = calls.next(), if !calls.is_empty() => {
                     self.running.remove(&over.created);
-                    if over.answered {
-                        self.budget.answered();
-                        self.held_back = false;
+                    if let Some(heard) = over.heard {
+                        if heard.answered {
+                            self.budget.answered();
+                            self.held_back = false;
+                        }
+                        self.probe.note(heard, clock.mono());
                     }
                     if let Some(fresh) = self.again.remove(&over.created) {
                         self.hear(fresh);
@@ -141,6 +155,7 @@ impl Runner {
                 Some(fresh) = self.fresh.recv() => self.hear(fresh),
                 () = &mut look => {
                     self.look().await;
+                    calls.extend(self.early().await);
                     // What is held back stays due; it is not read over and over.
                     let pause = if self.held_back { 10 * every } else { every };
                     look = clock.sleep(pause);
@@ -149,7 +164,7 @@ impl Runner {
             while calls.len() < CALLS_MAX
                 && let Some(fresh) = self.waiting.pop_front()
             {
-                if let Some(work) = self.begin(fresh) {
+                if let Some(work) = self.begin(fresh, Time::Due) {
                     calls.push(work);
                 }
             }
@@ -201,9 +216,14 @@ impl Runner {
         }
     }
 
-    /// The rows that are due and the runner's: an order is not while a handler has to read of it.
+    /// The rows that are due and the runner's.
     async fn due_rows(&self, now: LogTime) -> Result<Vec<DueRow>, Fault> {
-        let mut rows = self.shared.store.due_rows(now, 2 * CALLS_MAX).await?.rows;
+        let rows = self.shared.store.due_rows(now, 2 * CALLS_MAX).await?.rows;
+        self.own(rows).await
+    }
+
+    /// Those of the rows that are the runner's: an order is not while a handler has to read of it.
+    async fn own(&self, mut rows: Vec<DueRow>) -> Result<Vec<DueRow>, Fault> {
         let is_order = |row: &DueRow| matches!(row, DueRow::Order(_));
         if !self.handlers.is_empty() && rows.iter().any(is_order) {
             let passed = consumer::passed_by_handlers(&self.shared).await?;
@@ -215,8 +235,32 @@ impl Runner {
         Ok(rows)
     }
 
+    /// Begins to ask those who do not answer whether they do again.
+    async fn early(&mut self) -> Vec<Work> {
+        let now = self.shared.clock.now();
+        let rows = match self.probe.rows(&self.shared, now).await {
+            Ok(rows) => self.own(rows).await,
+            Err(fault) => Err(fault),
+        };
+        let rows = match rows {
+            Ok(rows) => rows,
+            Err(fault) => {
+                tracing::warn!(%fault, "what waits for another try could not be read");
+                return Vec::new();
+            }
+        };
+        let fresh = rows.into_iter().map(|row| Fresh {
+            row,
+            private: None,
+            at: now,
+        });
+        fresh
+            .filter_map(|fresh| self.begin(fresh, Time::Early))
+            .collect()
+    }
+
     /// Begins what a row needs now, if anything.
-    fn begin(&mut self, fresh: Fresh) -> Option<Work> {
+    fn begin(&mut self, fresh: Fresh, time: Time) -> Option<Work> {
         let Fresh { row, private, at } = fresh;
         let now = at.max(self.shared.clock.now());
         let mono = self.shared.clock.mono();
@@ -232,19 +276,19 @@ impl Runner {
             }
             DueRow::Order(row) => {
                 let due = row.body.due(row.tries, 0)?;
-                if !is_time(&row, due.at, now) {
+                if time == Time::Due && !is_time(&row, due.at, now) {
                     return None;
                 }
                 let timeout = timeout(&self.shared.options, due.task);
                 let token = self.shared.held.right(created, mono, timeout)?;
-                self.afford(row.tries.calls, now)?;
+                self.afford(row.tries.calls, (now, time))?;
                 let (shared, gateway) = (Arc::clone(&self.shared), Arc::clone(&self.gateway));
                 let lent = Lent { token, timeout };
                 Box::pin(make_call((shared, gateway), (row, due.task), private, lent))
             }
             DueRow::Saga(row) => {
                 let due = row.body.due(row.tries, 0)?;
-                if !is_time(&row, due.at, now) {
+                if time == Time::Due && !is_time(&row, due.at, now) {
                     return None;
                 }
                 // A longer call is made as long as the lease is renewed in time.
@@ -252,7 +296,7 @@ impl Runner {
                 let timeout = self.shared.options.call_timeout;
                 let timeout = timeout.min(Duration::from_millis(step.timeout.0));
                 let token = self.shared.held.right(created, mono, timeout)?;
-                self.afford(row.tries.calls, now)?;
+                self.afford(row.tries.calls, (now, time))?;
                 let (shared, gateway) = (Arc::clone(&self.shared), Arc::clone(&self.gateway));
                 let lent = Lent { token, timeout };
                 let call = step::make_call((shared, gateway), (row, due.turn), private, lent);
@@ -264,10 +308,10 @@ impl Runner {
     }
 
     /// Lets a first try through, and a retry that the budget has.
-    fn afford(&mut self, calls: u32, now: LogTime) -> Option<()> {
+    fn afford(&mut self, calls: u32, (now, time): (LogTime, Time)) -> Option<()> {
         if calls == 0 {
             self.budget.earn();
-        } else if !self.budget.spend(now) {
+        } else if !self.budget.spend(now) && time == Time::Due {
             metrics::counter!("evenkeel_retries_held_back_total").increment(1);
             self.held_back = true;
             return None;
@@ -289,7 +333,7 @@ async fn take_in(shared: Arc<Shared>, row: CallbackRow, token: u64) -> Over {
     let lease = Some(token);
     let command = Command::ApplyCallback { created, lease };
     note(&shared, command, (created, token), &created).await;
-    Over::unanswered(created)
+    Over::unasked(created)
 }
 
 /// The right to make a call, and how long it may take.
@@ -307,19 +351,23 @@ async fn make_call(
     let created = row.created;
     let call = match call_of(&shared, &row, task, private).await {
         Ok(Some(call)) => call,
-        Ok(None) => return Over::unanswered(created),
+        Ok(None) => return Over::unasked(created),
         Err(fault) => {
             tracing::warn!(%fault, order = %row.body.id, "a call was not made; it will be");
-            return Over::unanswered(created);
+            return Over::unasked(created);
         }
     };
     // Reading the private text may have taken its time: no call without a lease that outlives it.
     let mono = shared.clock.mono();
     if shared.held.right(created, mono, lent.timeout) != Some(lent.token) {
-        return Over::unanswered(created);
+        return Over::unasked(created);
     }
     let reply = gateway.call(&call, lent.timeout).await;
-    let answered = count(&call, &reply);
+    let heard = Some(Heard {
+        party: Party::of(&call),
+        answered: count(&call, &reply),
+        row: Caller::Order(row.body.id.clone()),
+    });
     let command = Command::Report {
         id: row.body.id.clone(),
         task,
@@ -329,7 +377,7 @@ async fn make_call(
         lease: Some(lent.token),
     };
     note(&shared, command, (created, lent.token), &row.body.id).await;
-    Over { created, answered }
+    Over { created, heard }
 }
 
 /// Commits what came of a row's turn, under the token that the turn was taken with. What cannot be

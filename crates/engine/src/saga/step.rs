@@ -4,6 +4,7 @@
 //! lease outlives, and is dropped when the lease was not renewed in time. A call that was dropped
 //! may have been acted on; whoever has the saga then makes it again under its key.
 
+use super::probe::{Caller, Heard, Party};
 use super::{Lent, Over, count, note, random};
 use crate::commit::Command;
 use crate::engine::Shared;
@@ -27,14 +28,18 @@ pub(super) async fn make_call(
         Ok(call) => call,
         Err(fault) => {
             tracing::warn!(%fault, saga = %row.body.id, "a step was not called; it will be");
-            return Over::unanswered(created);
+            return Over::unasked(created);
         }
     };
     let timeout = Duration::from_millis(row.body.steps[usize::from(turn.step)].timeout.0);
     let Some(reply) = call_under(&shared, &*gateway, (created, &call, timeout), &lent).await else {
-        return Over::unanswered(created);
+        return Over::unasked(created);
     };
-    let answered = count(&call, &reply);
+    let heard = Some(Heard {
+        party: Party::of(&call),
+        answered: count(&call, &reply),
+        row: Caller::Saga(row.body.id.clone()),
+    });
     let command = Command::ReportStep {
         id: row.body.id.clone(),
         turn,
@@ -44,7 +49,7 @@ pub(super) async fn make_call(
         lease: Some(lent.token),
     };
     note(&shared, command, (created, lent.token), &row.body.id).await;
-    Over { created, answered }
+    Over { created, heard }
 }
 
 /// Makes a call as long as the lease covers it; nothing if it was not or no longer covered.

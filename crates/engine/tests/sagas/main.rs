@@ -19,4 +19,5 @@ mod conformance;
 mod bank;
 mod handlers;
 mod play;
+mod recovery;
 mod runs;

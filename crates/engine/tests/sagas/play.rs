@@ -17,6 +17,7 @@ use evenkeel_engine::{Done, Engine, Options, OrderMode, Ports, Refusal};
 use evenkeel_rules::order::{Status, Units};
 use evenkeel_rules::saga::{Run, State};
 use evenkeel_rules::stock::Account;
+use evenkeel_rules::time::Millis;
 use std::sync::Arc;
 use tokio::task::JoinHandle;
 
@@ -34,6 +35,9 @@ const STEPS_MAX: usize = 2_000;
 /// What is asked for a day is asked this seldom, once it was asked so many times.
 const LONG_MS: u64 = 600_000;
 const OFTEN: usize = 30;
+const ASKED: u32 = 5;
+/// What was due before it was written is looked at so soon.
+const SOON_MS: u64 = 1_000;
 
 /// One of the registered sagas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,11 +122,11 @@ pub(crate) struct Play {
     answered: bool,
 }
 
-/// Opens an engine on a store.
-pub(crate) async fn open(
+/// Opens an engine on a store, under the name of a node.
+async fn open(
     (tables, bank): (&MemoryStore, &Arc<Bank>),
     clock: &Arc<TestClock>,
-    (mode, number): (OrderMode, u64),
+    (mode, node, life): (OrderMode, u64, u64),
 ) -> Life {
     let store = FaultStore::over(Arc::new(tables.clone()));
     let ports = Ports {
@@ -131,10 +135,10 @@ pub(crate) async fn open(
         gate: None,
         gateway: Some(Arc::clone(bank) as _),
         clock: Arc::clone(clock) as Arc<dyn Clock>,
-        ids: TestIds::new(number),
+        ids: TestIds::new(life),
     };
     let options = Options {
-        node: Some(format!("node-{number}")),
+        node: Some(format!("node-{node}")),
         order_mode: mode,
         ..options()
     };
@@ -148,7 +152,7 @@ impl Play {
     pub(crate) async fn shop(mode: OrderMode, saga: Saga) -> Self {
         let (bank, clock) = (Arc::new(Bank::new()), TestClock::new());
         let tables = MemoryStore::new("main", [7; 16]);
-        let life = open((&tables, &bank), &clock, (mode, 0)).await;
+        let life = open((&tables, &bank), &clock, (mode, 0, 0)).await;
         let play = Self {
             saga,
             mode,
@@ -260,28 +264,38 @@ impl Play {
                 return false;
             }
             // A node that slept for so long beats first, and looks in the next step.
-            let long = steps > OFTEN && steps % 2 == 0;
+            let long = steps > OFTEN && steps % 2 == 0 && self.is_asked_often().await;
             self.step(if long { LONG_MS } else { STEP_MS }).await;
             steps += 1;
             assert!(steps < STEPS_MAX, "it never ends: {:?}", self.row().await);
         }
     }
 
-    /// The process dies, and another begins on what was kept. The client asks again.
+    async fn is_asked_often(&self) -> bool {
+        let row = self.row().await;
+        row.is_some_and(|row| row.tries.calls > ASKED)
+    }
+
+    /// The process dies, and another begins elsewhere on what was kept. The client asks again.
     pub(crate) async fn crash(&mut self) {
-        self.life.engine.kill();
-        self.lives += 1;
-        self.tables = MemoryStore::from_tables(self.tables.tables());
-        self.life = open(
-            (&self.tables, &self.bank),
-            &self.clock,
-            (self.mode, self.lives),
-        )
-        .await;
+        self.restart_as(self.lives + 1).await;
         self.hear().await;
         if !self.answered {
             self.asked = Some(self.ask(self.saga.begins()));
         }
+    }
+
+    /// The process dies, and begins again under a node's name on what was kept.
+    pub(crate) async fn restart_as(&mut self, node: u64) {
+        self.life.engine.kill();
+        self.lives += 1;
+        self.tables = MemoryStore::from_tables(self.tables.tables());
+        let named = self.named(node);
+        self.life = open((&self.tables, &self.bank), &self.clock, named).await;
+    }
+
+    fn named(&self, node: u64) -> (OrderMode, u64, u64) {
+        (self.mode, node, self.lives)
     }
 
     /// What the client was told, if it waits for an answer.
@@ -297,7 +311,7 @@ impl Play {
         let past = self.clock.mono().as_millis();
         clock.advance(u64::try_from(past).expect("a test is short"));
         self.lives += 1;
-        let life = open((&self.tables, &self.bank), &clock, (self.mode, self.lives)).await;
+        let life = open((&self.tables, &self.bank), &clock, self.named(self.lives)).await;
         self.clock = clock;
         std::mem::replace(&mut self.life, life)
     }
@@ -320,7 +334,10 @@ impl Play {
         let going = goes
             .chain([run, body.saga])
             .any(|run| matches!(run.state, State::Running | State::Compensating));
-        row.flagged || !going && !body.watched
+        // One who waits for a person, or a parcel, may be looked at once more in a moment.
+        let soon = self.clock.now().plus(Millis(SOON_MS));
+        let looked = row.due.is_none_or(|due| due > soon);
+        looked && (row.flagged || !going && !body.watched)
     }
 
     /// Looks at everything, and says how it ended.
