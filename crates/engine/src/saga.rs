@@ -12,7 +12,8 @@
 //! It hears of fresh rows from the committer, and of all others by their due times. It makes at
 //! most [`CALLS_MAX`] calls at once and never two for one row; beyond that rows wait in the
 //! store, not in memory. Retries come out of a budget, so that a provider in trouble is not buried
-//! under them; whether somebody answers again it finds out soon (`probe`). It never decides what an answer means: that is the judge's, under the lock.
+//! under them; whether somebody answers again it finds out soon (`probe`). It never decides what an
+//! answer means: that is the judge's, under the lock.
 //!
 //! Where the order flow runs on events (`choreographed`), the first calls of an order are its
 //! handlers' ([`evenkeel_rules::order::Handler`]) and never the runner's: it tells them that there

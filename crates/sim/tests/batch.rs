@@ -97,6 +97,7 @@ fn each_fault_fires_alone_and_leaves_every_invariant_held() {
             FaultKind::UndoRefused => 100,
             FaultKind::RecallRefused
             | FaultKind::CallbackStray
+            | FaultKind::CallbackUnnamed
             | FaultKind::DeliveryFails
             | FaultKind::ChargedBack
             | FaultKind::SubscriberDown

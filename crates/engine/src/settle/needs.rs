@@ -73,19 +73,21 @@ impl Judge<'_> {
                 keys: vec![Key::of_callback(received).name],
                 ..self.wants_of(&received.order)
             },
-            Command::ApplyCallback { created, .. } => {
-                let row = self.view.callbacks.get(created).and_then(Option::as_ref);
-                Touch {
-                    callbacks: vec![*created],
-                    ..row.map_or_else(Touch::default, |row| self.wants_of(&row.body.order))
-                }
-            }
+            Command::ApplyCallback { created, .. } => self.wants_of_callback(*created),
             Command::Erase { .. } | Command::Beat { .. } | Command::RaiseFormat => Touch::default(),
             Command::Subscription(asked) => self.subscribing_wants(commit, asked),
             Command::CreateToken { id, .. } | Command::RevokeToken { id } => Touch {
                 tokens: vec![id.clone()],
                 ..Touch::default()
             },
+        }
+    }
+
+    fn wants_of_callback(&self, created: u64) -> Touch {
+        let row = self.view.callbacks.get(&created).and_then(Option::as_ref);
+        Touch {
+            callbacks: vec![created],
+            ..row.map_or_else(Touch::default, |row| self.wants_of(&row.body.order))
         }
     }
 

@@ -223,7 +223,7 @@ async fn ask_remote(api: &client::Api, call: &Call) -> Result<Answer, Failure> {
     };
     let answer = answer.map_err(|error| {
         Failure::Unreachable(format!(
-            "{error}\nstart a server with evenkeel serve, name another with --url, or open the \
+            "{error}\nstart a server with evenkeel serve, name another with --url,\nor open the \
              stores with --data DIR"
         ))
     })?;

@@ -140,7 +140,7 @@ fn wrapped(line: &str) -> Vec<String> {
             .rfind(' ')
             .filter(|cut| *cut > 34)
             .unwrap_or(head.len());
-        lines.push(rest[..cut].to_owned());
+        lines.push(rest[..cut].trim_end().to_owned());
         rest = format!("{:34}{}", "", rest[cut..].trim_start());
     }
     lines.push(rest);

@@ -2,8 +2,8 @@
 //!
 //! That is invariant I22 seen from outside: no unit is left that everybody is told to be sold
 //! out. The probe buys up to 250 units, asks for one more than there are and must be
-//! refused, and gives everything back: 250, or five a buyer if that is less. A refusal may be a second old, so one is asked again for
-//! two seconds before it counts.
+//! refused, and gives everything back: 250, or five a buyer if that is less. A refusal may be a
+//! second old, so one is asked again for two seconds before it counts.
 
 use super::ask::{Ask, Decided, Patience, Undecided, until_decided};
 use super::encode_hold;

@@ -47,10 +47,10 @@ pub(crate) async fn keep_stock(mut client: Client, shop: Shop, commands: u32) {
         let asked = if client.chance(600) {
             let units = quantity(client.rng.u64(1..=3));
             let (_, other) = shop.any_place(&mut client.rng);
-            let change = match client.rng.u8(0..4) {
+            let change = match client.rng.u8(0..5) {
                 0 => Change::Receive(units),
                 1 => Change::Find(units),
-                2 if other != location => Change::Transfer(units, other),
+                2 | 3 if other != location => Change::Transfer(units, other),
                 _ => Change::WriteOff(units),
             };
             let command = Command::ChangeStock {

@@ -4,11 +4,12 @@ use super::harness::{Ask, Reply, Server};
 use evenkeel_rules::token::Role;
 
 const CSV: &str = "key,sku,quantity,location,reference,reason\n\
-    k-1,lamp,5,,po-1,\nk-2,lamp,2,east,po-1,\nk-3,lamp,-1,,,damaged\n";
-const NDJSON: &str = "{\"key\":\"k-1\",\"sku\":\"lamp\",\"quantity\":5,\"reference\":\"po-1\"}\n\
-    {\"key\":\"k-2\",\"sku\":\"lamp\",\"quantity\":2,\"location\":\"east\",\"reference\":\"po-1\"}\n\n\
-    {\"key\":\"k-3\",\"sku\":\"lamp\",\"quantity\":-1,\"reason\":\"damaged\"}\n\
-    {\"key\":\"k-4\",\"sku\":\"sofa\",\"quantity\":1,\"reference\":\"po-1\"}\n";
+    in-1,lamp,5,,po-1,\nin-2,lamp,2,east,po-1,\nin-3,lamp,-1,,,damaged\n";
+const NDJSON: &str = "{\"key\":\"in-1\",\"sku\":\"lamp\",\"quantity\":5,\"reference\":\"po-1\"}\n\
+    {\"key\":\"in-2\",\"sku\":\"lamp\",\"quantity\":2,\"location\":\"east\",\
+    \"reference\":\"po-1\"}\n\n\
+    {\"key\":\"in-3\",\"sku\":\"lamp\",\"quantity\":-1,\"reason\":\"damaged\"}\n\
+    {\"key\":\"in-4\",\"sku\":\"sofa\",\"quantity\":1,\"reference\":\"po-1\"}\n";
 
 async fn import(server: &Server, kind: &str, body: &str) -> Reply {
     let mut ask = Ask::new("POST", "/v1/stock/import").role(Role::Staff);
