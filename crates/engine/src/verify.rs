@@ -30,6 +30,7 @@ mod catalogue;
 mod change;
 mod fold;
 mod holds;
+mod invariant;
 mod judge;
 mod leases;
 mod lives;
