@@ -12,21 +12,17 @@
     reason = "a benchmark has callers and a stopwatch of its own"
 )]
 
-use evenkeel_engine::clock::{SystemClock, SystemIds};
-use evenkeel_engine::commit::{Command, Key};
+mod common;
+
+use common::{argument, ask, list, ports, request, sku, start, store, unit};
+use evenkeel_engine::clock::SystemIds;
+use evenkeel_engine::commit::Command;
 use evenkeel_engine::port::Ids;
-use evenkeel_engine::store::sqlite::SqliteStore;
-use evenkeel_engine::store::sqlite::names::NamesOptions;
-use evenkeel_engine::{Engine, Options, Ports, Request};
-use evenkeel_rules::hold::{Place, Wanted};
-use evenkeel_rules::ids::{CustomerId, HoldId, LocationId, SkuId, TokenId};
-use evenkeel_rules::money::{Currency, Money};
-use evenkeel_rules::quantity::Quantity;
-use evenkeel_rules::sku::Terms;
-use evenkeel_rules::stock::Change;
+use evenkeel_engine::{Engine, Request};
+use evenkeel_rules::hold::Place;
+use evenkeel_rules::ids::{CustomerId, HoldId};
 use evenkeel_rules::time::Millis;
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -34,80 +30,22 @@ use std::time::{Duration, Instant};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const UNITS: u64 = 20_000_000;
-
-fn sku(number: u64) -> SkuId {
-    SkuId::new(&format!("sku-{number}")).expect("an id")
-}
-
-fn request(command: Command, key: &str) -> Request {
-    Request {
-        command,
-        key: Some(Key::new(None, key, &[b"POST /v1/holds", key.as_bytes()])),
-        actor: TokenId::new("t-bench").expect("an id"),
-        owner: None,
-        expected: None,
-        deadline: None,
-    }
-}
-
 fn place(dice: &mut fastrand::Rng, skus: u64) -> Request {
     let number = dice.u128(..);
-    let wanted = Wanted {
-        sku: sku(dice.u64(..skus)),
-        location: LocationId::main(),
-        quantity: Quantity::ONE,
-    };
     let place = Place {
         id: HoldId::new(&format!("h-{number:032x}")).expect("an id"),
         customer: CustomerId::new(&format!("c-{}", number % 1_000_000)).expect("an id"),
-        lines: vec![wanted],
+        lines: vec![unit(sku(dice.u64(..skus)))],
         ttl: Millis(dice.u64(60_000..900_000)),
     };
     request(Command::Place(place), &format!("k-{number:032x}"))
 }
 
-async fn open(dir: &Path) -> Engine {
-    let store = SqliteStore::open(dir, &SystemIds, NamesOptions::default());
-    let ports = Ports {
-        outlet: None,
-        store: Arc::new(store.expect("the directory can be opened")),
-        gate: None,
-        gateway: None,
-        clock: Arc::new(SystemClock::new()),
-        ids: Arc::new(SystemIds),
-    };
-    Engine::start(ports, Options::default())
-        .await
-        .expect("the store answers")
-}
-
-async fn list(engine: &Engine, skus: u64) {
-    let price = Money::price(1999, Currency::new("EUR").expect("a code")).expect("a price");
+async fn fit_out(engine: &Engine, skus: u64) {
     let mut tasks = tokio::task::JoinSet::new();
     for number in 0..skus {
         let engine = engine.clone();
-        tasks.spawn(async move {
-            let terms = Terms {
-                sku: sku(number),
-                name: "Lamp".to_owned(),
-                price,
-                max_per_order: None,
-                max_per_customer: None,
-                sale: None,
-            };
-            let put = request(Command::PutSku { terms }, &format!("put-{number}"));
-            engine.execute(put).await.expect("listed");
-            let command = Command::ChangeStock {
-                sku: sku(number),
-                location: LocationId::main(),
-                change: Change::Receive(Quantity::new(UNITS / 2).expect("units")),
-                reference: None,
-                reason: None,
-            };
-            let receive = request(command, &format!("receive-{number}-{skus}"));
-            engine.execute(receive).await.expect("received");
-        });
+        tasks.spawn(async move { list(&engine, number).await });
     }
     while tasks.join_next().await.is_some() {}
 }
@@ -177,24 +115,11 @@ async fn fill(engine: &Engine, holds: u64) {
                 };
                 let id = placed.id.clone();
                 engine.execute(asked).await.expect("placed");
-                let mut release = request(Command::Release { id }, "");
-                release.key = None;
-                engine.execute(release).await.expect("released");
+                ask(&engine, Command::Release { id }, "").await;
             }
         });
     }
     while tasks.join_next().await.is_some() {}
-}
-
-fn argument(name: &str, or: u64) -> u64 {
-    let mut arguments = std::env::args();
-    arguments
-        .find(|argument| argument == name)
-        .and_then(|_| arguments.next())
-        .map_or(or, |text| {
-            text.parse()
-                .unwrap_or_else(|_| panic!("{name} wants a whole number, not {text}"))
-        })
 }
 
 /// Processor time of each thread so far, by name, in seconds; Linux only.
@@ -233,8 +158,8 @@ async fn main() {
             continue;
         }
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let engine = open(dir.path()).await;
-        list(&engine, 10_000).await;
+        let engine = start(ports(store(dir.path()))).await;
+        fit_out(&engine, 10_000).await;
         let begin = Instant::now();
         fill(&engine, holds).await;
         let took = begin.elapsed().as_secs_f64();

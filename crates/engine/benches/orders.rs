@@ -13,24 +13,20 @@
     reason = "a benchmark has callers and a stopwatch of its own"
 )]
 
+mod common;
+
 use async_trait::async_trait;
+use common::{argument, list, ports, request, sku, spread, start, store, unit};
 use evenkeel_engine::callback::Sender;
-use evenkeel_engine::clock::{SystemClock, SystemIds};
-use evenkeel_engine::commit::{Command, Key, Received};
+use evenkeel_engine::clock::SystemIds;
+use evenkeel_engine::commit::{Command, Received};
 use evenkeel_engine::gateway::memory::InstantGateway;
 use evenkeel_engine::gateway::{Call, Gateway, Reply};
 use evenkeel_engine::port::{Ids, OrderRow};
-use evenkeel_engine::store::sqlite::SqliteStore;
-use evenkeel_engine::store::sqlite::names::NamesOptions;
-use evenkeel_engine::{Engine, Options, Ports, Request};
-use evenkeel_rules::hold::Wanted;
-use evenkeel_rules::ids::{CustomerId, LocationId, OrderId, SkuId, TokenId};
-use evenkeel_rules::money::{Currency, Money};
+use evenkeel_engine::{Engine, Ports, Request};
+use evenkeel_rules::ids::{CustomerId, OrderId};
 use evenkeel_rules::order::{Ask, News, Status};
-use evenkeel_rules::quantity::Quantity;
 use evenkeel_rules::shipment;
-use evenkeel_rules::sku::Terms;
-use evenkeel_rules::stock::Change;
 use evenkeel_rules::time::Millis;
 use std::path::Path;
 use std::sync::Arc;
@@ -41,33 +37,12 @@ use tokio::sync::mpsc;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const UNITS: u64 = 100_000_000;
-
-fn sku() -> SkuId {
-    SkuId::new("lamp").expect("an id")
-}
-
-fn request(command: Command, key: Option<&str>) -> Request {
-    Request {
-        command,
-        key: key.map(|key| Key::new(None, key, &[b"POST /v1/orders", key.as_bytes()])),
-        actor: TokenId::new("t-bench").expect("an id"),
-        owner: None,
-        expected: None,
-        deadline: None,
-    }
-}
-
 fn take(dice: &mut fastrand::Rng) -> Request {
     let number = dice.u128(..);
     let ask = Ask {
         id: OrderId::new(&format!("o-{number:032x}")).expect("an id"),
         customer: CustomerId::new(&format!("c-{}", number % 1_000_000)).expect("an id"),
-        lines: vec![Wanted {
-            sku: sku(),
-            location: LocationId::main(),
-            quantity: Quantity::ONE,
-        }],
+        lines: vec![unit(sku(0))],
         hold: None,
         method: "card".to_owned(),
         expected_total: None,
@@ -77,43 +52,16 @@ fn take(dice: &mut fastrand::Rng) -> Request {
     let private = r#"{"token":"tok_ok"}"#.to_owned();
     let ask = Box::new(ask);
     let key = format!("k-{number:032x}");
-    request(Command::TakeOrder { ask, private }, Some(&key))
+    request(Command::TakeOrder { ask, private }, &key)
 }
 
 async fn open(dir: &Path, gateway: Option<Arc<Provider>>) -> Engine {
-    let store = SqliteStore::open(dir, &SystemIds, NamesOptions::default());
-    let ports = Ports {
-        outlet: None,
-        store: Arc::new(store.expect("the directory can be opened")),
-        gate: None,
+    let engine = start(Ports {
         gateway: gateway.map(|gateway| gateway as _),
-        clock: Arc::new(SystemClock::new()),
-        ids: Arc::new(SystemIds),
-    };
-    let engine = Engine::start(ports, Options::default()).await;
-    let engine = engine.expect("the store answers");
-    let price = Money::price(1999, Currency::new("EUR").expect("a code")).expect("a price");
-    let terms = Terms {
-        sku: sku(),
-        name: "Lamp".to_owned(),
-        price,
-        max_per_order: None,
-        max_per_customer: None,
-        sale: None,
-    };
-    let put = request(Command::PutSku { terms }, Some("put"));
-    engine.execute(put).await.expect("listed");
-    let receive = Command::ChangeStock {
-        sku: sku(),
-        location: LocationId::main(),
-        change: Change::Receive(Quantity::new(UNITS).expect("units")),
-        reference: None,
-        reason: None,
-    };
-    engine
-        .execute(request(receive, Some("receive")))
-        .await
-        .expect("received");
+        ..ports(store(dir))
+    })
+    .await;
+    list(&engine, 0).await;
     engine
 }
 
@@ -129,7 +77,7 @@ fn parcel(order: &OrderId, delivery: &str, status: shipment::Status) -> Request 
         },
         raw: format!("{{\"type\":\"delivery\",\"order\":\"{order}\"}}"),
     };
-    request(Command::StoreCallback(Box::new(received)), None)
+    request(Command::StoreCallback(Box::new(received)), "")
 }
 
 /// A provider in the process that says yes at once and tells who carries its news of each parcel.
@@ -220,12 +168,6 @@ async fn round(engine: &Engine, callers: u64, length: Duration, whole: bool) -> 
     (count as f64 / took.as_secs_f64(), count)
 }
 
-fn argument(name: &str, default: u64) -> u64 {
-    let mut arguments = std::env::args().skip_while(|argument| argument != name);
-    let value = arguments.nth(1).and_then(|value| value.parse().ok());
-    value.unwrap_or(default)
-}
-
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
     let length = Duration::from_secs(argument("--seconds", 5));
@@ -258,14 +200,11 @@ async fn main() {
         engine.stop().await;
         carrier.abort();
         drop(engine);
-        figures.sort_by(f64::total_cmp);
+        let [median, least, most] = spread(figures);
         let bytes = size(dir.path());
         println!(
-            "{name:>9}, {callers:>3} callers: {:>7.0} orders/s ({:.0}-{:.0}), {:.1} log rows and \
-             {:.0} bytes an order",
-            figures[figures.len() / 2],
-            figures[0],
-            figures[figures.len() - 1],
+            "{name:>9}, {callers:>3} callers: {median:>7.0} orders/s ({least:.0}-{most:.0}), \
+             {:.1} log rows and {:.0} bytes an order",
             log as f64 / made as f64,
             bytes as f64 / made as f64,
         );

@@ -11,25 +11,22 @@
     reason = "a benchmark has callers and a stopwatch of its own"
 )]
 
+mod common;
+
+use common::{argument, ask, list, ports, sku, start, store, unit};
 use evenkeel_engine::chain::Entry;
-use evenkeel_engine::clock::{SystemClock, SystemIds};
-use evenkeel_engine::commit::{Command, Key};
+use evenkeel_engine::clock::SystemClock;
+use evenkeel_engine::commit::Command;
 use evenkeel_engine::gateway::memory::InstantGateway;
 use evenkeel_engine::port::{Projection, Store, Views};
 use evenkeel_engine::project::{Inline, Project, Projector};
-use evenkeel_engine::store::sqlite::SqliteStore;
-use evenkeel_engine::store::sqlite::names::NamesOptions;
 use evenkeel_engine::store::sqlite::views::SqliteViews;
 use evenkeel_engine::worker::Work;
-use evenkeel_engine::{Engine, Options, Ports, Request};
+use evenkeel_engine::{Engine, Ports};
 use evenkeel_rules::event::Aggregate;
-use evenkeel_rules::hold::{Place, Wanted};
-use evenkeel_rules::ids::{CustomerId, HoldId, LocationId, OrderId, SkuId, TokenId};
-use evenkeel_rules::money::{Currency, Money};
+use evenkeel_rules::hold::Place;
+use evenkeel_rules::ids::{CustomerId, HoldId, OrderId};
 use evenkeel_rules::order::Ask;
-use evenkeel_rules::quantity::Quantity;
-use evenkeel_rules::sku::Terms;
-use evenkeel_rules::stock::Change;
 use evenkeel_rules::time::Millis;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -40,58 +37,13 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const SKUS: u64 = 1_000;
 const CALLERS: u64 = 512;
 
-fn sku(number: u64) -> SkuId {
-    SkuId::new(&format!("sku-{number}")).expect("an id")
-}
-
-async fn ask(engine: &Engine, command: Command, key: &str) {
-    let request = Request {
-        command,
-        key: Some(Key::new(None, key, &[key.as_bytes()])),
-        actor: TokenId::new("t-bench").expect("an id"),
-        owner: None,
-        expected: None,
-        deadline: None,
-    };
-    engine.execute(request).await.expect("accepted");
-}
-
-async fn list(engine: &Engine, number: u64) {
-    let price = Money::price(1999, Currency::new("EUR").expect("a code")).expect("a price");
-    let terms = Terms {
-        sku: sku(number),
-        name: "Lamp".to_owned(),
-        price,
-        max_per_order: None,
-        max_per_customer: None,
-        sale: None,
-    };
-    ask(engine, Command::PutSku { terms }, &format!("put-{number}")).await;
-    let command = Command::ChangeStock {
-        sku: sku(number),
-        location: LocationId::main(),
-        change: Change::Receive(Quantity::new(1 << 40).expect("units")),
-        reference: None,
-        reason: None,
-    };
-    ask(engine, command, &format!("receive-{number}")).await;
-}
-
-fn line(dice: &mut fastrand::Rng) -> Vec<Wanted> {
-    vec![Wanted {
-        sku: sku(dice.u64(..SKUS)),
-        location: LocationId::main(),
-        quantity: Quantity::ONE,
-    }]
-}
-
 async fn hold(engine: &Engine, dice: &mut fastrand::Rng) {
     let number = dice.u128(..);
     let id = HoldId::new(&format!("h-{number:032x}")).expect("an id");
     let place = Place {
         id: id.clone(),
         customer: CustomerId::new(&format!("c-{}", number % 100_000)).expect("an id"),
-        lines: line(dice),
+        lines: vec![unit(sku(dice.u64(..SKUS)))],
         ttl: Millis(900_000),
     };
     ask(engine, Command::Place(place), &format!("p-{number:032x}")).await;
@@ -107,7 +59,7 @@ async fn order(engine: &Engine, dice: &mut fastrand::Rng) {
     let order = Ask {
         id: OrderId::new(&format!("o-{number:032x}")).expect("an id"),
         customer: CustomerId::new(&format!("c-{}", number % 100_000)).expect("an id"),
-        lines: line(dice),
+        lines: vec![unit(sku(dice.u64(..SKUS)))],
         hold: None,
         method: "card".to_owned(),
         expected_total: None,
@@ -147,16 +99,11 @@ async fn all_taken_on(engine: &Engine) {
 }
 
 async fn fill(store: &Arc<dyn Store>, holds: u64, orders: u64) {
-    let ports = Ports {
-        store: Arc::clone(store),
-        gate: None,
+    let engine = start(Ports {
         gateway: Some(Arc::new(InstantGateway::new())),
-        outlet: None,
-        clock: Arc::new(SystemClock::new()),
-        ids: Arc::new(SystemIds),
-    };
-    let engine = Engine::start(ports, Options::default()).await;
-    let engine = engine.expect("the store answers");
+        ..ports(Arc::clone(store))
+    })
+    .await;
     for number in 0..SKUS {
         list(&engine, number).await;
     }
@@ -211,17 +158,10 @@ async fn settle(project: &mut Project) -> f64 {
     begin.elapsed().as_secs_f64()
 }
 
-fn argument(name: &str, default: u64) -> u64 {
-    let mut arguments = std::env::args().skip_while(|argument| argument != name);
-    let value = arguments.nth(1).and_then(|value| value.parse().ok());
-    value.unwrap_or(default)
-}
-
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
     let dir = tempfile::tempdir().expect("a directory");
-    let store = SqliteStore::open(dir.path(), &SystemIds, NamesOptions::default());
-    let store: Arc<dyn Store> = Arc::new(store.expect("the directory can be opened"));
+    let store = store(dir.path());
     fill(
         &store,
         argument("--holds", 200_000),

@@ -10,28 +10,28 @@
     reason = "a benchmark measures the real clock on real tasks"
 )]
 
-use evenkeel_engine::clock::{SystemClock, SystemIds};
+mod common;
+#[path = "common/listener.rs"]
+mod listener;
+
+use common::{argument, ask, ports, put, request, sku, start, store};
+use evenkeel_engine::clock::SystemIds;
 use evenkeel_engine::commit::{Command, Subscribing};
 use evenkeel_engine::consumer::{PAGE_MAX, Reading};
 use evenkeel_engine::gateway::http::{HttpGateway, HttpOptions};
 use evenkeel_engine::gateway::outbound::Outbound;
 use evenkeel_engine::port::Ids as _;
 use evenkeel_engine::relay::sign::secret_of;
-use evenkeel_engine::store::sqlite::SqliteStore;
-use evenkeel_engine::store::sqlite::names::NamesOptions;
-use evenkeel_engine::{Engine, Options, Ports, Request};
-use evenkeel_rules::ids::{SkuId, SubscriptionId, TokenId};
-use evenkeel_rules::money::{Currency, Money};
-use evenkeel_rules::sku::Terms;
+use evenkeel_engine::{Engine, Ports};
+use evenkeel_rules::ids::SubscriptionId;
 use evenkeel_rules::subscription::{Ask, Filter};
+use listener::listen;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -62,88 +62,17 @@ fn note(sink: &Sink, body: &[u8]) {
     seen.out_of_order += u64::from(version != last + 1);
 }
 
-fn length_of(head: &str) -> usize {
-    let mut lines = head.split("\r\n").filter_map(|line| line.split_once(": "));
-    let length = lines.find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
-    length
-        .and_then(|(_, value)| value.parse().ok())
-        .unwrap_or(0)
-}
-
-async fn serve(mut stream: TcpStream, sink: Sink) -> std::io::Result<()> {
-    const YES: &[u8] = b"HTTP/1.1 204 No Content\r\n\r\n";
-    stream.set_nodelay(true)?;
-    let mut bytes = Vec::with_capacity(8_192);
-    loop {
-        let head = bytes.windows(4).position(|at| at == b"\r\n\r\n");
-        let whole = head.and_then(|end| {
-            let length = length_of(std::str::from_utf8(&bytes[..end]).ok()?);
-            (bytes.len() >= end + 4 + length).then_some((end + 4, end + 4 + length))
-        });
-        let Some((begin, end)) = whole else {
-            if stream.read_buf(&mut bytes).await? == 0 {
-                return Ok(());
-            }
-            continue;
-        };
-        note(&sink, &bytes[begin..end]);
-        bytes.drain(..end);
-        stream.write_all(YES).await?;
-    }
-}
-
-async fn listen(sink: Sink) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let address = listener.local_addr().expect("it is bound");
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(serve(stream, Arc::clone(&sink)));
-        }
-    });
-    address
-}
-
 async fn open(dir: &Path, sink: SocketAddr) -> Engine {
-    let store = SqliteStore::open(dir, &SystemIds, NamesOptions::default());
     let options = HttpOptions {
         allow: Outbound::only(&[sink.to_string()]).expect("a place"),
         ..HttpOptions::default()
     };
     let outlet = HttpGateway::new(options).expect("nothing is configured");
-    let ports = Ports {
+    start(Ports {
         outlet: Some(Arc::new(outlet)),
-        store: Arc::new(store.expect("the directory can be opened")),
-        gate: None,
-        gateway: None,
-        clock: Arc::new(SystemClock::new()),
-        ids: Arc::new(SystemIds),
-    };
-    let engine = Engine::start(ports, Options::default()).await;
-    engine.expect("the store answers")
-}
-
-fn request(command: Command) -> Request {
-    Request {
-        command,
-        key: None,
-        actor: TokenId::new("t-bench").expect("an id"),
-        owner: None,
-        expected: None,
-        deadline: None,
-    }
-}
-
-fn put(key: u64, round: u64) -> Command {
-    let price = Money::price(1999, Currency::new("EUR").expect("a code")).expect("a price");
-    let terms = Terms {
-        sku: SkuId::new(&format!("s-{key}")).expect("an id"),
-        name: format!("round {round}"),
-        price,
-        max_per_order: None,
-        max_per_customer: None,
-        sale: None,
-    };
-    Command::PutSku { terms }
+        ..ports(store(dir))
+    })
+    .await
 }
 
 /// Writes so many events, each key's one after the other.
@@ -152,7 +81,8 @@ async fn fill(engine: &Engine, (events, keys): (u64, u64)) {
         let mut tasks = tokio::task::JoinSet::new();
         for key in 0..keys {
             let engine = engine.clone();
-            tasks.spawn(async move { engine.execute(request(put(key, round))).await });
+            let put = put(sku(key), &format!("round {round}"));
+            tasks.spawn(async move { engine.execute(request(put, "")).await });
         }
         while let Some(done) = tasks.join_next().await {
             done.expect("it runs").expect("a put");
@@ -169,16 +99,16 @@ fn all() -> Vec<Filter> {
 }
 
 async fn webhooks(engine: &Engine, sink: (SocketAddr, &Sink)) -> f64 {
-    let ask = Box::new(Ask {
+    let hook = Box::new(Ask {
         id: id("hook"),
         url: Some(format!("http://{}/hook", sink.0)),
         types: all(),
         from: Some(1),
     });
     let secret = secret_of(&[SystemIds.random(), SystemIds.random()].concat());
-    let create = Command::Subscription(Subscribing::Create { ask, secret });
+    let create = Command::Subscription(Subscribing::Create { ask: hook, secret });
     let begin = Instant::now();
-    engine.execute(request(create)).await.expect("it is made");
+    ask(engine, create, "").await;
     loop {
         let head = engine.head().await.expect("readable").position;
         let row = engine.store().subscription(&id("hook")).await;
@@ -208,17 +138,14 @@ async fn reader(engine: &Engine) -> (u64, f64) {
     }
 }
 
-fn argument(name: &str, default: u64) -> u64 {
-    let mut arguments = std::env::args().skip_while(|argument| argument != name);
-    let value = arguments.nth(1).and_then(|value| value.parse().ok());
-    value.unwrap_or(default)
-}
-
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
     let (events, keys) = (argument("--events", 100_000), argument("--keys", 2_000));
     let sink = Sink::default();
-    let address = listen(Arc::clone(&sink)).await;
+    let address = {
+        let sink = Arc::clone(&sink);
+        listen(Arc::new(move |_, body| note(&sink, body))).await
+    };
     let dir = tempfile::tempdir().expect("a directory");
     let engine = open(dir.path(), address).await;
     fill(&engine, (events, keys)).await;

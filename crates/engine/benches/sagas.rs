@@ -13,19 +13,23 @@
     reason = "a benchmark has callers, a service and a stopwatch of its own"
 )]
 
+mod common;
+#[path = "common/listener.rs"]
+mod listener;
+
+use common::{argument, ports, request, spread, start, store};
 use evenkeel_engine::chain::hex;
-use evenkeel_engine::clock::{SystemClock, SystemIds};
-use evenkeel_engine::commit::{Command, Key};
+use evenkeel_engine::clock::SystemIds;
+use evenkeel_engine::commit::Command;
 use evenkeel_engine::gateway::http::{HttpGateway, HttpOptions};
 use evenkeel_engine::gateway::outbound::Outbound;
 use evenkeel_engine::port::{Ids, SagaRow};
-use evenkeel_engine::store::sqlite::SqliteStore;
-use evenkeel_engine::store::sqlite::names::NamesOptions;
-use evenkeel_engine::{Engine, Options, Ports, Request};
-use evenkeel_rules::ids::{SagaId, StepName, TokenId};
+use evenkeel_engine::{Engine, Ports, Request};
+use evenkeel_rules::ids::{SagaId, StepName};
 use evenkeel_rules::saga::journey::{Ask, GIVE_UP_AFTER, Step};
 use evenkeel_rules::saga::{Nature, State};
 use evenkeel_rules::time::Millis;
+use listener::{header, listen};
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -34,8 +38,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
 #[global_allocator]
@@ -46,83 +48,31 @@ const BODIES: &str = r#"[{"seat":"12A","class":"second"},{"nights":2},{"amount":
 /// Who waits for the last call of a saga, by its key.
 type Waiting = Arc<Mutex<BTreeMap<String, oneshot::Sender<()>>>>;
 
-/// The value of a header, and how long the body is.
-fn heads(head: &str) -> (Option<&str>, usize) {
-    let (mut key, mut length) = (None, 0);
-    for line in head.lines() {
-        let Some((name, value)) = line.split_once(':') else {
-            continue;
-        };
-        if name.eq_ignore_ascii_case("idempotency-key") {
-            key = Some(value.trim());
-        } else if name.eq_ignore_ascii_case("content-length") {
-            length = value.trim().parse().unwrap_or(0);
-        }
+/// Tells who waits for a saga that its last step is called.
+fn hear(waiting: &Waiting, head: &str) {
+    let key = header(head, "idempotency-key").unwrap_or_default();
+    let caller = key
+        .strip_suffix("/pay")
+        .and_then(|saga| waiting.lock().remove(saga));
+    if let Some(caller) = caller {
+        let _gone = caller.send(());
     }
-    (key, length)
-}
-
-/// Answers every request of one connection.
-async fn serve(mut stream: TcpStream, waiting: Waiting) -> std::io::Result<()> {
-    const YES: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
-    stream.set_nodelay(true)?;
-    let mut bytes = Vec::with_capacity(4_096);
-    loop {
-        let end = bytes.windows(4).position(|at| at == b"\r\n\r\n");
-        let whole = end.and_then(|end| {
-            let head = std::str::from_utf8(&bytes[..end]).ok()?;
-            let (key, length) = heads(head);
-            (bytes.len() >= end + 4 + length).then(|| (key.map(str::to_owned), end + 4 + length))
-        });
-        let Some((key, length)) = whole else {
-            if stream.read_buf(&mut bytes).await? == 0 {
-                return Ok(());
-            }
-            continue;
-        };
-        bytes.drain(..length);
-        stream.write_all(YES).await?;
-        let key = key.unwrap_or_default();
-        if let Some(saga) = key.strip_suffix("/pay") {
-            let caller = waiting.lock().remove(saga);
-            if let Some(caller) = caller {
-                let _gone = caller.send(());
-            }
-        }
-    }
-}
-
-async fn listen(waiting: Waiting) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let address = listener.local_addr().expect("it is bound");
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(serve(stream, Arc::clone(&waiting)));
-        }
-    });
-    address
 }
 
 async fn open(dir: &Path, services: SocketAddr) -> Engine {
-    let store = SqliteStore::open(dir, &SystemIds, NamesOptions::default());
     let options = HttpOptions {
         allow: Outbound::only(&[services.to_string()]).expect("a place"),
         ..HttpOptions::default()
     };
     let gateway = HttpGateway::new(options).expect("nothing is configured");
-    let ports = Ports {
-        outlet: None,
-        store: Arc::new(store.expect("the directory can be opened")),
-        gate: None,
+    start(Ports {
         gateway: Some(Arc::new(gateway)),
-        clock: Arc::new(SystemClock::new()),
-        ids: Arc::new(SystemIds),
-    };
-    let engine = Engine::start(ports, Options::default()).await;
-    engine.expect("the store answers")
+        ..ports(store(dir))
+    })
+    .await
 }
 
-fn start(id: &str, services: SocketAddr, with_bodies: bool) -> Request {
+fn begin(id: &str, services: SocketAddr, with_bodies: bool) -> Request {
     let step = |name: &str, nature| Step {
         name: StepName::new(name).expect("an id"),
         url: format!("http://{services}/{name}"),
@@ -146,14 +96,7 @@ fn start(id: &str, services: SocketAddr, with_bodies: bool) -> Request {
         ask: Box::new(ask),
         bodies: bodies.to_owned(),
     };
-    Request {
-        command,
-        key: Some(Key::new(None, id, &[b"POST /v1/sagas", id.as_bytes()])),
-        actor: TokenId::new("t-bench").expect("an id"),
-        owner: None,
-        expected: None,
-        deadline: None,
-    }
+    request(command, id)
 }
 
 /// One saga from its beginning to its end.
@@ -165,7 +108,7 @@ async fn whole(engine: &Engine, (services, waiting): (SocketAddr, &Waiting), wit
         let mut all = waiting.lock();
         all.insert(id.clone(), caller);
     }
-    let begun = engine.execute(start(&id, services, with_bodies)).await;
+    let begun = engine.execute(begin(&id, services, with_bodies)).await;
     begun.expect("it is begun");
     called.await.expect("its last step is called");
 }
@@ -192,19 +135,16 @@ async fn all_completed(engine: &Engine, behind: u64) {
     }
 }
 
-fn argument(name: &str, default: u64) -> u64 {
-    let mut arguments = std::env::args().skip_while(|argument| argument != name);
-    let value = arguments.nth(1).and_then(|value| value.parse().ok());
-    value.unwrap_or(default)
-}
-
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
     let length = Duration::from_secs(argument("--seconds", 5));
     let (rounds, callers) = (argument("--rounds", 3), argument("--callers", 512));
     let with_bodies = std::env::args().any(|argument| argument == "--bodies");
     let waiting = Waiting::default();
-    let services = listen(Arc::clone(&waiting)).await;
+    let services = {
+        let waiting = Arc::clone(&waiting);
+        listen(Arc::new(move |head, _| hear(&waiting, head))).await
+    };
     let dir = tempfile::tempdir().expect("a directory");
     let engine = open(dir.path(), services).await;
     let mut figures = Vec::new();
@@ -231,11 +171,8 @@ async fn main() {
         figures.push(done.load(Ordering::Relaxed) as f64 / begin.elapsed().as_secs_f64());
     }
     engine.stop().await;
-    figures.sort_by(f64::total_cmp);
+    let [median, least, most] = spread(figures);
     println!(
-        "sagas of three steps, {callers} callers: {:.0} completed/s ({:.0}-{:.0})",
-        figures[figures.len() / 2],
-        figures[0],
-        figures[figures.len() - 1],
+        "sagas of three steps, {callers} callers: {median:.0} completed/s ({least:.0}-{most:.0})"
     );
 }

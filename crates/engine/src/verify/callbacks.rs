@@ -5,17 +5,18 @@
 //! of it; one without a key came a second time with another body, and is set aside at once. That
 //! private texts were erased is a fact; which ones the log does not say.
 
-use super::fold::{Fold, Step, Stream, subject, wrong};
+use super::fold::{Fold, subject, wrong};
 use super::privacy;
 use super::report::{Book, Draft, Invariant, Kind as Wrong};
 use super::rows::same_id;
+use super::shelf::digest;
+use super::stream::Stream;
 use crate::body::ErasedData;
 use crate::callback::{Callback, SetAside, State, Turn};
 use crate::chain::{Entry, EntryEvent, hex};
 use crate::commit::{Key, Received};
 use evenkeel_rules::event::Kind;
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
 /// What is remembered of one callback.
 #[derive(Debug, Clone, Copy)]
@@ -25,8 +26,6 @@ pub(super) struct CallbackFold {
     pub(super) core: Option<[u8; 16]>,
     pub(super) state: State,
     pub(super) why: Option<SetAside>,
-    /// A state row was found for it.
-    pub(super) seen: bool,
 }
 
 /// Hash of what no event of a callback may change.
@@ -36,11 +35,7 @@ pub(super) fn core_hash(callback: &Callback) -> [u8; 16] {
         why: None,
         ..callback.clone()
     };
-    let text = serde_json::to_vec(&core).expect("a callback is plain JSON");
-    let whole: [u8; 32] = Sha256::digest(text).into();
-    *whole
-        .first_chunk()
-        .expect("a SHA-256 is longer than 16 bytes")
+    digest(&serde_json::to_vec(&core).expect("a callback is plain JSON"))
 }
 
 impl Fold {
@@ -54,17 +49,8 @@ impl Fold {
         let created: u64 = event.id().parse().map_err(|_| "its id is no position")?;
         same_id(event, &created.to_string())?;
         let before = self.callbacks.get(&created).copied();
-        let stream = before.map(|fold| fold.stream);
-        let step = self.step(stream.as_ref(), event, book);
-        let follows = Kind::may_follow(stream.map(|stream| stream.kind), event.kind);
-        if !follows && matches!(step, Step::Next) {
-            self.illegal(event, "it may not follow the event before it", book);
-        }
-        let stream = Stream {
-            created,
-            ..Self::after(stream, event, &step, self.position)
-        };
-        let seen = false;
+        let (after, _) = self.advance(before.map(|fold| fold.stream), event, book);
+        let stream = Stream { created, ..after };
         let fold = if event.kind == Kind::CallbackStored {
             let callback: Callback = event.data()?;
             privacy::members(event, &callback, self.position, book);
@@ -74,7 +60,6 @@ impl Fold {
                 core: Some(core_hash(&callback)),
                 state: callback.state,
                 why: callback.why,
-                seen,
             }
         } else {
             let Turn { state, why } = event.data()?;
@@ -91,7 +76,6 @@ impl Fold {
                 core,
                 state,
                 why,
-                seen,
             }
         };
         self.callbacks.insert(created, fold);

@@ -5,13 +5,14 @@
 //! together or not at all. A cart that was checked out names an order that the same row took, and
 //! stays as it is. A cart is remembered as hashes and the units of its lines.
 
-use super::fold::{Fold, NameCheck, Step, Stream, wrong};
-use super::lives::unreadable;
+use super::fold::Fold;
 use super::names::Of;
+use super::pages::{Beside, Pages, Read};
 use super::privacy;
-use super::report::{Book, Draft, Invariant, Kind as Wrong, Subject};
-use super::rows::same_id;
-use super::rows::{PAGE, beyond};
+use super::report::{Book, Invariant, Subject};
+use super::rows::{beyond, same_id};
+use super::shelf::digest;
+use super::stream::{Step, Stream};
 use super::walk::{Sink, Walk};
 use crate::chain::{Entry, EntryEvent};
 use crate::commit::{cart_name, hold_name, order_name};
@@ -20,7 +21,6 @@ use evenkeel_rules::cart::{Cart, Line, State};
 use evenkeel_rules::event::Kind;
 use evenkeel_rules::ids::{CartId, HoldId, SkuId};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 /// What is remembered of one cart.
@@ -32,8 +32,6 @@ pub(super) struct CartFold {
     core: [u8; 16],
     /// Units of its lines, those that were lost among them.
     units: Vec<(SkuId, u64)>,
-    /// A state row was found for it.
-    seen: bool,
 }
 
 impl CartFold {
@@ -49,11 +47,7 @@ impl CartFold {
 pub(super) type Carts = BTreeMap<CartId, CartFold>;
 
 fn hash(of: &impl serde::Serialize) -> [u8; 16] {
-    let text = serde_json::to_vec(of).expect("a cart is plain JSON");
-    let whole: [u8; 32] = Sha256::digest(text).into();
-    *whole
-        .first_chunk()
-        .expect("a SHA-256 is longer than 16 bytes")
+    digest(&serde_json::to_vec(of).expect("a cart is plain JSON"))
 }
 
 /// What a check-out does not change; without the lines, what nothing changes.
@@ -70,34 +64,18 @@ impl Fold {
         event: &EntryEvent,
         book: &mut Book,
     ) -> Result<bool, String> {
-        let cart: Cart = event.data().inspect_err(|what| {
-            if what.starts_with("unknown field") {
-                privacy::stranger(event, what, self.position, book);
-            }
-        })?;
-        privacy::members(event, &cart, self.position, book);
+        let cart: Cart = privacy::read(event, self.position, book)?;
         same_id(event, cart.id.as_str())?;
         let fold = self.carts.remove(&cart.id);
         let before = fold.as_ref().map(|fold| fold.stream);
-        let step = self.step(before.as_ref(), event, book);
-        let follows = Kind::may_follow(before.map(|stream| stream.kind), event.kind);
-        if !follows && matches!(step, Step::Next) {
-            self.illegal(event, "it may not follow the event before it", book);
-        }
-        if before.is_none() && event.previous == 0 {
-            self.names.push(NameCheck {
-                name: cart_name(&cart.id),
-                position: self.position,
-                fingerprint: [0; 16],
-                of: Of::Cart,
-            });
-        }
-        let known = fold.filter(|_| matches!(step, Step::Next));
+        let (stream, step) = self.advance(before, event, book);
+        self.born(before, event, (cart_name(&cart.id), Of::Cart));
+        let known = fold.filter(|_| step == Step::Next);
         if let Some(what) = self.broken_cart(known.as_ref(), (entry, event), &cart) {
             self.illegal(event, what, book);
         }
         let fold = CartFold {
-            stream: Self::after(before, event, &step, self.position),
+            stream,
             body: hash(&cart),
             core: core_hash(&cart, event.kind == Kind::CartUpdated),
             units: cart
@@ -105,7 +83,6 @@ impl Fold {
                 .iter()
                 .map(|line| (line.sku.clone(), line.quantity.get()))
                 .collect(),
-            seen: false,
         };
         self.carts.insert(cart.id, fold);
         Ok(true)
@@ -155,96 +132,42 @@ impl Fold {
 /// # Errors
 /// A [`Fault`] of the store.
 pub(super) async fn rows(walk: &mut Walk<'_>, to: &mut Sink<'_>) -> Result<(), Fault> {
-    let store = walk.store;
-    let (mut before, mut limit, mut first) = (u64::MAX, PAGE, None);
-    loop {
-        let page = match store.carts(before, limit).await {
-            Ok(page) => page,
-            Err(Fault::Corrupt(_)) if limit > 1 => {
-                limit = 1;
-                continue;
+    let mut pages = Pages::new();
+    while pages.are_left() {
+        let page = walk.store.carts(pages.before, pages.limit).await;
+        match pages.read(page, |row| row.created)? {
+            Read::Again => (),
+            Read::Unreadable(what) => {
+                let made = to.fold.carts.iter_mut();
+                let made = made.map(|(id, fold)| (id, &mut fold.stream));
+                pages.pass_over(made, ("cart", &what), to.book);
             }
-            Err(Fault::Corrupt(what)) => {
-                let older = to.fold.carts.iter_mut();
-                let older = older.filter(|(_, fold)| fold.stream.created < before);
-                let Some((id, fold)) = older.max_by_key(|(_, fold)| fold.stream.created) else {
-                    break;
-                };
-                fold.seen = true;
-                before = fold.stream.created;
-                unreadable(Subject::new("cart", id), (before, &what), to.book);
-                continue;
+            Read::Rows(page) => {
+                walk.advance(page.position, to).await?;
+                page.rows.iter().for_each(|row| one(row, to));
             }
-            Err(fault) => return Err(fault),
-        };
-        walk.advance(page.position, to).await?;
-        first.get_or_insert(page.position);
-        for row in &page.rows {
-            one(row, to);
-        }
-        match page.rows.last() {
-            Some(last) if page.rows.len() == limit => before = last.created,
-            _ => break,
         }
     }
-    missing(first.unwrap_or(0), to);
+    let made = to.fold.carts.iter().map(|(id, fold)| (id, &fold.stream));
+    pages.missing(made, "cart", to.book);
     Ok(())
-}
-
-fn told(fold: &CartFold) -> Value {
-    let stream = &fold.stream;
-    json!({"created": stream.created, "last": stream.last, "version": stream.version,
-        "event": stream.kind.name()})
 }
 
 fn one(row: &CartRow, to: &mut Sink<'_>) {
     beyond(row.last.max(row.created), "a cart", to);
     to.book.checked(Invariant::I15, 1);
-    let lost = &mut to.fold.lost;
-    let excused = lost.explains(row.created) || lost.explains(row.last);
-    let fold = to.fold.carts.get_mut(&row.body.id);
-    let (same, expected, last) = fold.map_or((false, Value::Null, row.last), |fold| {
-        fold.seen = true;
-        (is_fold(fold, row), told(fold), fold.stream.last)
+    let known = to.fold.carts.get_mut(&row.body.id).map(|fold| {
+        fold.stream.seen = true;
+        let same = fold.body == hash(&row.body) && !row.flagged;
+        (fold.stream, same)
     });
-    if !same && !excused && !to.fold.lost.explains(last) {
-        let draft = Draft {
-            expected,
-            found: json!({"created": row.created, "last": row.last, "version": row.version,
-                "cart": row.body}),
-            detail: "the row is not the fold of its stream".to_owned(),
-            ..wrong(
-                Wrong::StateEdited,
-                Subject::new("cart", &row.body.id),
-                row.last,
-            )
-        };
-        to.book.find(Invariant::I15, draft);
-    }
-}
-
-fn is_fold(fold: &CartFold, row: &CartRow) -> bool {
-    let stream = &fold.stream;
-    (stream.adopted || stream.created == row.created)
-        && stream.last == row.last
-        && (stream.gapped || stream.version == row.version)
-        && fold.body == hash(&row.body)
-        && !row.flagged
-}
-
-fn missing(first: u64, to: &mut Sink<'_>) {
-    for (id, fold) in &to.fold.carts {
-        let stream = &fold.stream;
-        if fold.seen || stream.created > first || stream.adopted {
-            continue;
-        }
-        let draft = Draft {
-            expected: told(fold),
-            detail: "the log began this cart; its row is gone".to_owned(),
-            ..wrong(Wrong::StateEdited, Subject::new("cart", id), stream.last)
-        };
-        to.book.find(Invariant::I15, draft);
-    }
+    let beside = Beside {
+        subject: Subject::new("cart", &row.body.id),
+        place: [row.created, row.last, row.version],
+        known,
+    };
+    let more = || (Value::Null, json!({"cart": row.body}));
+    beside.differs(more, &mut to.fold.lost, to.book);
 }
 
 /// Whether a cart's row is what an event of it says; nothing if it does not tell.

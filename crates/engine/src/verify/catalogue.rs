@@ -1,8 +1,9 @@
 //! SKUs, balances and tokens against the fold.
 
-use super::fold::{Fold, SkuFold, TokenFold, wrong};
+use super::fold::{Fold, SkuFold, wrong};
+use super::pages::{Beside, Pages, Read};
 use super::report::{Book, Draft, Invariant, Kind, Subject};
-use super::rows::{PAGE, beyond};
+use super::rows::beyond;
 use super::walk::{Sink, Walk};
 use crate::port::{Fault, Listed, Place, SkuRow, TokenRow};
 use evenkeel_rules::stock::Balances;
@@ -13,50 +14,34 @@ use serde_json::json;
 /// # Errors
 /// A [`Fault`] of the store.
 pub(super) async fn skus(walk: &mut Walk<'_>, to: &mut Sink<'_>) -> Result<(), Fault> {
-    let store = walk.store;
-    let (mut before, mut limit) = (u64::MAX, PAGE);
-    let mut first = None;
-    loop {
-        let page = match store.skus(before, limit).await {
-            Ok(page) => page,
-            Err(Fault::Corrupt(_)) if limit > 1 => {
-                limit = 1;
-                continue;
+    let mut pages = Pages::new();
+    while pages.are_left() {
+        let page = walk.store.skus(pages.before, pages.limit).await;
+        match pages.read(page, |(row, _)| row.created)? {
+            Read::Again => (),
+            Read::Unreadable(what) => {
+                let made = unreadable_sku(pages.before, &what, to);
+                pages.pass(made);
             }
-            Err(Fault::Corrupt(what)) => {
-                let Some(created) = unreadable_sku(before, &what, to) else {
-                    break;
-                };
-                before = created;
-                continue;
+            Read::Rows(page) => {
+                walk.advance(page.position, to).await?;
+                page.rows.iter().for_each(|listed| sku(listed, to));
             }
-            Err(fault) => return Err(fault),
-        };
-        walk.advance(page.position, to).await?;
-        first.get_or_insert(page.position);
-        for listed in &page.rows {
-            sku(listed, to);
-        }
-        match page.rows.last() {
-            Some((last, _)) if page.rows.len() == limit => before = last.created,
-            _ => break,
         }
     }
     strays(walk, to).await?;
-    missing_skus(first.unwrap_or(0), to.fold, to.book);
+    missing_skus(pages.first, to.fold, to.book);
     Ok(())
 }
 
 /// Reports the newest SKU made before a position as unreadable; where it was made.
 fn unreadable_sku(before: u64, what: &str, to: &mut Sink<'_>) -> Option<u64> {
-    let made = |(id, fold): (_, &mut SkuFold)| {
-        let (stream, _) = fold.entry.as_ref()?;
-        (stream.created < before).then_some((stream.created, id))
-    };
-    let all = to.fold.skus.iter_mut().filter_map(made);
-    let (created, id) = all.max_by_key(|(created, _)| *created)?;
-    let id = id.clone();
-    to.fold.skus.get_mut(&id)?.seen = true;
+    let all = to.fold.skus.iter_mut();
+    let made = all.filter_map(|(id, fold)| fold.entry.as_mut().map(|(stream, _)| (id, stream)));
+    let earlier = made.filter(|(_, stream)| stream.created < before);
+    let (id, stream) = earlier.max_by_key(|(_, stream)| stream.created)?;
+    stream.seen = true;
+    let created = stream.created;
     // A balance that cannot be read makes its SKU's read fail too.
     let of_balance = what.contains("a balance");
     let (invariant, kind) = if of_balance {
@@ -78,7 +63,9 @@ fn sku((row, stock): &Listed, to: &mut Sink<'_>) {
         unknown_sku(row, to);
         return;
     };
-    fold.seen = true;
+    if let Some((stream, _)) = &mut fold.entry {
+        stream.seen = true;
+    }
     let same = same_sku(fold, row);
     let lost = [row.last, row.stock_last, row.created];
     // A lost row may also have brought a location, and other rows may have hidden that since.
@@ -107,9 +94,7 @@ pub(super) fn same_sku(fold: &SkuFold, row: &SkuRow) -> bool {
     let (stock_last, stock_version, stock_gapped) = fold.stock.map_or((0, 0, false), |stream| {
         (stream.last, stream.version, stream.gapped)
     });
-    (stream.adopted || stream.created == row.created)
-        && stream.last == row.last
-        && (stream.gapped || stream.version == row.version)
+    stream.fits([row.created, row.last, row.version])
         && *entry == row.sku
         && stock_last == row.stock_last
         && (stock_gapped || stock_version == row.stock_version)
@@ -149,13 +134,18 @@ fn unknown_sku(row: &SkuRow, to: &mut Sink<'_>) {
 }
 
 fn missing_skus(first: u64, fold: &mut Fold, book: &mut Book) {
-    let mut missing: Vec<_> = fold.skus.iter().filter(|(_, sku)| !sku.seen).collect();
-    missing.sort_by_key(|(id, _)| (*id).clone());
-    for (id, sku) in missing {
+    let gone = |sku: &SkuFold| {
         let stream = sku.entry.as_ref().map(|(stream, _)| stream);
-        let Some(stream) = stream.filter(|stream| stream.created <= first) else {
-            continue;
-        };
+        stream
+            .filter(|stream| !stream.seen && stream.created <= first)
+            .copied()
+    };
+    let all = fold.skus.iter();
+    let mut missing: Vec<_> = all
+        .filter_map(|(id, sku)| gone(sku).map(|stream| (id, sku, stream)))
+        .collect();
+    missing.sort_by_key(|(id, ..)| (*id).clone());
+    for (id, sku, stream) in missing {
         let draft = Draft {
             expected: told(Some(sku)),
             detail: "the log listed this SKU; its row is gone".to_owned(),
@@ -220,99 +210,42 @@ async fn strays(walk: &mut Walk<'_>, to: &mut Sink<'_>) -> Result<(), Fault> {
 /// # Errors
 /// A [`Fault`] of the store.
 pub(super) async fn tokens(walk: &mut Walk<'_>, to: &mut Sink<'_>) -> Result<(), Fault> {
-    let store = walk.store;
-    let (mut before, mut limit) = (u64::MAX, PAGE);
-    let mut first = None;
-    loop {
-        let page = match store.tokens(before, limit).await {
-            Ok(page) => page,
-            Err(Fault::Corrupt(_)) if limit > 1 => {
-                limit = 1;
-                continue;
+    let mut pages = Pages::new();
+    while pages.are_left() {
+        let page = walk.store.tokens(pages.before, pages.limit).await;
+        match pages.read(page, |row| row.created)? {
+            Read::Again => (),
+            Read::Unreadable(what) => {
+                let made = to.fold.tokens.iter_mut();
+                let made = made.map(|(id, fold)| (id, &mut fold.stream));
+                pages.pass_over(made, ("token", &what), to.book);
             }
-            Err(Fault::Corrupt(what)) => {
-                let Some(created) = unreadable_token(before, &what, to) else {
-                    break;
-                };
-                before = created;
-                continue;
+            Read::Rows(page) => {
+                walk.advance(page.position, to).await?;
+                page.rows.iter().for_each(|row| token(row, to));
             }
-            Err(fault) => return Err(fault),
-        };
-        walk.advance(page.position, to).await?;
-        first.get_or_insert(page.position);
-        for row in &page.rows {
-            token(row, to);
-        }
-        match page.rows.last() {
-            Some(last) if page.rows.len() == limit => before = last.created,
-            _ => break,
         }
     }
-    missing_tokens(first.unwrap_or(0), to);
+    let made = to.fold.tokens.iter();
+    let made = made.map(|(id, fold)| (id, &fold.stream));
+    pages.missing(made, "token", to.book);
     Ok(())
-}
-
-fn unreadable_token(before: u64, what: &str, to: &mut Sink<'_>) -> Option<u64> {
-    let all = to.fold.tokens.iter_mut();
-    let earlier = all.filter(|(_, fold)| fold.stream.created < before);
-    let (id, fold) = earlier.max_by_key(|(_, fold)| fold.stream.created)?;
-    fold.seen = true;
-    let created = fold.stream.created;
-    let draft = wrong(Kind::StateEdited, Subject::new("token", id), created);
-    let detail = format!("the row cannot be read: {what}");
-    to.book.find(Invariant::I15, Draft { detail, ..draft });
-    Some(created)
 }
 
 fn token(row: &TokenRow, to: &mut Sink<'_>) {
     beyond(row.last, "a token", to);
     to.book.checked(Invariant::I15, 1);
-    let mut same = false;
-    if let Some(TokenFold {
-        stream,
-        token,
-        seen,
-    }) = to.fold.tokens.get_mut(&row.token.id)
-    {
-        *seen = true;
-        same = (stream.adopted || stream.created == row.created)
-            && stream.last == row.last
-            && (stream.gapped || stream.version == row.version)
-            && *token == row.token;
-    }
-    let lost = [row.created, row.last];
-    if same || lost.iter().any(|at| to.fold.lost.explains(*at)) {
-        return;
-    }
-    let fold = to.fold.tokens.get(&row.token.id);
-    let draft = Draft {
-        expected: json!(fold.map(|fold| json!({"created": fold.stream.created,
-            "last": fold.stream.last, "version": fold.stream.version, "token": fold.token}))),
-        found: json!({"created": row.created, "last": row.last, "version": row.version,
-            "token": row.token}),
-        detail: "the row is not the fold of its stream".to_owned(),
-        ..wrong(
-            Kind::StateEdited,
-            Subject::new("token", &row.token.id),
-            row.last,
-        )
+    let mut fold = to.fold.tokens.get_mut(&row.token.id);
+    let known = fold.as_mut().map(|fold| {
+        fold.stream.seen = true;
+        (fold.stream, fold.token == row.token)
+    });
+    let beside = Beside {
+        subject: Subject::new("token", &row.token.id),
+        place: [row.created, row.last, row.version],
+        known,
     };
-    to.book.find(Invariant::I15, draft);
-}
-
-fn missing_tokens(first: u64, to: &mut Sink<'_>) {
-    let missing = |fold: &TokenFold| !fold.seen && fold.stream.created <= first;
-    for (id, fold) in to.fold.tokens.iter().filter(|(_, fold)| missing(fold)) {
-        let draft = Draft {
-            expected: json!({"version": fold.stream.version}),
-            detail: "the log made this token; its row is gone".to_owned(),
-            ..wrong(
-                Kind::StateEdited,
-                Subject::new("token", id),
-                fold.stream.last,
-            )
-        };
-        to.book.find(Invariant::I15, draft);
-    }
+    let folded = || json!({"token": fold.map(|fold| &fold.token)});
+    let more = || (folded(), json!({"token": row.token}));
+    beside.differs(more, &mut to.fold.lost, to.book);
 }

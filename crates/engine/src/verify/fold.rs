@@ -16,6 +16,7 @@ use super::rows::same_id;
 use super::sagas::SagaFold;
 use super::shares::Shares;
 use super::stock;
+use super::stream::Stream;
 use super::subscriptions::SubscriptionFold;
 use crate::body::StockData;
 use crate::chain::{Entry, EntryEvent};
@@ -65,24 +66,12 @@ impl Lost {
     }
 }
 
-/// A stream's end.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Stream {
-    pub(super) created: u64,
-    pub(super) last: u64,
-    pub(super) version: u64,
-    pub(super) kind: Kind,
-    pub(super) adopted: bool,
-    pub(super) gapped: bool,
-}
-
 /// A SKU's two streams and what they left.
 #[derive(Debug, Default)]
 pub(super) struct SkuFold {
     pub(super) entry: Option<(Stream, Sku)>,
     pub(super) stock: Option<Stream>,
     pub(super) locations: Vec<LocationId>,
-    pub(super) seen: bool,
 }
 
 /// A token's stream and what it left.
@@ -90,7 +79,6 @@ pub(super) struct SkuFold {
 pub(super) struct TokenFold {
     pub(super) stream: Stream,
     pub(super) token: Token,
-    pub(super) seen: bool,
 }
 
 /// A name that the name index must know.
@@ -165,16 +153,6 @@ impl Pace {
         let all = self.pauses.last().map_or(0, |(_, sum)| *sum);
         (end.micros() - since.micros() - (all - before)).max(0)
     }
-}
-
-/// How an event stands to its stream.
-pub(super) enum Step {
-    /// The next one.
-    Next,
-    /// It follows events on lost rows.
-    Adopted,
-    /// A finding was made; the stream goes on from here.
-    Gapped,
 }
 
 impl Fold {
@@ -315,84 +293,6 @@ impl Fold {
         book.find(Invariant::I7, draft);
     }
 
-    /// Judges an event's version and the pointer to the one before it.
-    pub(super) fn step(
-        &self,
-        before: Option<&Stream>,
-        event: &EntryEvent,
-        book: &mut Book,
-    ) -> Step {
-        let (last, version) = before.map_or((0, 0), |stream| (stream.last, stream.version));
-        if event.version == version + 1 && event.previous == last {
-            return Step::Next;
-        }
-        if event.previous > last && self.lost.is_gone(event.previous) {
-            return Step::Adopted;
-        }
-        if before.is_some_and(|stream| stream.gapped) {
-            return Step::Gapped;
-        }
-        if event.version == version + 1 {
-            let what = format!(
-                "it points to {} as the event before it, not to {last}",
-                event.previous
-            );
-            self.illegal(event, &what, book);
-            return Step::Gapped;
-        }
-        let position = self.position;
-        let draft = Draft {
-            expected: json!(version + 1),
-            found: json!(event.version),
-            detail: format!(
-                "{} goes from version {version} to {}",
-                event.stream, event.version
-            ),
-            ..wrong(Wrong::VersionGap, subject(event), position)
-        };
-        book.find(Invariant::I7, draft);
-        Step::Gapped
-    }
-
-    /// The stream after an event.
-    pub(super) fn after(
-        before: Option<Stream>,
-        event: &EntryEvent,
-        step: &Step,
-        at: u64,
-    ) -> Stream {
-        let fresh = before.is_none();
-        let adopted = matches!(step, Step::Adopted);
-        // A gap is said once: the count of events is what the state row has then.
-        let version = match step {
-            Step::Next | Step::Adopted => event.version,
-            Step::Gapped => before.map_or(1, |stream| stream.version + 1),
-        };
-        Stream {
-            created: before.map_or(at, |stream| stream.created),
-            last: at,
-            version,
-            kind: event.kind,
-            adopted: before.is_some_and(|stream| stream.adopted) || (fresh && adopted),
-            gapped: before.is_some_and(|stream| stream.gapped) || matches!(step, Step::Gapped),
-        }
-    }
-
-    /// Judges order and version of an event of a SKU, a stock or a token.
-    pub(super) fn advance(
-        &self,
-        before: Option<Stream>,
-        event: &EntryEvent,
-        book: &mut Book,
-    ) -> Stream {
-        let step = self.step(before.as_ref(), event, book);
-        let follows = Kind::may_follow(before.map(|stream| stream.kind), event.kind);
-        if !follows && matches!(step, Step::Next) {
-            self.illegal(event, "it may not follow the event before it", book);
-        }
-        Self::after(before, event, &step, self.position)
-    }
-
     fn sku_event(&mut self, event: &EntryEvent, book: &mut Book) -> Result<bool, String> {
         let sku: Sku = event.data()?;
         privacy::members(event, &sku, self.position, book);
@@ -401,7 +301,7 @@ impl Fold {
             .skus
             .get(&sku.terms.sku)
             .and_then(|fold| fold.entry.as_ref());
-        let stream = self.advance(before.map(|(stream, _)| *stream), event, book);
+        let (stream, _) = self.advance(before.map(|(stream, _)| *stream), event, book);
         let id = sku.terms.sku.clone();
         self.shares.put(&id, sku.terms.max_per_customer.is_some());
         self.skus.entry(id).or_default().entry = Some((stream, sku));
@@ -413,16 +313,9 @@ impl Fold {
         privacy::members(event, &token, self.position, book);
         same_id(event, token.id.as_str())?;
         let before = self.tokens.get(&token.id).map(|fold| fold.stream);
-        let stream = self.advance(before, event, book);
-        let seen = false;
-        self.tokens.insert(
-            token.id.clone(),
-            TokenFold {
-                stream,
-                token,
-                seen,
-            },
-        );
+        let (stream, _) = self.advance(before, event, book);
+        self.tokens
+            .insert(token.id.clone(), TokenFold { stream, token });
         Ok(true)
     }
 
@@ -436,7 +329,7 @@ impl Fold {
         privacy::members(event, &data, self.position, book);
         same_id(event, data.sku.as_str())?;
         let before = self.skus.get(&data.sku).and_then(|fold| fold.stock);
-        let stream = self.advance(before, event, book);
+        let (stream, _) = self.advance(before, event, book);
         let fold = self.skus.entry(data.sku.clone()).or_default();
         fold.stock = Some(stream);
         for location in std::iter::once(&data.location).chain(&data.to) {

@@ -3,13 +3,12 @@
 //! A hold costs about 90 bytes here: its body is kept as a hash, its id as the name under which
 //! the name index knows it.
 
-use super::shelf::{Made, Shelf};
+use super::shelf::{Made, Shelf, digest};
 use evenkeel_rules::event::Kind;
 use evenkeel_rules::hold::{Hold, State};
 use evenkeel_rules::ids::OrderId;
 use evenkeel_rules::stock::{Move, Operation};
 use evenkeel_rules::time::LogTime;
-use sha2::{Digest, Sha256};
 use std::hash::{BuildHasher, Hash, Hasher};
 
 /// What is remembered of one hold.
@@ -61,11 +60,7 @@ pub(super) type Holds = Shelf<HoldFold>;
 
 /// Hash of a body as it would be written.
 pub(super) fn body_hash(hold: &Hold) -> [u8; 16] {
-    let text = serde_json::to_vec(hold).expect("a hold is plain JSON");
-    let whole: [u8; 32] = Sha256::digest(text).into();
-    *whole
-        .first_chunk()
-        .expect("a SHA-256 is longer than 16 bytes")
+    digest(&serde_json::to_vec(hold).expect("a hold is plain JSON"))
 }
 
 /// Hash of what no event of a hold may change, with the order that it is for.

@@ -10,8 +10,9 @@ use super::callbacks::{CallbackFold, core_hash};
 use super::fold::{Fold, wrong};
 use super::names;
 use super::orders::{Body, OrderFold};
+use super::pages::{Beside, Pages, Read, unreadable};
 use super::report::{Book, Draft, Invariant, Kind, Subject};
-use super::rows::{Overdue, PAGE, beyond};
+use super::rows::{Overdue, beyond};
 use super::walk::{Sink, Walk};
 use crate::callback::State;
 use crate::commit::order_name;
@@ -50,51 +51,43 @@ impl Late {
 /// # Errors
 /// A [`Fault`] of the store.
 pub(super) async fn orders(walk: &mut Walk<'_>, to: &mut Sink<'_>) -> Result<Late, Fault> {
-    let store = walk.store;
-    let (mut before, mut limit, mut first) = (u64::MAX, PAGE, None);
+    let mut pages = Pages::new();
     let mut late = Late::default();
-    loop {
-        let page = match store.orders(before, limit).await {
-            Ok(page) => page,
-            Err(Fault::Corrupt(_)) if limit > 1 => {
-                limit = 1;
-                continue;
+    while pages.are_left() {
+        let page = walk.store.orders(pages.before, pages.limit).await;
+        match pages.read(page, |row| row.created)? {
+            Read::Again => (),
+            Read::Unreadable(what) => {
+                let made = unreadable_order(walk, (pages.before, &what), to).await?;
+                pages.pass(made);
             }
-            Err(Fault::Corrupt(what)) => {
-                let unread = to.fold.orders.iter().rev().map(|fold| fold.stream.created);
-                let Some(created) = unread.into_iter().find(|created| *created < before) else {
-                    break;
-                };
-                if let Some(index) = to.fold.orders.created_at(created) {
-                    to.fold.orders.get_mut(index).seen = true;
-                }
-                let id = names::id_at(store, created, Aggregate::Order).await?;
-                unreadable(Subject::new("order", id), (created, &what), to.book);
-                before = created;
-                continue;
+            Read::Rows(page) => {
+                walk.advance(page.position, to).await?;
+                page.rows.iter().for_each(|row| order(row, &mut late, to));
             }
-            Err(fault) => return Err(fault),
-        };
-        walk.advance(page.position, to).await?;
-        first.get_or_insert(page.position);
-        for row in &page.rows {
-            order(row, &mut late, to);
-        }
-        match page.rows.last() {
-            Some(last) if page.rows.len() == limit => before = last.created,
-            _ => break,
         }
     }
-    missing_orders(walk, first.unwrap_or(0), to).await?;
+    missing_orders(walk, pages.first, to).await?;
     Ok(late)
 }
 
-pub(super) fn unreadable(subject: Subject, (created, what): (u64, &str), book: &mut Book) {
-    let draft = Draft {
-        detail: format!("the row cannot be read: {what}"),
-        ..wrong(Kind::StateEdited, subject, created)
+/// Reports the newest order made before a position as unreadable; where it was made.
+async fn unreadable_order(
+    walk: &Walk<'_>,
+    (before, what): (u64, &str),
+    to: &mut Sink<'_>,
+) -> Result<Option<u64>, Fault> {
+    let made = to.fold.orders.iter().rev().map(|fold| fold.stream.created);
+    let newest = made.into_iter().find(|created| *created < before);
+    let Some(created) = newest else {
+        return Ok(None);
     };
-    book.find(Invariant::I15, draft);
+    if let Some(index) = to.fold.orders.created_at(created) {
+        to.fold.orders.get_mut(index).stream.seen = true;
+    }
+    let id = names::id_at(walk.store, created, Aggregate::Order).await?;
+    unreadable(Subject::new("order", id), (created, what), to.book);
+    Ok(Some(created))
 }
 
 fn order(row: &OrderRow, late: &mut Late, to: &mut Sink<'_>) {
@@ -102,47 +95,31 @@ fn order(row: &OrderRow, late: &mut Late, to: &mut Sink<'_>) {
     for invariant in [Invariant::I13, Invariant::I15] {
         to.book.checked(invariant, 1);
     }
-    let id = &row.body.id;
-    let by_id = to.fold.orders.index(&order_name(id));
-    let known = by_id.or_else(|| to.fold.orders.created_at(row.created));
-    let mut told = Value::Null;
-    let mut same = false;
-    if let Some(index) = known {
+    let by_id = to.fold.orders.index(&order_name(&row.body.id));
+    let index = by_id.or_else(|| to.fold.orders.created_at(row.created));
+    let fold = index.map(|index| {
         let fold = to.fold.orders.get_mut(index);
-        fold.seen = true;
-        same = is_fold(fold, row);
-        let stream = fold.stream;
-        told = json!({"created": stream.created, "last": stream.last,
-            "version": stream.version, "event": stream.kind.name(), "status": fold.status});
-        let lost = to.fold.lost.explains(stream.last);
-        same = same || lost;
-    }
-    if same || to.fold.lost.explains(row.created) || to.fold.lost.explains(row.last) {
-        driven(row, (&row.body, late), to);
-        return;
-    }
-    let draft = Draft {
-        expected: told,
-        found: json!({"created": row.created, "last": row.last, "version": row.version,
-            "flagged": row.flagged, "order": row.body}),
-        detail: match known {
-            Some(_) => "the row is not the fold of its stream",
-            None => "no row of the log made this order",
-        }
-        .to_owned(),
-        ..wrong(Kind::StateEdited, Subject::new("order", id), row.last)
+        fold.stream.seen = true;
+        (fold.stream, fold.status, is_body(fold, row))
+    });
+    let beside = Beside {
+        subject: Subject::new("order", &row.body.id),
+        place: [row.created, row.last, row.version],
+        known: fold.map(|(stream, _, same)| (stream, same)),
     };
-    to.book.find(Invariant::I15, draft);
+    let folded = || json!({"status": fold.map(|(_, status, _)| status)});
+    let more = || (folded(), json!({"flagged": row.flagged, "order": row.body}));
+    if !beside.differs(more, &mut to.fold.lost, to.book) {
+        driven(row, (&row.body, late), to);
+    }
 }
 
 pub(super) fn is_fold(fold: &OrderFold, row: &OrderRow) -> bool {
-    let stream = &fold.stream;
-    let body = fold.body.is(&row.body);
-    (stream.adopted || stream.created == row.created)
-        && stream.last == row.last
-        && (stream.gapped || stream.version == row.version)
-        && body.unwrap_or(true)
-        && row.flagged == row.body.is_flagged()
+    fold.stream.fits([row.created, row.last, row.version]) && is_body(fold, row)
+}
+
+fn is_body(fold: &OrderFold, row: &OrderRow) -> bool {
+    fold.body.is(&row.body).unwrap_or(true) && row.flagged == row.body.is_flagged()
 }
 
 /// I13: an order that is not at its end is looked at again, or waits for a person.
@@ -166,7 +143,7 @@ fn driven(row: &OrderRow, (order, late): (&Order, &mut Late), to: &mut Sink<'_>)
 async fn missing_orders(walk: &Walk<'_>, first: u64, to: &mut Sink<'_>) -> Result<(), Fault> {
     let gone = |fold: &&OrderFold| {
         let stream = &fold.stream;
-        !fold.seen && stream.created <= first && !stream.adopted
+        !stream.seen && stream.created <= first
     };
     let missing = to.fold.orders.iter().filter(gone).map(|fold| {
         let quiet = matches!(fold.body, Body::Quiet(_));
@@ -199,38 +176,25 @@ pub(super) async fn callbacks(
     late: &mut Late,
     to: &mut Sink<'_>,
 ) -> Result<(), Fault> {
-    let store = walk.store;
-    let (mut before, mut limit, mut first) = (u64::MAX, PAGE, None);
-    loop {
-        let page = match store.callbacks(before, limit).await {
-            Ok(page) => page,
-            Err(Fault::Corrupt(_)) if limit > 1 => {
-                limit = 1;
-                continue;
+    let mut pages = Pages::new();
+    while pages.are_left() {
+        let page = walk.store.callbacks(pages.before, pages.limit).await;
+        match pages.read(page, |row| row.created)? {
+            Read::Again => (),
+            Read::Unreadable(what) => {
+                let made = to.fold.callbacks.iter_mut();
+                let made = made.map(|(created, fold)| (created, &mut fold.stream));
+                pages.pass_over(made, ("callback", &what), to.book);
             }
-            Err(Fault::Corrupt(what)) => {
-                let unread = to.fold.callbacks.range_mut(..before).next_back();
-                let Some((created, fold)) = unread else {
-                    break;
-                };
-                fold.seen = true;
-                before = *created;
-                unreadable(Subject::new("callback", before), (before, &what), to.book);
-                continue;
+            Read::Rows(page) => {
+                walk.advance(page.position, to).await?;
+                page.rows.iter().for_each(|row| callback(row, late, to));
             }
-            Err(fault) => return Err(fault),
-        };
-        walk.advance(page.position, to).await?;
-        first.get_or_insert(page.position);
-        for row in &page.rows {
-            callback(row, late, to);
-        }
-        match page.rows.last() {
-            Some(last) if page.rows.len() == limit => before = last.created,
-            _ => break,
         }
     }
-    missing_callbacks(first.unwrap_or(0), to);
+    let made = to.fold.callbacks.iter();
+    let made = made.map(|(created, fold)| (created, &fold.stream));
+    pages.missing(made, "callback", to.book);
     Ok(())
 }
 
@@ -241,22 +205,22 @@ fn callback(row: &CallbackRow, late: &mut Late, to: &mut Sink<'_>) {
     }
     let subject = || Subject::new("callback", row.created);
     let fold = to.fold.callbacks.get_mut(&row.created).map(|fold| {
-        fold.seen = true;
+        fold.stream.seen = true;
         *fold
     });
-    let last = fold.map_or(row.last, |fold| fold.stream.last);
-    let lost = [row.created, row.last, last];
-    if !fold.is_some_and(|fold| is_callback(&fold, row))
-        && !lost.iter().any(|at| to.fold.lost.explains(*at))
-    {
-        let draft = Draft {
-            expected: fold.map_or(Value::Null, |fold| told(&fold)),
-            found: json!({"created": row.created, "last": row.last, "version": row.version,
-                "flagged": row.flagged, "callback": row.body}),
-            detail: "the row is not the fold of its stream".to_owned(),
-            ..wrong(Kind::StateEdited, subject(), row.last)
-        };
-        to.book.find(Invariant::I15, draft);
+    let beside = Beside {
+        subject: subject(),
+        place: [row.created, row.last, row.version],
+        known: fold.map(|fold| (fold.stream, is_callback(&fold, row))),
+    };
+    let folded = || {
+        fold.map_or(
+            Value::Null,
+            |fold| json!({"state": fold.state, "why": fold.why}),
+        )
+    };
+    let stands = || json!({"flagged": row.flagged, "callback": row.body});
+    if beside.differs(|| (folded(), stands()), &mut to.fold.lost, to.book) {
         return;
     }
     match row.due {
@@ -272,46 +236,17 @@ fn callback(row: &CallbackRow, late: &mut Late, to: &mut Sink<'_>) {
     }
 }
 
-fn told(fold: &CallbackFold) -> Value {
-    let stream = &fold.stream;
-    json!({"created": stream.created, "last": stream.last, "version": stream.version,
-        "state": fold.state, "why": fold.why})
-}
-
 fn is_callback(fold: &CallbackFold, row: &CallbackRow) -> bool {
     let Row { body, flagged, .. } = row;
-    let stream = &fold.stream;
     // One that has waited for long is shown to a person too: how long is no fact.
     let is_flagged = match body.state {
         State::Stored => true,
         State::Applied => !flagged,
         State::Quarantined => *flagged,
     };
-    stream.last == row.last
-        && (stream.gapped || stream.version == row.version)
-        && (body.state, body.why) == (fold.state, fold.why)
+    (body.state, body.why) == (fold.state, fold.why)
         && fold.core.is_none_or(|core| core == core_hash(body))
         && is_flagged
-}
-
-fn missing_callbacks(first: u64, to: &mut Sink<'_>) {
-    let gone =
-        |created: u64, fold: &CallbackFold| !fold.seen && created <= first && !fold.stream.adopted;
-    for (created, fold) in &to.fold.callbacks {
-        if !gone(*created, fold) {
-            continue;
-        }
-        let draft = Draft {
-            expected: told(fold),
-            detail: "the log stored this callback; its row is gone".to_owned(),
-            ..wrong(
-                Kind::StateEdited,
-                Subject::new("callback", created),
-                fold.stream.last,
-            )
-        };
-        to.book.find(Invariant::I15, draft);
-    }
 }
 
 /// I13: what was due was looked at. On a store at rest only the time counts in which the log went

@@ -7,13 +7,14 @@
 //! judged as the row leaves them ([`super::money`]): within a row an order may be half-way.
 
 use super::change;
-use super::fold::{Fold, NameCheck, Step, Stream, wrong};
+use super::fold::{Fold, wrong};
 use super::money;
 use super::names::Of;
 use super::privacy;
 use super::report::{Book, Draft, Invariant, Kind as Wrong, Subject};
 use super::rows::same_id;
-use super::shelf::{Made, Shelf};
+use super::shelf::{Made, Shelf, digest};
+use super::stream::{Step, Stream};
 use crate::chain::{Entry, EntryEvent};
 use crate::commit::{Name, hold_name, order_name};
 use crate::port::{Fault, Store};
@@ -23,7 +24,6 @@ use evenkeel_rules::ids::OrderId;
 use evenkeel_rules::order::{Order, Patch, Status, Units};
 use evenkeel_rules::stock::Move;
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
 /// What is known of an order's body.
 #[derive(Debug)]
@@ -45,8 +45,6 @@ pub(super) struct OrderFold {
     pub(super) status: Status,
     /// Whether its end was ever asked for.
     pub(super) called_off: bool,
-    /// A state row was found for it.
-    pub(super) seen: bool,
 }
 
 impl Made for OrderFold {
@@ -58,14 +56,6 @@ impl Made for OrderFold {
 /// All orders.
 pub(super) type Orders = Shelf<OrderFold>;
 
-/// Hash of a body as it is written.
-fn hash(text: &[u8]) -> [u8; 16] {
-    let whole: [u8; 32] = Sha256::digest(text).into();
-    *whole
-        .first_chunk()
-        .expect("a SHA-256 is longer than 16 bytes")
-}
-
 fn text(order: &Order) -> Vec<u8> {
     serde_json::to_vec(order).expect("an order is plain JSON")
 }
@@ -75,14 +65,14 @@ impl Body {
     pub(super) fn is(&self, order: &Order) -> Option<bool> {
         match self {
             Self::Whole(known) => Some(text(order) == **known),
-            Self::Quiet(known) => Some(hash(&text(order)) == *known),
+            Self::Quiet(known) => Some(digest(&text(order)) == *known),
             Self::Unknown => None,
         }
     }
 
     fn of(order: Option<&Order>) -> Self {
         match order {
-            Some(order) if order.is_quiet() => Self::Quiet(hash(&text(order))),
+            Some(order) if order.is_quiet() => Self::Quiet(digest(&text(order))),
             Some(order) => Self::Whole(text(order).into()),
             None => Self::Unknown,
         }
@@ -141,26 +131,14 @@ impl Fold {
         let name = order_name(&id);
         let index = self.orders.index(&name);
         let stream = index.map(|index| self.orders.get(index).stream);
-        let step = self.step(stream.as_ref(), event, book);
-        let follows = Kind::may_follow(stream.map(|stream| stream.kind), event.kind);
-        if !follows && matches!(step, Step::Next) {
-            self.illegal(event, "it may not follow the event before it", book);
-        }
-        let after = Self::after(stream, event, &step, self.position);
-        if stream.is_none() && event.previous == 0 {
-            self.names.push(NameCheck {
-                name,
-                position: self.position,
-                fingerprint: [0; 16],
-                of: Of::Order,
-            });
-        }
+        let (after, step) = self.advance(stream, event, book);
+        self.born(stream, event, (name, Of::Order));
         let index = index.unwrap_or_else(|| self.first_heard(name, after));
         self.orders.get_mut(index).stream = after;
         let at = self.open(index);
         // Until its data was read nothing is known of it.
         let was = self.row.orders[at].now.take();
-        let was = was.filter(|_| !matches!(step, Step::Adopted));
+        let was = was.filter(|_| step != Step::Adopted);
         let now = self.body_after(event, &id, was.as_ref(), book)?;
         let fold = self.orders.get_mut(index);
         fold.called_off |= matches!(event.kind, Kind::CancelRequested | Kind::OrderCancelled);
@@ -190,7 +168,6 @@ impl Fold {
             body: Body::Unknown,
             status: Status::Pending,
             called_off: false,
-            seen: false,
         };
         self.orders.push(name, fold)
     }
@@ -229,12 +206,7 @@ impl Fold {
             }
             return Ok(Some(order));
         }
-        let patch: Patch = event.data().inspect_err(|what| {
-            if what.starts_with("unknown field") {
-                privacy::stranger(event, what, self.position, book);
-            }
-        })?;
-        privacy::members(event, &patch, self.position, book);
+        let patch: Patch = privacy::read(event, self.position, book)?;
         Ok(was.map(|order| patch.apply(order.clone())))
     }
 
@@ -319,7 +291,7 @@ pub(super) async fn wake(store: &dyn Store, entry: &Entry, fold: &mut Fold) -> R
             Err(Fault::Corrupt(_)) => Vec::new(),
             Err(fault) => return Err(fault),
         };
-        fold.orders.get_mut(index).body = if hash(&body) == hashed {
+        fold.orders.get_mut(index).body = if digest(&body) == hashed {
             Body::Whole(body.into())
         } else {
             Body::Unknown

@@ -19,6 +19,7 @@ use evenkeel_rules::saga::journey::Journey;
 use evenkeel_rules::time::LogTime;
 use futures_util::future::try_join_all;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -235,6 +236,24 @@ fn prose(text: &str) -> Option<String> {
     Some(quoted[1..quoted.len() - 1].to_owned())
 }
 
+/// Reads an event's data, and looks at its members.
+///
+/// # Errors
+/// It cannot be read; a member that its type does not know is a finding already.
+pub(super) fn read<T: Serialize + DeserializeOwned>(
+    event: &EntryEvent,
+    position: u64,
+    book: &mut Book,
+) -> Result<T, String> {
+    let data = event.data().inspect_err(|what| {
+        if what.starts_with("unknown field") {
+            stranger(event, what, position, book);
+        }
+    })?;
+    members(event, &data, position, book);
+    Ok(data)
+}
+
 /// Looks for members in an event's data that its type does not know, and for e-mail addresses.
 pub(super) fn members<T: Serialize>(event: &EntryEvent, data: &T, position: u64, book: &mut Book) {
     book.checked(Invariant::I21, 1);
@@ -255,7 +274,7 @@ pub(super) fn members<T: Serialize>(event: &EntryEvent, data: &T, position: u64,
 }
 
 /// Reports that an event's data has what no event may have.
-pub(super) fn stranger(event: &EntryEvent, what: &str, position: u64, book: &mut Book) {
+fn stranger(event: &EntryEvent, what: &str, position: u64, book: &mut Book) {
     let draft = Draft {
         detail: format!("{} version {}: {what}", event.stream, event.version),
         ..wrong(Wrong::TextLeaked, subject(event), position)

@@ -5,13 +5,15 @@
 //! undone only if it may have run, and once; nothing goes forward after it went back. A saga that
 //! has ended is remembered as a hash.
 
-use super::fold::{Fold, NameCheck, Step, Stream, subject, wrong};
-use super::lives::{Late, unreadable};
+use super::fold::{Fold, subject, wrong};
+use super::lives::Late;
 use super::names::Of;
+use super::pages::{Beside, Pages, Read};
 use super::privacy;
 use super::report::{Book, Draft, Invariant, Kind as Wrong, Subject};
-use super::rows::same_id;
-use super::rows::{PAGE, beyond};
+use super::rows::{beyond, same_id};
+use super::shelf::digest;
+use super::stream::{Step, Stream};
 use super::walk::{Sink, Walk};
 use crate::chain::{Entry, EntryEvent};
 use crate::commit::saga_name;
@@ -22,15 +24,12 @@ use evenkeel_rules::saga::journey::{Journey, Mark, Patch, misplaced};
 use evenkeel_rules::saga::{Plan, Run, State};
 use evenkeel_rules::time::LogTime;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 /// What is remembered of one saga.
 #[derive(Debug)]
 pub(super) struct SagaFold {
     pub(super) stream: Stream,
     body: Body,
-    /// A state row was found for it.
-    seen: bool,
 }
 
 #[derive(Debug)]
@@ -43,11 +42,7 @@ enum Body {
 }
 
 fn hash(journey: &Journey) -> [u8; 16] {
-    let text = serde_json::to_vec(journey).expect("a saga is plain JSON");
-    let whole: [u8; 32] = Sha256::digest(text).into();
-    *whole
-        .first_chunk()
-        .expect("a SHA-256 is longer than 16 bytes")
+    digest(&serde_json::to_vec(journey).expect("a saga is plain JSON"))
 }
 
 impl Body {
@@ -80,24 +75,11 @@ impl Fold {
         same_id(event, id.as_str())?;
         let fold = self.sagas.remove(&id);
         let before = fold.as_ref().map(|fold| fold.stream);
-        let step = self.step(before.as_ref(), event, book);
-        let follows = Kind::may_follow(before.map(|stream| stream.kind), event.kind);
-        if !follows && matches!(step, Step::Next) {
-            self.illegal(event, "it may not follow the event before it", book);
-        }
-        if before.is_none() && event.previous == 0 {
-            self.names.push(NameCheck {
-                name: saga_name(&id),
-                position: self.position,
-                fingerprint: [0; 16],
-                of: Of::Saga,
-            });
-        }
-        let stream = Self::after(before, event, &step, self.position);
-        let known = fold.filter(|_| !matches!(step, Step::Adopted));
+        let (stream, step) = self.advance(before, event, book);
+        self.born(before, event, (saga_name(&id), Of::Saga));
+        let known = fold.filter(|_| step != Step::Adopted);
         let body = self.saga_after((entry, event), known, book)?;
-        let seen = false;
-        self.sagas.insert(id, SagaFold { stream, body, seen });
+        self.sagas.insert(id, SagaFold { stream, body });
         Ok(true)
     }
 
@@ -119,12 +101,7 @@ impl Fold {
             }
             return Ok(Body::of(journey));
         }
-        let patch: Patch = event.data().inspect_err(|what| {
-            if what.starts_with("unknown field") {
-                privacy::stranger(event, what, self.position, book);
-            }
-        })?;
-        privacy::members(event, &patch, self.position, book);
+        let patch: Patch = privacy::read(event, self.position, book)?;
         let was = match known.map(|fold| fold.body) {
             Some(Body::Live(journey)) => *journey,
             Some(Body::Ended(_)) => return Err("its saga had ended".to_owned()),
@@ -221,46 +198,25 @@ pub(super) async fn rows(
     late: &mut Late,
     to: &mut Sink<'_>,
 ) -> Result<(), Fault> {
-    let store = walk.store;
-    let (mut before, mut limit, mut first) = (u64::MAX, PAGE, None);
-    loop {
-        let page = match store.sagas(before, limit).await {
-            Ok(page) => page,
-            Err(Fault::Corrupt(_)) if limit > 1 => {
-                limit = 1;
-                continue;
+    let mut pages = Pages::new();
+    while pages.are_left() {
+        let page = walk.store.sagas(pages.before, pages.limit).await;
+        match pages.read(page, |row| row.created)? {
+            Read::Again => (),
+            Read::Unreadable(what) => {
+                let made = to.fold.sagas.iter_mut();
+                let made = made.map(|(id, fold)| (id, &mut fold.stream));
+                pages.pass_over(made, ("saga", &what), to.book);
             }
-            Err(Fault::Corrupt(what)) => {
-                let older = to.fold.sagas.iter_mut();
-                let older = older.filter(|(_, fold)| fold.stream.created < before);
-                let Some((id, fold)) = older.max_by_key(|(_, fold)| fold.stream.created) else {
-                    break;
-                };
-                fold.seen = true;
-                before = fold.stream.created;
-                unreadable(Subject::new("saga", id), (before, &what), to.book);
-                continue;
+            Read::Rows(page) => {
+                walk.advance(page.position, to).await?;
+                page.rows.iter().for_each(|row| one(row, late, to));
             }
-            Err(fault) => return Err(fault),
-        };
-        walk.advance(page.position, to).await?;
-        first.get_or_insert(page.position);
-        for row in &page.rows {
-            one(row, late, to);
-        }
-        match page.rows.last() {
-            Some(last) if page.rows.len() == limit => before = last.created,
-            _ => break,
         }
     }
-    missing(first.unwrap_or(0), to);
+    let made = to.fold.sagas.iter().map(|(id, fold)| (id, &fold.stream));
+    pages.missing(made, "saga", to.book);
     Ok(())
-}
-
-fn told(fold: &SagaFold) -> Value {
-    let stream = &fold.stream;
-    json!({"created": stream.created, "last": stream.last, "version": stream.version,
-        "event": stream.kind.name()})
 }
 
 fn one(row: &SagaRow, late: &mut Late, to: &mut Sink<'_>) {
@@ -269,22 +225,18 @@ fn one(row: &SagaRow, late: &mut Late, to: &mut Sink<'_>) {
         to.book.checked(invariant, 1);
     }
     let subject = || Subject::new("saga", &row.body.id);
-    let lost = &mut to.fold.lost;
-    let excused = lost.explains(row.created) || lost.explains(row.last);
-    let fold = to.fold.sagas.get_mut(&row.body.id);
-    let (same, expected, last) = fold.map_or((false, Value::Null, row.last), |fold| {
-        fold.seen = true;
-        (is_fold(fold, row), told(fold), fold.stream.last)
+    let known = to.fold.sagas.get_mut(&row.body.id).map(|fold| {
+        fold.stream.seen = true;
+        let same = fold.body.is(&row.body) && row.flagged == row.body.is_flagged();
+        (fold.stream, same)
     });
-    if !same && !excused && !to.fold.lost.explains(last) {
-        let draft = Draft {
-            expected,
-            found: json!({"created": row.created, "last": row.last, "version": row.version,
-                "flagged": row.flagged, "saga": row.body}),
-            detail: "the row is not the fold of its stream".to_owned(),
-            ..wrong(Wrong::StateEdited, subject(), row.last)
-        };
-        to.book.find(Invariant::I15, draft);
+    let beside = Beside {
+        subject: subject(),
+        place: [row.created, row.last, row.version],
+        known,
+    };
+    let stands = || json!({"flagged": row.flagged, "saga": row.body});
+    if beside.differs(|| (Value::Null, stands()), &mut to.fold.lost, to.book) {
         return;
     }
     match (row.body.turn(), row.due) {
@@ -298,30 +250,6 @@ fn one(row: &SagaRow, late: &mut Late, to: &mut Sink<'_>) {
             to.book.find(Invariant::I13, draft);
         }
         (None, _) => (),
-    }
-}
-
-fn is_fold(fold: &SagaFold, row: &SagaRow) -> bool {
-    let stream = &fold.stream;
-    (stream.adopted || stream.created == row.created)
-        && stream.last == row.last
-        && (stream.gapped || stream.version == row.version)
-        && fold.body.is(&row.body)
-        && row.flagged == row.body.is_flagged()
-}
-
-fn missing(first: u64, to: &mut Sink<'_>) {
-    for (id, fold) in &to.fold.sagas {
-        let stream = &fold.stream;
-        if fold.seen || stream.created > first || stream.adopted {
-            continue;
-        }
-        let draft = Draft {
-            expected: told(fold),
-            detail: "the log began this saga; its row is gone".to_owned(),
-            ..wrong(Wrong::StateEdited, Subject::new("saga", id), stream.last)
-        };
-        to.book.find(Invariant::I15, draft);
     }
 }
 

@@ -5,6 +5,7 @@
 
 use crate::commit::Name;
 use crate::port::Map;
+use sha2::{Digest, Sha256};
 
 /// Things of one block of memory: growing never copies what is there.
 const BLOCK: usize = 1 << 15;
@@ -77,4 +78,12 @@ impl<T: Made> Shelf<T> {
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &T> {
         self.blocks.iter().flatten()
     }
+}
+
+/// What is kept of a text that is too long to be kept by the million.
+pub(super) fn digest(text: &[u8]) -> [u8; 16] {
+    let whole: [u8; 32] = Sha256::digest(text).into();
+    *whole
+        .first_chunk()
+        .expect("a SHA-256 is longer than 16 bytes")
 }

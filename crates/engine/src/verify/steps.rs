@@ -1,11 +1,12 @@
 //! The laws of a hold's step: order, time, body and moves.
 
-use super::fold::{Fold, NameCheck, Step, Stream, subject, wrong};
+use super::fold::{Fold, subject, wrong};
 use super::holds::{HoldFold, body_fits, body_hash, core_hash, kind_of, takes};
 use super::names::Of;
 use super::privacy;
 use super::report::{Book, Draft, Invariant, Kind as Wrong};
 use super::rows::same_id;
+use super::stream::{Step, Stream};
 use crate::chain::{Entry, EntryEvent};
 use crate::commit::hold_name;
 use evenkeel_rules::event::Kind;
@@ -30,20 +31,13 @@ impl Fold {
         let before = index.map(|index| *self.holds.get(index));
         let stream = before.map(|fold| stream_of(&fold));
         let step = self.step(stream.as_ref(), event, book);
-        if !matches!(step, Step::Adopted) {
-            self.order(before.as_ref(), event, &step, book);
+        if step != Step::Adopted {
+            self.order(before.as_ref(), event, step, book);
         }
         self.time(before.as_ref(), (entry, event), &hold, book);
         self.body(before.as_ref(), (entry, event), &hold, book);
-        let after = Self::after(stream, event, &step, self.position);
-        if before.is_none() && event.previous == 0 {
-            self.names.push(NameCheck {
-                name,
-                position: self.position,
-                fingerprint: [0; 16],
-                of: Of::Hold,
-            });
-        }
+        let after = Self::after(stream, event, step, self.position);
+        self.born(stream, event, (name, Of::Hold));
         let fold = HoldFold {
             created: after.created,
             last: after.last,
@@ -54,7 +48,7 @@ impl Fold {
             kind: kind_of(event.kind, &hold),
             adopted: after.adopted,
             gapped: after.gapped,
-            seen: false,
+            seen: after.seen,
         };
         match index {
             Some(index) => *self.holds.get_mut(index) = fold,
@@ -70,7 +64,7 @@ impl Fold {
     }
 
     /// I3 and I7: an ended hold ends no second time, and every pair of events is a legal one.
-    fn order(&self, before: Option<&HoldFold>, event: &EntryEvent, step: &Step, book: &mut Book) {
+    fn order(&self, before: Option<&HoldFold>, event: &EntryEvent, step: Step, book: &mut Book) {
         let ends = matches!(event.kind, Kind::Confirmed | Kind::Released | Kind::Expired);
         book.checked(Invariant::I3, usize::from(ends));
         match before {
@@ -84,7 +78,7 @@ impl Fold {
                 book.find(Invariant::I3, draft);
             }
             // A gap was said already, and what lies in it is not known.
-            _ if !matches!(step, Step::Next) => (),
+            _ if step != Step::Next => (),
             Some(_) if event.kind == Kind::Held && !event.id().starts_with("cart:") => {
                 self.illegal(event, "only the line of a cart is held again", book);
             }
@@ -167,5 +161,6 @@ fn stream_of(fold: &HoldFold) -> Stream {
         kind: fold.kind,
         adopted: fold.adopted,
         gapped: fold.gapped,
+        seen: fold.seen,
     }
 }

@@ -4,10 +4,12 @@
 //! what is not committed: no checkpoint lies beyond the log; and that nothing is set aside but
 //! what stands in the log: each parked stream has the event that it was parked for.
 
-use super::fold::{Fold, Stream, wrong};
+use super::fold::{Fold, wrong};
+use super::pages::{Beside, Pages, Read};
 use super::privacy;
 use super::report::{Book, Draft, Invariant, Kind, Subject};
-use super::rows::{PAGE, beyond, same_id};
+use super::rows::{beyond, same_id};
+use super::stream::Stream;
 use super::walk::{Sink, Walk};
 use crate::chain::EntryEvent;
 use crate::port::{Fault, SubscriptionRow};
@@ -20,7 +22,6 @@ use serde_json::json;
 pub(super) struct SubscriptionFold {
     stream: Stream,
     body: Subscription,
-    seen: bool,
 }
 
 impl Fold {
@@ -33,10 +34,9 @@ impl Fold {
         privacy::members(event, &body, self.position, book);
         same_id(event, body.id.as_str())?;
         let before = self.subscriptions.get(&body.id).map(|fold| fold.stream);
-        let stream = self.advance(before, event, book);
-        let (id, seen) = (body.id.clone(), false);
-        let fold = SubscriptionFold { stream, body, seen };
-        self.subscriptions.insert(id, fold);
+        let (stream, _) = self.advance(before, event, book);
+        self.subscriptions
+            .insert(body.id.clone(), SubscriptionFold { stream, body });
         Ok(true)
     }
 
@@ -52,37 +52,28 @@ impl Fold {
 /// # Errors
 /// A [`Fault`] of the store.
 pub(super) async fn compare(walk: &mut Walk<'_>, to: &mut Sink<'_>) -> Result<(), Fault> {
-    let store = walk.store;
-    let (mut before, mut limit) = (u64::MAX, PAGE);
-    let mut first = None;
-    loop {
-        let page = match store.subscriptions(before, limit).await {
-            Ok(page) => page,
-            Err(Fault::Corrupt(_)) if limit > 1 => {
-                limit = 1;
-                continue;
+    let mut pages = Pages::new();
+    while pages.are_left() {
+        let page = walk.store.subscriptions(pages.before, pages.limit).await;
+        match pages.read(page, |row| row.created)? {
+            Read::Again => (),
+            Read::Unreadable(what) => {
+                let made = to.fold.subscriptions.iter_mut();
+                let made = made.map(|(id, fold)| (id, &mut fold.stream));
+                pages.pass_over(made, ("subscription", &what), to.book);
             }
-            Err(Fault::Corrupt(what)) => {
-                let Some(created) = unreadable(before, &what, to) else {
-                    break;
-                };
-                before = created;
-                continue;
+            Read::Rows(page) => {
+                walk.advance(page.position, to).await?;
+                for row in &page.rows {
+                    one(row, to);
+                    published(row, page.position, to);
+                }
             }
-            Err(fault) => return Err(fault),
-        };
-        walk.advance(page.position, to).await?;
-        first.get_or_insert(page.position);
-        for row in &page.rows {
-            same(row, to);
-            published(row, page.position, to);
-        }
-        match page.rows.last() {
-            Some(last) if page.rows.len() == limit => before = last.created,
-            _ => break,
         }
     }
-    missing(first.unwrap_or(0), to);
+    let made = to.fold.subscriptions.iter();
+    let made = made.map(|(id, fold)| (id, &fold.stream));
+    pages.missing(made, "subscription", to.book);
     Ok(())
 }
 
@@ -90,44 +81,22 @@ fn subject(id: &SubscriptionId) -> Subject {
     Subject::new("subscription", id)
 }
 
-fn unreadable(before: u64, what: &str, to: &mut Sink<'_>) -> Option<u64> {
-    let all = to.fold.subscriptions.iter_mut();
-    let earlier = all.filter(|(_, fold)| fold.stream.created < before);
-    let (id, fold) = earlier.max_by_key(|(_, fold)| fold.stream.created)?;
-    fold.seen = true;
-    let created = fold.stream.created;
-    let draft = wrong(Kind::StateEdited, subject(id), created);
-    let detail = format!("the row cannot be read: {what}");
-    to.book.find(Invariant::I15, Draft { detail, ..draft });
-    Some(created)
-}
-
-fn same(row: &SubscriptionRow, to: &mut Sink<'_>) {
+fn one(row: &SubscriptionRow, to: &mut Sink<'_>) {
     beyond(row.last, "a subscription", to);
     to.book.checked(Invariant::I15, 1);
-    let mut same = false;
-    if let Some(fold) = to.fold.subscriptions.get_mut(&row.body.id) {
-        let SubscriptionFold { stream, body, seen } = fold;
-        *seen = true;
-        same = (stream.adopted || stream.created == row.created)
-            && stream.last == row.last
-            && (stream.gapped || stream.version == row.version)
-            && *body == row.body;
-    }
-    let lost = [row.created, row.last];
-    if same || lost.iter().any(|at| to.fold.lost.explains(*at)) {
-        return;
-    }
-    let fold = to.fold.subscriptions.get(&row.body.id);
-    let draft = Draft {
-        expected: json!(fold.map(|fold| json!({"created": fold.stream.created,
-            "last": fold.stream.last, "version": fold.stream.version, "body": fold.body}))),
-        found: json!({"created": row.created, "last": row.last, "version": row.version,
-            "body": row.body}),
-        detail: "the row is not the fold of its stream".to_owned(),
-        ..wrong(Kind::StateEdited, subject(&row.body.id), row.last)
+    let mut fold = to.fold.subscriptions.get_mut(&row.body.id);
+    let known = fold.as_mut().map(|fold| {
+        fold.stream.seen = true;
+        (fold.stream, fold.body == row.body)
+    });
+    let beside = Beside {
+        subject: subject(&row.body.id),
+        place: [row.created, row.last, row.version],
+        known,
     };
-    to.book.find(Invariant::I15, draft);
+    let folded = || json!({"body": fold.map(|fold| &fold.body)});
+    let more = || (folded(), json!({"body": row.body}));
+    beside.differs(more, &mut to.fold.lost, to.book);
 }
 
 /// I9: nobody is told of what is not committed, and what is set aside is there.
@@ -154,18 +123,5 @@ fn published(row: &SubscriptionRow, head: u64, to: &mut Sink<'_>) {
             ..wrong(Kind::StateEdited, subject(&row.body.id), row.last)
         };
         to.book.find(Invariant::I9, draft);
-    }
-}
-
-fn missing(first: u64, to: &mut Sink<'_>) {
-    let missing = |fold: &SubscriptionFold| !fold.seen && fold.stream.created <= first;
-    let all = to.fold.subscriptions.iter();
-    for (id, fold) in all.filter(|(_, fold)| missing(fold)) {
-        let draft = Draft {
-            expected: json!({"version": fold.stream.version}),
-            detail: "the log made this subscription; its row is gone".to_owned(),
-            ..wrong(Kind::StateEdited, subject(id), fold.stream.last)
-        };
-        to.book.find(Invariant::I15, draft);
     }
 }

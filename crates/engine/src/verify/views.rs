@@ -9,6 +9,7 @@ use super::catalogue::same_sku;
 use super::fold::wrong;
 use super::holds::body_hash;
 use super::lives::is_fold;
+use super::pages::Pages;
 use super::report::{Draft, Invariant, Kind, Subject};
 use super::rows::PAGE;
 use super::walk::{Sink, Walk};
@@ -24,7 +25,7 @@ use std::collections::BTreeSet;
 
 /// Whether a projection could be compared to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Read {
+enum Compared {
     Whole,
     Moved,
 }
@@ -66,12 +67,14 @@ pub(super) async fn compare(
             Projection::Stock => compare.stock().await?,
             Projection::Audit => compare.audit().await?,
             // Its rows are the log's own texts, cut out.
-            Projection::Outbox => Read::Whole,
+            Projection::Outbox => Compared::Whole,
         };
         let note = match (read, one.failed) {
-            (Read::Whole, 0) => continue,
-            (Read::Moved, _) => format!("{name} moved on while it was read, and was not compared"),
-            (Read::Whole, failed) => format!("{failed} events could not be folded into {name}"),
+            (Compared::Whole, 0) => continue,
+            (Compared::Moved, _) => {
+                format!("{name} moved on while it was read, and was not compared")
+            }
+            (Compared::Whole, failed) => format!("{failed} events could not be folded into {name}"),
         };
         compare.to.book.note(Invariant::I8, note);
     }
@@ -116,31 +119,25 @@ impl Compare<'_, '_, '_> {
         self.to.book.find(Invariant::I8, draft);
     }
 
-    async fn orders(&mut self) -> Result<Read, Fault> {
-        let (mut before, mut seen, mut first) = (u64::MAX, BTreeSet::new(), None);
-        loop {
-            let page = self
-                .views
-                .orders(&OrderFilter::default(), before, PAGE)
-                .await?;
+    async fn orders(&mut self) -> Result<Compared, Fault> {
+        let (mut pages, mut seen) = (Pages::new(), BTreeSet::new());
+        while pages.are_left() {
+            let filter = OrderFilter::default();
+            let page = self.views.orders(&filter, pages.before, PAGE).await?;
             if !self.reach(&page).await? {
-                return Ok(Read::Moved);
+                return Ok(Compared::Moved);
             }
-            first.get_or_insert(page.position);
+            pages.turn(&page, |view| view.row.created);
             for view in &page.rows {
                 seen.insert(view.row.created);
                 self.order(view);
-            }
-            match page.rows.last() {
-                Some(last) if page.rows.len() == PAGE => before = last.row.created,
-                _ => break,
             }
         }
         let shown = |status: Status| status != Status::Rejected;
         let known = self.to.fold.orders.iter().filter(|fold| shown(fold.status));
         let made = known.map(|fold| fold.stream.created).collect();
-        self.missing("order", made, (&seen, first.unwrap_or(0)));
-        Ok(Read::Whole)
+        self.missing("order", made, (&seen, pages.first));
+        Ok(Compared::Whole)
     }
 
     fn order(&mut self, view: &OrderView) {
@@ -153,29 +150,23 @@ impl Compare<'_, '_, '_> {
         }
     }
 
-    async fn holds(&mut self) -> Result<Read, Fault> {
-        let (mut before, mut seen, mut first) = (u64::MAX, BTreeSet::new(), None);
-        loop {
-            let page = self
-                .views
-                .holds(&HoldFilter::default(), before, PAGE)
-                .await?;
+    async fn holds(&mut self) -> Result<Compared, Fault> {
+        let (mut pages, mut seen) = (Pages::new(), BTreeSet::new());
+        while pages.are_left() {
+            let filter = HoldFilter::default();
+            let page = self.views.holds(&filter, pages.before, PAGE).await?;
             if !self.reach(&page).await? {
-                return Ok(Read::Moved);
+                return Ok(Compared::Moved);
             }
-            first.get_or_insert(page.position);
+            pages.turn(&page, |row| row.created);
             for row in &page.rows {
                 seen.insert(row.created);
                 self.hold(row);
             }
-            match page.rows.last() {
-                Some(last) if page.rows.len() == PAGE => before = last.created,
-                _ => break,
-            }
         }
         let made = self.to.fold.holds.iter().map(|fold| fold.created).collect();
-        self.missing("hold", made, (&seen, first.unwrap_or(0)));
-        Ok(Read::Whole)
+        self.missing("hold", made, (&seen, pages.first));
+        Ok(Compared::Whole)
     }
 
     fn hold(&mut self, row: &HoldRow) {
@@ -193,21 +184,17 @@ impl Compare<'_, '_, '_> {
         }
     }
 
-    async fn stock(&mut self) -> Result<Read, Fault> {
-        let (mut before, mut seen, mut first) = (u64::MAX, BTreeSet::new(), None);
-        loop {
-            let page = self.views.skus(before, PAGE).await?;
+    async fn stock(&mut self) -> Result<Compared, Fault> {
+        let (mut pages, mut seen) = (Pages::new(), BTreeSet::new());
+        while pages.are_left() {
+            let page = self.views.skus(pages.before, PAGE).await?;
             if !self.reach(&page).await? {
-                return Ok(Read::Moved);
+                return Ok(Compared::Moved);
             }
-            first.get_or_insert(page.position);
+            pages.turn(&page, |(row, _)| row.created);
             for listed in &page.rows {
                 seen.insert(listed.0.created);
                 self.sku(listed);
-            }
-            match page.rows.last() {
-                Some((last, _)) if page.rows.len() == PAGE => before = last.created,
-                _ => break,
             }
         }
         let entries = self
@@ -217,8 +204,8 @@ impl Compare<'_, '_, '_> {
             .values()
             .filter_map(|sku| sku.entry.as_ref());
         let made = entries.map(|(stream, _)| stream.created).collect();
-        self.missing("sku", made, (&seen, first.unwrap_or(0)));
-        Ok(Read::Whole)
+        self.missing("sku", made, (&seen, pages.first));
+        Ok(Compared::Whole)
     }
 
     fn sku(&mut self, (row, stock): &Listed) {
@@ -237,7 +224,7 @@ impl Compare<'_, '_, '_> {
         }
     }
 
-    async fn audit(&mut self) -> Result<Read, Fault> {
+    async fn audit(&mut self) -> Result<Compared, Fault> {
         let mut sums: Map<Place, [i64; 7]> = Map::default();
         let mut from = (0, 0);
         loop {
@@ -256,7 +243,7 @@ impl Compare<'_, '_, '_> {
             }
             if page.rows.len() < PAGE {
                 if !self.reach(&page).await? {
-                    return Ok(Read::Moved);
+                    return Ok(Compared::Moved);
                 }
                 break;
             }
@@ -280,7 +267,7 @@ impl Compare<'_, '_, '_> {
                 self.differs(("sku", place.0.as_str()), self.to.at, &what);
             }
         }
-        Ok(Read::Whole)
+        Ok(Compared::Whole)
     }
 
     /// Names what the log made before the first page and no page had.

@@ -1,11 +1,11 @@
 //! Stores that are written while they are verified: nothing is missed, nobody is blamed.
 
 use super::clean::live;
-use super::shop::{Shop, place, receive, release};
+use super::shop::{Shop, hold, place, put, receive, release, sku, units};
 use super::site::findings;
 use super::trade::{PRICE, Trade, cancel, money_news};
 use async_trait::async_trait;
-use evenkeel_engine::commit::Name;
+use evenkeel_engine::commit::{Command, Name};
 use evenkeel_engine::port::{
     At, BatchId, CallbackRow, CartRow, DueRow, Fault, Head, HoldRow, KeyRow, Listed, Locked,
     LogRow, OrderRow, Place, PrivateId, PrivateRow, RefusalRow, SagaRow, Share, Store,
@@ -13,10 +13,11 @@ use evenkeel_engine::port::{
 };
 use evenkeel_engine::store::memory::MemoryStore;
 use evenkeel_engine::verify::{Inputs, verify};
+use evenkeel_rules::cart::Set;
 use evenkeel_rules::ids::{CartId, CustomerId, HoldId, OrderId, SagaId, SkuId, SubscriptionId};
 use evenkeel_rules::order::Word;
 use evenkeel_rules::stock::Balances;
-use evenkeel_rules::time::LogTime;
+use evenkeel_rules::time::{LogTime, Millis};
 
 /// A store on which somebody writes between any two reads.
 pub(crate) struct Busy {
@@ -24,6 +25,8 @@ pub(crate) struct Busy {
     every: u64,
     reads: std::sync::atomic::AtomicU64,
     first: u64,
+    /// What is done again and again to something old.
+    again: Vec<Command>,
 }
 
 impl Busy {
@@ -35,6 +38,7 @@ impl Busy {
             every,
             reads,
             first,
+            again: Vec::new(),
         }
     }
 
@@ -57,6 +61,9 @@ impl Busy {
         shop.run(&format!("busy-{at}"), place(&id, &[("lamp", 1)], 600_000))
             .await;
         shop.run("", release(&id)).await;
+        for command in &self.again {
+            shop.run("", command.clone()).await;
+        }
         let mut trade = Trade { shop };
         let id = format!("busy-o-{at}");
         trade.sold(&id, 1).await;
@@ -252,6 +259,43 @@ async fn writes_that_go_on_meanwhile_are_neither_missed_nor_blamed() {
         assert!(report.ok, "{:#?}", findings(&report));
         assert!(busy.wrote() > 0, "somebody wrote meanwhile");
     }
+}
+
+#[tokio::test]
+async fn a_row_of_an_earlier_page_that_changes_meanwhile_is_not_missed() {
+    let store = MemoryStore::new("main", [3; 16]);
+    let mut shop = Shop::new(&store);
+    shop.run("", put("lamp", "Lamp")).await;
+    shop.run("", receive("lamp", 5_000)).await;
+    // Two pages of each.
+    for number in 0..=1_000 {
+        let hold = place(&format!("h-{number}"), &[("lamp", 1)], 600_000);
+        shop.run(&format!("h-{number}"), hold).await;
+        let cart = Command::BeginCart {
+            id: CartId::new(&format!("c-{number}")).expect("a well-formed id"),
+            customer: CustomerId::new("ann").expect("a well-formed id"),
+        };
+        shop.run(&format!("c-{number}"), cart).await;
+    }
+    let set = |quantity| Command::SetLine {
+        id: CartId::new("c-1000").expect("a well-formed id"),
+        line: Set {
+            sku: sku("lamp"),
+            quantity: Some(units(quantity)),
+            ttl: Millis(60_000),
+        },
+    };
+    let extend = Command::Extend {
+        id: hold("h-1000"),
+        ttl: Millis(600_000),
+    };
+    let busy = Busy {
+        again: vec![extend, set(2), set(3)],
+        ..Busy::new(store.clone(), 1)
+    };
+    let report = verify(&busy, Inputs::default()).await;
+    let report = report.expect("the store answers");
+    assert!(report.ok, "{:#?}", findings(&report));
 }
 
 #[cfg(feature = "sqlite")]

@@ -93,6 +93,17 @@ async fn an_edited_or_removed_row_is_named() {
 }
 
 #[tokio::test]
+async fn a_lost_row_of_the_log_hides_no_other_damage_of_what_it_made() {
+    let site = bought().await;
+    site.0.edit(|tables| drop(tables.log.remove(at(BEGUN))));
+    let lost = named(Invariant::I16, Kind::EntryRemoved, "log 3");
+    assert_eq!(findings(&look(&site).await), std::slice::from_ref(&lost));
+    site.0.edit(|tables| drop(tables.carts.remove(&BEGUN)));
+    let expected = [edited(), vec![lost]].concat();
+    assert_eq!(findings(&look(&site).await), expected);
+}
+
+#[tokio::test]
 async fn an_id_that_is_not_known_any_more_is_named() {
     let found = after(|site| site.remove_name(cart_name(&id())));
     let expected = vec![named(Invariant::I6, Kind::KeyMissing, "cart c-1")];

@@ -142,6 +142,28 @@ async fn a_removed_order_is_named() {
 }
 
 #[tokio::test]
+async fn a_lost_row_of_the_log_hides_no_removed_order_that_it_made() {
+    for id in ["o-1", "o-31"] {
+        planted_trade(|site| {
+            let position = made(site, id);
+            let mut log = site.log();
+            log.remove(at(position));
+            site.set_log(log);
+            site.remove_life(position);
+            vec![
+                named(Invariant::I15, Kind::OrderMissing, &format!("order {id}")),
+                named(
+                    Invariant::I16,
+                    Kind::EntryRemoved,
+                    &format!("log {position}"),
+                ),
+            ]
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
 async fn a_removed_order_id_is_named() {
     planted_trade(|site| {
         site.remove_name(order_name(&super::trade::order("o-1")));

@@ -1,4 +1,4 @@
-//! What reads share: waiting for a position, and answering with the one that was read.
+//! What reads share: waiting for a position, and answering with the one that was read or written.
 //!
 //! A read by id goes to the store itself, which has each commit that was answered before: that is
 //! `immediate`, and stronger than whatever level the request may name. Lists are read from the
@@ -8,7 +8,7 @@
 //! its session has seen is not known, and the store answers.
 
 use super::call::Answer;
-use super::head::{AtLeast, Level, POSITION, at_least};
+use super::head::{AtLeast, Level, POSITION, REPLAYED, at_least};
 use super::problem::{Code, Problem};
 use super::{Api, refusal};
 use evenkeel_engine::port::{OrderRow, Projection, Views};
@@ -161,5 +161,15 @@ impl Api {
         let token = bytes::Bytes::from(self.engine.position(position).to_string());
         let value = HeaderValue::from_maybe_shared(token).expect("a position is visible ASCII");
         answer.header(POSITION, value)
+    }
+
+    /// The headers of an answer to a write: its position, and whether the answer is a repeated one.
+    pub(super) fn wrote(&self, answer: Answer, (position, replayed): (u64, bool)) -> Answer {
+        let answer = self.at(answer, position);
+        if replayed {
+            answer.header(REPLAYED, HeaderValue::from_static("true"))
+        } else {
+            answer
+        }
     }
 }

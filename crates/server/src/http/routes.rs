@@ -22,8 +22,9 @@ mod verify;
 
 use super::Api;
 use super::call::{Call, Read};
+use super::fields::Fields;
 use super::head::{self, Expected};
-use super::problem::Problem;
+use super::problem::{Code, Problem};
 use super::route::Route;
 use super::shapes::REASON_MAX;
 use evenkeel_engine::commit::{Command, Key};
@@ -78,6 +79,16 @@ pub(super) fn reason(call: &Call<'_>) -> Result<Read<String>, Problem> {
     })
 }
 
+/// Reads the customer that a body names. Who acts for no customer must name one.
+pub(super) fn customer(fields: &mut Fields<'_, '_>, call: &Call<'_>) -> Option<Option<CustomerId>> {
+    let must_name = call.caller.customer.is_none() && call.route.admits(call.caller.role);
+    let customer = fields.id_or_none("customer", CustomerId::new);
+    if must_name && customer == Some(None) {
+        fields.wrong("customer", "required");
+    }
+    customer
+}
+
 /// Reads what a write says in its head; `canonical` is the body's one form.
 ///
 /// # Errors
@@ -104,6 +115,19 @@ impl Writer {
     /// The customer whose things the caller may touch; nothing means every customer's.
     fn owner(&self) -> Option<CustomerId> {
         self.caller.customer.clone()
+    }
+
+    /// The customer for whom something is made: the caller's own, or the one that the body names.
+    ///
+    /// # Errors
+    /// 403 for a buyer that names one, and where there is none.
+    fn customer(&self, named: Option<CustomerId>) -> Result<CustomerId, Problem> {
+        let own = self.owner();
+        if own.is_some() && named.is_some() {
+            return Err(Problem::new(Code::Forbidden)
+                .detail("A buyer's token says who the customer is; the body must not."));
+        }
+        own.or(named).ok_or_else(|| Problem::new(Code::Forbidden))
     }
 
     /// The same without its key, for what takes several commits and is idempotent by itself.

@@ -1,9 +1,8 @@
 //! Carts: begin one, look at it, set its lines, make it an order.
 
 use super::orders::{self, Left, pay_by};
-use super::{Writer, writer};
+use super::{Writer, customer, writer};
 use crate::http::call::{Act, Answer, Call};
-use crate::http::head::REPLAYED;
 use crate::http::problem::{Code, Problem};
 use crate::http::query::{Query, decode};
 use crate::http::reads::wait;
@@ -15,7 +14,7 @@ use evenkeel_engine::{Done, Refusal};
 use evenkeel_rules::cart::Set;
 use evenkeel_rules::ids::{CartId, CustomerId, OrderId, SkuId};
 use evenkeel_rules::quantity::{MAX, Quantity};
-use http::{HeaderValue, Method, StatusCode};
+use http::{Method, StatusCode};
 use schemars::SchemaGenerator;
 
 const LINE: &[Code] = &[
@@ -113,25 +112,15 @@ pub(super) const ROUTES: &[Route] = &[
 ];
 
 fn begin<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
-    let must_name = call.caller.customer.is_none() && call.route.admits(call.caller.role);
     let read = call.read(|fields| {
         let id = fields.id_or_none("id", CartId::new);
-        let customer = fields.id_or_none("customer", CustomerId::new);
-        if must_name && customer == Some(None) {
-            fields.wrong("customer", "required");
-        }
+        let customer = customer(fields, &call);
         Some((id?, customer?))
     })?;
-    let (id, customer) = read.value;
+    let (id, named) = read.value;
     let writer = writer(&call, &read.canonical)?;
     Ok(Box::pin(async move {
-        let own = writer.owner();
-        if own.is_some() && customer.is_some() {
-            return Err(Problem::new(Code::Forbidden)
-                .detail("A buyer's token says who the customer is; the body must not."));
-        }
-        let customer = own.or(customer);
-        let customer = customer.ok_or_else(|| Problem::new(Code::Forbidden))?;
+        let customer = writer.customer(named)?;
         let id = id.or(writer.key.as_ref().map(Key::made_cart_id));
         let id = id.ok_or_else(|| Problem::new(Code::KeyMissing))?;
         let done = writer.ask(api, Command::BeginCart { id, customer }).await;
@@ -146,12 +135,7 @@ fn changed(api: &Api, done: Result<Done, Refusal>) -> Result<Answer, Problem> {
         return Err(Problem::new(Code::Internal));
     };
     let answer = Answer::json(&render::cart(row)).version(row.version);
-    let answer = api.at(answer, done.position);
-    Ok(if done.replayed {
-        answer.header(REPLAYED, HeaderValue::from_static("true"))
-    } else {
-        answer
-    })
+    Ok(api.wrote(answer, (done.position, done.replayed)))
 }
 
 fn show<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {

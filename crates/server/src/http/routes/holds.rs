@@ -1,9 +1,8 @@
 //! Holds: place, look, confirm, release, extend.
 
-use super::{Writer, writer};
+use super::{Writer, customer, orders, writer};
 use crate::http::call::{Act, Answer, Call};
 use crate::http::fields::Fields;
-use crate::http::head::REPLAYED;
 use crate::http::problem::{Code, Problem};
 use crate::http::query::{Query, Spot, cursor};
 use crate::http::reads::{Wait, wait};
@@ -16,7 +15,7 @@ use evenkeel_engine::{Done, Refusal};
 use evenkeel_rules::hold::{LINES_MAX, Place, State, Wanted, sum};
 use evenkeel_rules::ids::{CustomerId, HoldId, LocationId, SkuId};
 use evenkeel_rules::time::Millis;
-use http::{HeaderValue, Method, StatusCode};
+use http::{Method, StatusCode};
 use schemars::SchemaGenerator;
 
 /// The shortest that a hold may be asked to live.
@@ -149,16 +148,12 @@ fn ttl_max(api: &Api) -> i64 {
 }
 
 fn place<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
-    let must_name = call.caller.customer.is_none() && call.route.admits(call.caller.role);
     let read = call.read(|fields| {
         let id = fields.id_or_none("id", HoldId::new);
         if matches!(&id, Some(Some(id)) if id.is_reserved()) {
             fields.wrong("id", "bad_id");
         }
-        let customer = fields.id_or_none("customer", CustomerId::new);
-        if must_name && customer == Some(None) {
-            fields.wrong("customer", "required");
-        }
+        let customer = customer(fields, &call);
         let asked = fields.list("lines", LINES_MAX, |one| line(one, api));
         let ttl = fields.integer_or_none("ttl_ms", TTL_MIN, ttl_max(api));
         let asked = asked?;
@@ -169,17 +164,10 @@ fn place<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
         let skus: Vec<SkuId> = asked.into_iter().map(|line| line.sku).collect();
         Some((id?, customer?, (skus, summed?), ttl?))
     })?;
-    let (id, customer, (skus, lines), ttl) = read.value;
+    let (id, named, (skus, lines), ttl) = read.value;
     let writer = writer(&call, &read.canonical)?;
     Ok(Box::pin(async move {
-        let own = writer.owner();
-        if own.is_some() && customer.is_some() {
-            return Err(Problem::new(Code::Forbidden)
-                .detail("A buyer's token says who the customer is; the body must not."));
-        }
-        let customer = own
-            .or(customer)
-            .ok_or_else(|| Problem::new(Code::Forbidden))?;
+        let customer = writer.customer(named)?;
         let made = || {
             writer
                 .key
@@ -212,12 +200,7 @@ fn changed(api: &Api, done: Result<Done, Refusal>, named: Named<'_>) -> Result<A
         return Err(Problem::new(Code::Internal));
     };
     let answer = Answer::json(&render::hold(row)).version(row.version);
-    let answer = api.at(answer, done.position);
-    Ok(if done.replayed {
-        answer.header(REPLAYED, HeaderValue::from_static("true"))
-    } else {
-        answer
-    })
+    Ok(api.wrote(answer, (done.position, done.replayed)))
 }
 
 /// Asks for a change of the hold in the path.
@@ -293,12 +276,8 @@ fn list<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
     let wait = wait(call.headers)?;
     let own = call.caller.customer.clone();
     Ok(Box::pin(async move {
-        if own.is_some() && customer.is_some() {
-            return Err(Problem::new(Code::Forbidden)
-                .detail("A buyer's token says who the customer is; the query must not."));
-        }
         let filter = HoldFilter {
-            customer: own.or(customer),
+            customer: orders::own(own, customer)?,
             state,
             sku,
         };

@@ -13,7 +13,6 @@ pub(super) use take::{pay_by, taken};
 pub(super) use list::{Fit, found, own, shown};
 
 use crate::http::call::{Act, Answer, Call};
-use crate::http::head::REPLAYED;
 use crate::http::problem::{Code, Problem};
 use crate::http::query::Query;
 use crate::http::reads::wait;
@@ -26,7 +25,7 @@ use evenkeel_engine::{Done, Refusal};
 use evenkeel_rules::ids::{CustomerId, OrderId};
 use evenkeel_rules::order::Status;
 use evenkeel_rules::time::LogTime;
-use http::{HeaderValue, Method};
+use http::Method;
 use schemars::SchemaGenerator;
 use serde::Serialize;
 
@@ -183,12 +182,8 @@ impl Left {
 
     /// The headers of an answer to a write.
     pub(super) fn told(&self, api: &Api, answer: Answer) -> Answer {
-        let answer = api.at(answer.version(self.row.version), self.position);
-        if self.replayed {
-            answer.header(REPLAYED, HeaderValue::from_static("true"))
-        } else {
-            answer
-        }
+        let answer = answer.version(self.row.version);
+        api.wrote(answer, (self.position, self.replayed))
     }
 
     /// 200 with the order.

@@ -5,7 +5,7 @@ mod events;
 use super::writer;
 use crate::http::call::{Act, Answer, Call};
 use crate::http::fields::Fields;
-use crate::http::head::{Expected, REPLAYED};
+use crate::http::head::Expected;
 use crate::http::problem::{Code, Problem};
 use crate::http::query::{Query, Spot, cursor};
 use crate::http::reads::wait;
@@ -18,7 +18,7 @@ use evenkeel_engine::port::Projection;
 use evenkeel_rules::ids::SkuId;
 use evenkeel_rules::sku::{Terms, Window};
 use evenkeel_rules::token::Role;
-use http::{HeaderValue, Method, StatusCode};
+use http::{Method, StatusCode};
 use schemars::SchemaGenerator;
 
 /// Longest name of a SKU, in characters.
@@ -158,12 +158,7 @@ fn put<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
             StatusCode::OK
         };
         let answer = Answer::json(&render::sku(row, &stock, look)).version(row.version);
-        let answer = api.at(answer.status(status), done.position);
-        Ok(if done.replayed {
-            answer.header(REPLAYED, HeaderValue::from_static("true"))
-        } else {
-            answer
-        })
+        Ok(api.wrote(answer.status(status), (done.position, done.replayed)))
     }))
 }
 

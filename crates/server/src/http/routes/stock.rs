@@ -4,7 +4,6 @@ mod import;
 
 use super::writer;
 use crate::http::call::{Act, Answer, Call, Read};
-use crate::http::head::REPLAYED;
 use crate::http::problem::{Code, Problem};
 use crate::http::refusal::Named;
 use crate::http::route::{Doc, IMPORT, Route, STOCKING, Who};
@@ -14,7 +13,7 @@ use evenkeel_engine::commit::{Command, Effect};
 use evenkeel_rules::ids::{LocationId, Reference, SkuId};
 use evenkeel_rules::quantity::{MAX, Quantity};
 use evenkeel_rules::stock::Change;
-use http::{HeaderValue, Method, StatusCode};
+use http::{Method, StatusCode};
 use schemars::SchemaGenerator;
 
 pub(super) const ROUTES: &[Route] = &[
@@ -185,14 +184,9 @@ fn act<'a>(api: &'a Api, call: &Call<'a>, read: Read<Wanted>) -> Result<Act<'a>,
             position: done.position,
             stock,
         };
-        let answer = api.at(
+        Ok(api.wrote(
             Answer::json(&body).status(StatusCode::CREATED),
-            done.position,
-        );
-        Ok(if done.replayed {
-            answer.header(REPLAYED, HeaderValue::from_static("true"))
-        } else {
-            answer
-        })
+            (done.position, done.replayed),
+        ))
     }))
 }

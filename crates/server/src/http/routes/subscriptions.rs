@@ -3,7 +3,6 @@
 use super::{Writer, reason, writer};
 use crate::http::call::{Act, Answer, Call};
 use crate::http::fields::{Fields, text};
-use crate::http::head::REPLAYED;
 use crate::http::json::Value;
 use crate::http::problem::{Code, Problem};
 use crate::http::query::{Query, Spot, cursor};
@@ -20,7 +19,7 @@ use evenkeel_engine::relay::sign::{check_secret, secret_of};
 use evenkeel_engine::{Done, Refusal};
 use evenkeel_rules::ids::SubscriptionId;
 use evenkeel_rules::subscription::{Act as Change, Ask, FILTERS_MAX, Filter, State};
-use http::{HeaderValue, Method, StatusCode};
+use http::{Method, StatusCode};
 use schemars::SchemaGenerator;
 
 /// The highest position that a body may name.
@@ -265,12 +264,8 @@ pub(super) struct Left {
 impl Left {
     /// An answer with the headers of one to a write.
     pub(super) fn headed(&self, api: &Api, answer: Answer) -> Answer {
-        let answer = api.at(answer.version(self.row.version), self.position);
-        if self.replayed {
-            answer.header(REPLAYED, HeaderValue::from_static("true"))
-        } else {
-            answer
-        }
+        let answer = answer.version(self.row.version);
+        api.wrote(answer, (self.position, self.replayed))
     }
 }
 

@@ -2,7 +2,6 @@
 
 use super::writer;
 use crate::http::call::{Act, Answer, Call};
-use crate::http::head::REPLAYED;
 use crate::http::problem::{Code, Problem};
 use crate::http::query::{Query, Spot, cursor};
 use crate::http::reads::wait;
@@ -15,7 +14,7 @@ use evenkeel_engine::commit::{Command, Effect};
 use evenkeel_engine::token::{SECRET_PREFIX, hash};
 use evenkeel_rules::ids::{CustomerId, TokenId};
 use evenkeel_rules::token::Role;
-use http::{HeaderValue, Method, StatusCode};
+use http::{Method, StatusCode};
 use schemars::SchemaGenerator;
 
 pub(super) const ROUTES: &[Route] = &[
@@ -99,12 +98,10 @@ fn answer(api: &Api, done: &Done, secret: Option<String>) -> Result<Answer, Prob
     let Effect::Token(row) = &done.effect else {
         return Err(Problem::new(Code::Internal));
     };
-    let answer = api.at(Answer::json(&render::token(row, secret)), done.position);
-    Ok(if done.replayed {
-        answer.header(REPLAYED, HeaderValue::from_static("true"))
-    } else {
-        answer
-    })
+    Ok(api.wrote(
+        Answer::json(&render::token(row, secret)),
+        (done.position, done.replayed),
+    ))
 }
 
 fn revoke<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {

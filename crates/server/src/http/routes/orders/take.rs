@@ -8,7 +8,7 @@ use crate::http::json::{self, Value};
 use crate::http::problem::{Code, Problem};
 use crate::http::refusal::Named;
 use crate::http::routes::holds::line;
-use crate::http::routes::writer;
+use crate::http::routes::{customer, writer};
 use crate::http::shapes::{ADJUSTMENTS_MAX, METHOD_MAX, TOKEN_MAX};
 use evenkeel_engine::commit::{Command, Key};
 use evenkeel_engine::saga::Secret;
@@ -36,22 +36,15 @@ struct Wish {
 }
 
 pub(super) fn take<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
-    let must_name = call.caller.customer.is_none() && call.route.admits(call.caller.role);
-    let read = call.read(|fields| wish(api, fields, must_name))?;
+    let read = call.read(|fields| wish(api, fields, &call))?;
     let wish = read.value;
     let writer = writer(&call, &read.canonical)?;
     Ok(Box::pin(async move {
-        let own = writer.owner();
-        if own.is_some() && wish.customer.is_some() {
-            return Err(Problem::new(Code::Forbidden)
-                .detail("A buyer's token says who the customer is; the body must not."));
-        }
-        if own.is_some() && wish.adjustments.is_some() {
+        let customer = writer.customer(wish.customer)?;
+        if writer.owner().is_some() && wish.adjustments.is_some() {
             return Err(Problem::new(Code::Forbidden)
                 .detail("A buyer cannot adjust what an order costs; the shop can."));
         }
-        let customer = own.or(wish.customer);
-        let customer = customer.ok_or_else(|| Problem::new(Code::Forbidden))?;
         let id = wish.id.or(writer.key.as_ref().map(Key::made_order_id));
         let ask = Ask {
             id: id.ok_or_else(|| Problem::new(Code::KeyMissing))?,
@@ -86,12 +79,9 @@ pub(in crate::http::routes) async fn taken(api: &Api, left: Left) -> Result<Answ
     Ok(answer.status(StatusCode::CREATED))
 }
 
-fn wish(api: &Api, fields: &mut Fields<'_, '_>, must_name: bool) -> Option<Wish> {
+fn wish(api: &Api, fields: &mut Fields<'_, '_>, call: &Call<'_>) -> Option<Wish> {
     let id = fields.id_or_none("id", OrderId::new);
-    let customer = fields.id_or_none("customer", CustomerId::new);
-    if must_name && customer == Some(None) {
-        fields.wrong("customer", "required");
-    }
+    let customer = customer(fields, call);
     let asked = fields.list("lines", LINES_MAX, |one| line(one, api));
     let hold = fields.id_or_none("hold", HoldId::new);
     let pay = pay_by(fields);

@@ -2,7 +2,6 @@
 
 use super::{named, of_order};
 use crate::http::call::{Act, Answer, Call};
-use crate::http::head::REPLAYED;
 use crate::http::problem::{Code, Problem};
 use crate::http::query::Spot;
 use crate::http::refusal::Named;
@@ -14,7 +13,6 @@ use evenkeel_engine::port::SagaRow;
 use evenkeel_engine::{Done, Refusal};
 use evenkeel_rules::ids::SagaId;
 use evenkeel_rules::saga::State;
-use http::HeaderValue;
 
 /// The saga that a write left, and what its answer says of the write.
 pub(super) struct Left {
@@ -45,12 +43,7 @@ impl Left {
     /// # Errors
     /// What a read that failed is told as.
     pub(super) async fn told(self, api: &Api) -> Result<Answer, Problem> {
-        let answer = api.at(shown(api, &self.row).await?, self.position);
-        Ok(if self.replayed {
-            answer.header(REPLAYED, HeaderValue::from_static("true"))
-        } else {
-            answer
-        })
+        Ok(api.wrote(shown(api, &self.row).await?, (self.position, self.replayed)))
     }
 }
 
