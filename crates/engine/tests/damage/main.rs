@@ -17,4 +17,5 @@ mod sagas;
 mod shares;
 mod shop;
 mod site;
+mod subscriptions;
 mod trade;
