@@ -1,9 +1,9 @@
 //! The small node in both builds, and how a test talks to one.
 //!
 //! Both are built by the cargo that built this test, into the same directory and with the same
-//! profile, so that only the two crates that have the feature are compiled anew. The whole
-//! workspace is named, as the usual run of all tests does: other crates then have the features that
-//! they have there.
+//! profile, so that only the two crates that have the feature are compiled anew, and these without
+//! optimising, which takes longest. The whole workspace is named, as the usual run of all tests
+//! does: other crates then have the features that they have there.
 
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Lines, Write};
@@ -53,6 +53,10 @@ fn built(build: Build) -> PathBuf {
         .arg(target);
     if build == Build::Newer {
         cargo.args(["--features", "evenkeel-engine/next-format"]);
+        for anew in ["evenkeel-rules", "evenkeel-engine"] {
+            let plain = format!("profile.{named}.package.{anew}.opt-level=0");
+            cargo.args(["--config", &plain]);
+        }
     }
     let done = cargo.status().expect("cargo can be run");
     assert!(done.success(), "{build:?} cannot be built");
