@@ -148,7 +148,7 @@ async fn once_it_is_raised_the_older_build_writes_nothing_and_nothing_is_lost() 
     }
     assert_eq!(newer.does("head")["position"], json!(5));
     assert!(older.stop().success());
-    let mut older = Node::start(Build::Older, dir.path(), "older", 0);
+    let older = Node::start(Build::Older, dir.path(), "older", 0);
     assert!(
         older.began["error"]
             .as_str()
