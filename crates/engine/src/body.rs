@@ -44,6 +44,7 @@ pub struct StockData {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<String>,
     /// All balances of the SKU after it.
+    #[cfg_attr(feature = "next-format", serde(rename = "balances"))]
     pub stock: Vec<StockAt>,
 }
 

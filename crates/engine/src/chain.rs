@@ -5,7 +5,7 @@
 //! hash n-1 and the text of row n. [`Entry`] reads a row back.
 
 use crate::commit::Name;
-use evenkeel_rules::event::{FORMAT, Kind, upcast};
+use evenkeel_rules::event::{FORMAT, Kind, downcast, upcast};
 use evenkeel_rules::idempotency::Fingerprint;
 use evenkeel_rules::stock::Move;
 use evenkeel_rules::time::LogTime;
@@ -74,7 +74,7 @@ pub struct NewEvent<'a> {
     pub version: u64,
     /// The position of the stream's event before it; 0 for the first.
     pub previous: u64,
-    /// What the aggregate's body shows after it, as JSON.
+    /// What the aggregate's body shows after it, as JSON in this build's format.
     pub data: &'a [u8],
 }
 
@@ -95,13 +95,17 @@ pub struct Cause<'a> {
 
 /// Writes a row's text, part by part.
 #[derive(Debug)]
-pub struct Text(Vec<u8>);
+pub struct Text {
+    bytes: Vec<u8>,
+    format: u32,
+}
 
 impl Text {
     /// Begins a text in the format that the store's writers may use.
     #[must_use]
     pub fn begin(position: u64, at: LogTime, format: u32, cause: Cause<'_>) -> Self {
-        let mut text = Self(Vec::with_capacity(640));
+        let bytes = Vec::with_capacity(640);
+        let mut text = Self { bytes, format };
         text.raw("{\"position\":");
         text.number(position);
         text.raw(",\"at\":");
@@ -140,7 +144,7 @@ impl Text {
         }
     }
 
-    /// Adds an event.
+    /// Adds an event, its data in the text's format.
     pub fn event(&mut self, event: &NewEvent<'_>) {
         self.comma();
         self.raw("{\"stream\":\"");
@@ -154,7 +158,12 @@ impl Text {
         self.raw(",\"type\":\"");
         self.raw(event.kind.name());
         self.raw("\",\"data\":");
-        self.0.extend_from_slice(event.data);
+        if self.format < FORMAT {
+            let data = std::str::from_utf8(event.data).expect("JSON is text");
+            self.raw(&downcast(event.kind, data, self.format));
+        } else {
+            self.bytes.extend_from_slice(event.data);
+        }
         self.raw("}");
     }
 
@@ -164,21 +173,21 @@ impl Text {
         self.raw("],\"moves\":[");
         for entry in moves {
             self.comma();
-            serde_json::to_writer(&mut self.0, entry).expect("a move is plain JSON");
+            serde_json::to_writer(&mut self.bytes, entry).expect("a move is plain JSON");
         }
         self.raw("]}");
-        self.0
+        self.bytes
     }
 
     /// Separates list members; the text never ends in `[` after the first.
     fn comma(&mut self) {
-        if self.0.last() != Some(&b'[') {
+        if self.bytes.last() != Some(&b'[') {
             self.raw(",");
         }
     }
 
     fn raw(&mut self, text: &str) {
-        self.0.extend_from_slice(text.as_bytes());
+        self.bytes.extend_from_slice(text.as_bytes());
     }
 
     fn number(&mut self, number: u64) {
@@ -186,7 +195,7 @@ impl Text {
     }
 
     fn put(&mut self, arguments: std::fmt::Arguments<'_>) {
-        self.0
+        self.bytes
             .write_fmt(arguments)
             .expect("writing to memory does not fail");
     }
@@ -194,7 +203,7 @@ impl Text {
     fn hex(&mut self, bytes: &[u8]) {
         let digit = |nibble: u8| b"0123456789abcdef"[usize::from(nibble)];
         for byte in bytes {
-            self.0
+            self.bytes
                 .extend_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
         }
     }

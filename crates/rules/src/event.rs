@@ -3,17 +3,27 @@
 //! An event is a fact about one stream (one aggregate's history): its version is one more than the
 //! event before it, whose position it names, so a story is walked back without an index. Its data
 //! carries what the aggregate's body shows after it. [`FORMAT`] is the newest shape of a log row
-//! that this build knows; the store says which one writers may use, and data of an older one is
-//! upcast when it is read.
+//! that this build knows; the store says which one writers may use: data of an older one is upcast
+//! when it is read, and downcast when it is written.
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "next-format")]
+mod next;
 mod upcast;
 
-pub use upcast::{UPCASTERS, Upcaster, upcast, upcast_by};
+pub use upcast::{UPCASTERS, Upcaster, downcast, downcast_by, upcast, upcast_by};
 
-/// The newest shape of log rows that this build reads and writes.
-pub const FORMAT: u32 = 1;
+/// The newest shape of log rows that was released.
+pub const RELEASED: u32 = 1;
+
+/// The newest shape of log rows that this build reads and writes: that which was released, but for
+/// the build that plays the next release in tests.
+pub const FORMAT: u32 = if cfg!(feature = "next-format") {
+    RELEASED + 1
+} else {
+    RELEASED
+};
 
 macro_rules! kinds {
     ($($aggregate:ident $kind:ident = $name:literal, $doc:literal;)*) => {

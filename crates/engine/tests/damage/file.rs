@@ -3,13 +3,14 @@
 use super::site::{History, Site};
 use async_trait::async_trait;
 use evenkeel_engine::clock::SystemIds;
-use evenkeel_engine::commit::{Name, hold_name, order_name};
+use evenkeel_engine::commit::{Name, cart_name, hold_name, order_name};
 use evenkeel_engine::port::{
-    CallbackRow, Fault, HoldRow, LogRow, OrderRow, Row, Share, SkuRow, Store, TokenRow,
+    CallbackRow, CartRow, Fault, HoldRow, LogRow, OrderRow, Row, Share, SkuRow, Store,
+    SubscriptionRow, TokenRow,
 };
 use evenkeel_engine::store::sqlite::names::{Entry, Mark, Names, NamesOptions};
 use evenkeel_engine::store::sqlite::{FILE, SqliteStore, text_of};
-use evenkeel_rules::ids::SkuId;
+use evenkeel_rules::ids::{CartId, SkuId};
 use evenkeel_rules::lease::Leases;
 use evenkeel_rules::order::Tries;
 use evenkeel_rules::stock::Balances;
@@ -374,8 +375,43 @@ impl Site for File {
         edit_life(&self.sql(), ("callback", created), edit);
     }
 
+    fn edit_cart(&mut self, created: u64, edit: &dyn Fn(&mut CartRow)) {
+        edit_life(&self.sql(), ("cart", created), edit);
+    }
+
+    fn edit_subscription(
+        &mut self,
+        id: &str,
+        edit: &dyn Fn(SubscriptionRow) -> Option<SubscriptionRow>,
+    ) {
+        let conn = self.sql();
+        let query = "SELECT created, last, version, body, progress FROM subscription WHERE id = ?1";
+        let row = conn.query_row(query, [id], |row| {
+            let number = |column| row.get::<_, i64>(column).map(i64::cast_unsigned);
+            let (body, progress): (Vec<u8>, Vec<u8>) = (row.get(3)?, row.get(4)?);
+            Ok(SubscriptionRow {
+                created: number(0)?,
+                last: number(1)?,
+                version: number(2)?,
+                body: serde_json::from_slice(&text_of(&body)).expect("a subscription"),
+                progress: serde_json::from_slice(&text_of(&progress)).expect("progress"),
+            })
+        });
+        let row = edit(row.expect("the subscription is there"));
+        let gone = conn.execute("DELETE FROM subscription WHERE id = ?1", [id]);
+        gone.expect("deleted");
+        if let Some(row) = row {
+            let body = serde_json::to_vec(&row.body).expect("plain JSON");
+            let progress = serde_json::to_vec(&row.progress).expect("plain JSON");
+            let (created, last, version) = (sql(row.created), sql(row.last), sql(row.version));
+            let values = params![created, row.body.id.as_str(), last, version, body, progress];
+            let insert = "INSERT INTO subscription VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+            conn.execute(insert, values).expect("inserted");
+        }
+    }
+
     fn remove_life(&mut self, created: u64) {
-        let gone = ["order_row", "callback"].map(|table| {
+        let gone = ["order_row", "cart", "callback"].map(|table| {
             let delete = format!("DELETE FROM {table} WHERE created = ?1");
             self.sql().execute(&delete, [sql(created)]).expect("done")
         });
@@ -425,6 +461,7 @@ impl File {
                 let name = match event.stream.split_once(':') {
                     Some(("hold", id)) => hold_name(&super::shop::hold(id)),
                     Some(("order", id)) => order_name(&super::trade::order(id)),
+                    Some(("cart", id)) => cart_name(&CartId::new(id).expect("a well-formed id")),
                     _ => continue,
                 };
                 if event.version == 1 {

@@ -11,6 +11,7 @@ mod laws;
 mod leases;
 mod lives;
 mod log;
+mod lost_rows;
 mod orders;
 mod rows;
 mod sagas;

@@ -5,14 +5,16 @@ use super::trade::Trade;
 use async_trait::async_trait;
 use evenkeel_engine::commit::Name;
 use evenkeel_engine::port::{
-    CallbackRow, Fault, HoldRow, LogRow, OrderRow, Share, SkuRow, Store, TokenRow,
+    CallbackRow, CartRow, Fault, HoldRow, LogRow, OrderRow, Share, SkuRow, Store, SubscriptionRow,
+    TokenRow,
 };
 use evenkeel_engine::store::memory::{MemoryStore, Tables};
 use evenkeel_engine::verify::{Inputs, Invariant, Kind, Outcome, Report, verify};
-use evenkeel_rules::ids::{LocationId, SkuId};
+use evenkeel_rules::ids::{LocationId, SkuId, SubscriptionId};
 use evenkeel_rules::lease::Leases;
 use evenkeel_rules::stock::Balances;
 use evenkeel_rules::time::LogTime;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What can be done to a store's rows.
@@ -38,8 +40,15 @@ pub(crate) trait Site: Send {
     fn remove_refusal(&mut self, number: u64);
     fn edit_order(&mut self, created: u64, edit: &dyn Fn(&mut OrderRow));
     fn edit_callback(&mut self, created: u64, edit: &dyn Fn(&mut CallbackRow));
-    /// Removes an order's or a callback's row.
+    fn edit_cart(&mut self, created: u64, edit: &dyn Fn(&mut CartRow));
+    /// Removes an order's, a cart's or a callback's row.
     fn remove_life(&mut self, created: u64);
+    /// Puts another row in a subscription's place, or none.
+    fn edit_subscription(
+        &mut self,
+        id: &str,
+        edit: &dyn Fn(SubscriptionRow) -> Option<SubscriptionRow>,
+    );
     /// Changes a private text; nothing removes it.
     fn set_private(&mut self, position: u64, text: Option<&str>);
     /// Says of a private text that it was erased.
@@ -154,11 +163,35 @@ impl Site for Memory {
         });
     }
 
+    fn edit_cart(&mut self, created: u64, edit: &dyn Fn(&mut CartRow)) {
+        self.edit(|tables| {
+            let row = tables.carts.remove(&created);
+            let mut row = row.expect("the cart is there");
+            edit(&mut row);
+            tables.carts.insert(row.created, row);
+        });
+    }
+
     fn remove_life(&mut self, created: u64) {
         self.edit(|tables| {
             let order = tables.orders.remove(&created).is_some();
+            let cart = tables.carts.remove(&created).is_some();
             let callback = tables.callbacks.remove(&created).is_some();
-            assert!(order || callback, "a row is there");
+            assert!(order || cart || callback, "a row is there");
+        });
+    }
+
+    fn edit_subscription(
+        &mut self,
+        id: &str,
+        edit: &dyn Fn(SubscriptionRow) -> Option<SubscriptionRow>,
+    ) {
+        let id = SubscriptionId::new(id).expect("a well-formed id");
+        self.edit(|tables| {
+            let row = tables.subscriptions.remove(&id);
+            if let Some(row) = edit(row.expect("the subscription is there")) {
+                tables.subscriptions.insert(row.body.id.clone(), row);
+            }
         });
     }
 
@@ -232,6 +265,10 @@ pub(crate) enum History {
     Orders,
     /// SKUs that limit what one customer may have.
     Shares,
+    /// Carts, open and checked out.
+    Carts,
+    /// Subscriptions with parked streams.
+    Subscriptions,
 }
 
 impl History {
@@ -240,6 +277,8 @@ impl History {
             Self::Holds => Shop::new(store).open().await,
             Self::Orders => Trade::new(store).open().await,
             Self::Shares => super::shares::history(store).await,
+            Self::Carts => super::carts::history(store).await,
+            Self::Subscriptions => super::subscriptions::history(store).await,
         }
     }
 }
@@ -282,6 +321,36 @@ pub(crate) async fn planted_trade(damage: impl Fn(&mut dyn Site) -> Vec<Named>) 
 /// The same in a history of one's choice.
 pub(crate) async fn plant_in(history: History, damage: impl Fn(&mut dyn Site) -> Vec<Named>) {
     plant(all(history).await, damage).await;
+}
+
+/// What is said in words when a damage is planted in a history: in every finding at every site.
+pub(crate) async fn words(
+    history: History,
+    damage: impl Fn(&mut dyn Site) -> Vec<Named>,
+) -> BTreeSet<String> {
+    let mut said = BTreeSet::new();
+    for mut site in all(history).await {
+        let expected = damage(&mut *site);
+        let report = look(&*site).await;
+        assert_eq!(findings(&report), expected, "{report:#?}");
+        said.extend(report.findings().map(|finding| finding.detail.clone()));
+    }
+    said
+}
+
+/// Demands that each sentence that stands in a source, other than for bugs, was said.
+pub(crate) fn all_is_said(source: &str, said: &BTreeSet<String>) {
+    let code = source.lines().map(str::trim_start);
+    let code = code.filter(|line| !line.starts_with("//") && !line.contains("expect("));
+    // Whatever stands between quotation marks has an odd number.
+    let texts = code.flat_map(|line| line.split('"').skip(1).step_by(2));
+    let sentences = texts.filter(|text| text.contains(' '));
+    let sentences = sentences.map(|text| text.split('{').next().unwrap_or_default());
+    let sentences: BTreeSet<&str> = sentences.collect();
+    assert!(sentences.len() > 2, "{sentences:?}");
+    let unsaid = |sentence: &&str| !said.iter().any(|detail| detail.contains(sentence));
+    let unsaid: Vec<&str> = sentences.into_iter().filter(unsaid).collect();
+    assert_eq!(unsaid, [""; 0], "no damage is told by them");
 }
 
 async fn plant(sites: Vec<Box<dyn Site>>, damage: impl Fn(&mut dyn Site) -> Vec<Named>) {

@@ -1,12 +1,14 @@
-//! Reading what an older build wrote: the functions that take an event's data from one format to
-//! the next.
+//! Reading what an older build wrote, and writing what it can read: the functions that take an
+//! event's data from one format to the next, and back.
 //!
 //! The log is never rewritten. A row keeps the format that it was written in, and whoever reads
 //! its events gets their data in the newest shape: each format's upcasters are applied in turn,
-//! from the row's own to this build's. An upcaster sees the data of one type in one format, as JSON
-//! text, and decides nothing: what it adds has to follow from what is there.
+//! from the row's own to this build's. While the store's writers may only use an older format, the
+//! same list is gone through the other way. An upcaster sees the data of one type in one format, as
+//! JSON text, and decides nothing: what it adds has to follow from what is there.
 //!
 //! A type is never renamed or taken out of the list. Data of a newer format is never guessed at.
+//! The bodies of state rows have no format: a member that comes into one has to be optional.
 
 use super::{FORMAT, Kind};
 use std::borrow::Cow;
@@ -20,11 +22,17 @@ pub struct Upcaster {
     pub format: u32,
     /// Data as JSON text in the next format; an error says in words what cannot be read.
     pub upcast: fn(&str) -> Result<String, String>,
+    /// The other way, for data that this build made. It cannot fail: what the older format has no
+    /// words for must be refused by its rule until the store's format is raised.
+    pub downcast: fn(&str) -> String,
 }
 
 /// Every upcaster, one for each type and format whose data changed its shape. There is none yet:
 /// the first format is the only one that was released.
+#[cfg(not(feature = "next-format"))]
 pub const UPCASTERS: &[Upcaster] = &[];
+#[cfg(feature = "next-format")]
+pub use super::next::UPCASTERS;
 
 /// The data of an event in this build's format. It is copied only if it changes.
 ///
@@ -57,6 +65,30 @@ pub fn upcast_by<'a>(
     Ok(data)
 }
 
+/// The data of an event that this build made in an older format. It is copied only if it changes.
+#[must_use]
+pub fn downcast(kind: Kind, data: &str, format: u32) -> Cow<'_, str> {
+    downcast_by(UPCASTERS, (kind, FORMAT), data, format)
+}
+
+/// The data of an event in the format `to`, by the upcasters of a list taken backwards.
+#[must_use]
+pub fn downcast_by<'a>(
+    upcasters: &[Upcaster],
+    (kind, format): (Kind, u32),
+    data: &'a str,
+    to: u32,
+) -> Cow<'a, str> {
+    let mut data = Cow::Borrowed(data);
+    for format in (to..format).rev() {
+        let mine = |one: &&Upcaster| one.kind == kind && one.format == format;
+        if let Some(one) = upcasters.iter().find(mine) {
+            data = Cow::Owned((one.downcast)(&data));
+        }
+    }
+    data
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,6 +106,13 @@ mod tests {
             kind: Kind::SkuCreated,
             format: 2,
             upcast: |data| changed(data, |data| data["price"]["taxed"] = json!(true)),
+            downcast: |data| {
+                let untaxed = |data: &mut Value| {
+                    let price = data["price"].as_object_mut();
+                    price.expect("a price of this format").remove("taxed");
+                };
+                changed(data, untaxed).expect("this build made it")
+            },
         },
         Upcaster {
             kind: Kind::SkuCreated,
@@ -83,6 +122,10 @@ mod tests {
                     let amount = data["price"].take();
                     data["price"] = json!({"amount": amount, "currency": "EUR"});
                 })
+            },
+            downcast: |data| {
+                let bare = |data: &mut Value| data["price"] = data["price"]["amount"].take();
+                changed(data, bare).expect("this build made it")
             },
         },
     ];
@@ -105,10 +148,24 @@ mod tests {
     }
 
     #[test]
+    fn data_is_written_in_every_format_from_the_newest_down_to_the_first() {
+        let newest = json!({"price": {"amount": 5, "currency": "EUR", "taxed": true}});
+        let second = json!({"price": {"amount": 5, "currency": "EUR"}});
+        let first = json!({"price": 5});
+        let text = newest.to_string();
+        for (format, data) in [(3, &newest), (2, &second), (1, &first)] {
+            let written = downcast_by(PRICES, (Kind::SkuCreated, 3), &text, format);
+            assert_eq!(written, data.to_string(), "format {format}");
+        }
+    }
+
+    #[test]
     fn data_that_did_not_change_is_the_very_same_text() {
         let data = r#"{ "price":5 }"#;
         let read = upcast_by(PRICES, (Kind::SkuUpdated, 1), 3, data);
         assert!(matches!(read, Ok(Cow::Borrowed(text)) if text == data));
+        let written = downcast_by(PRICES, (Kind::SkuUpdated, 3), data, 1);
+        assert!(matches!(written, Cow::Borrowed(text) if text == data));
     }
 
     #[test]

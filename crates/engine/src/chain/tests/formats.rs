@@ -5,7 +5,7 @@ use crate::body::{ErasedData, StockData};
 use crate::callback::Callback;
 use crate::chain::{Entry, EntryEvent};
 use evenkeel_rules::cart::Cart;
-use evenkeel_rules::event::{Aggregate, FORMAT, Kind};
+use evenkeel_rules::event::{Aggregate, Kind, RELEASED as NEWEST, downcast, upcast};
 use evenkeel_rules::hold::Hold;
 use evenkeel_rules::order::{Order, Patch};
 use evenkeel_rules::saga::journey::{self, Journey};
@@ -64,8 +64,22 @@ fn rows_of_every_released_format_are_read_in_this_builds_shape() {
 }
 
 #[test]
+fn what_this_build_says_in_an_older_format_is_what_that_ones_builds_said() {
+    for (format, files) in RELEASED {
+        for line in files.iter().flat_map(|file| file.lines()) {
+            let (_, text) = line.split_once(' ').expect("a hash and a text");
+            let entry: Entry = serde_json::from_str(text).expect("it is readable");
+            for EntryEvent { kind, data, .. } in &entry.events {
+                let newest = upcast(*kind, *format, data.get()).expect("it is readable");
+                assert_eq!(downcast(*kind, &newest, *format), data.get(), "{text}");
+            }
+        }
+    }
+}
+
+#[test]
 fn every_format_up_to_this_builds_has_its_rows_kept() {
     let released: Vec<u32> = RELEASED.iter().map(|(format, _)| *format).collect();
-    let all: Vec<u32> = (1..=FORMAT).collect();
+    let all: Vec<u32> = (1..=NEWEST).collect();
     assert_eq!(released, all);
 }

@@ -217,7 +217,7 @@ impl Scribe {
 /// The whole history.
 pub(super) async fn history() -> Scribe {
     let mut scribe = Scribe {
-        store: MemoryStore::new("main", [6; 16]),
+        store: super::released(6),
         clock: NOW,
         shown: String::new(),
         kinds: Vec::new(),

@@ -80,7 +80,7 @@ impl Scribe {
 /// The history.
 pub(super) async fn history() -> Scribe {
     let mut scribe = Scribe {
-        store: MemoryStore::new("main", [5; 16]),
+        store: super::released(5),
         clock: NOW,
         shown: String::new(),
         kinds: Vec::new(),

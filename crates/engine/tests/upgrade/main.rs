@@ -1,8 +1,11 @@
 //! A rolling upgrade: builds that know another format of log rows, one after the other and side by
 //! side on one store.
 //!
-//! There is one build here. The other one is what it leaves: the head's format, and a lease that
-//! says what its node knows.
+//! Here one build plays both: the other one is what it leaves, which is the head's format, and a
+//! lease that says what its node knows. [`two`] has two builds.
+
+mod builds;
+mod two;
 
 use evenkeel_engine::chain::Entry;
 use evenkeel_engine::clock::{SystemClock, SystemIds};
