@@ -151,6 +151,7 @@ pub(crate) async fn commit(
             clock,
             batch: [1; 16],
             max_life: Millis(3_600_000),
+            warn: Millis(0),
             allocation: &[],
         };
         let mut settled = settle(&mut Ledger::default(), view, &[commit], context);

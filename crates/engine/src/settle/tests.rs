@@ -106,6 +106,7 @@ impl World {
             clock: self.clock,
             batch: [self.batches; 16],
             max_life: Millis(3_600_000),
+            warn: Millis(0),
             allocation: &[],
         };
         let commits: Vec<&Commit> = commits.iter().collect();

@@ -132,6 +132,7 @@ impl<'a> Shop<'a> {
                 clock: LogTime::from_micros(self.now),
                 batch,
                 max_life: Millis(3_600_000),
+                warn: Millis(0),
                 allocation: &[],
             };
             let mut settled = settle(&mut Ledger::default(), view, &[&commit], context);
