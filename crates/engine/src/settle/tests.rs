@@ -14,6 +14,7 @@ use std::collections::VecDeque;
 mod formats;
 mod paths;
 mod shares;
+mod warn;
 mod widen;
 
 /// A store without a store: the rows that were written so far.
