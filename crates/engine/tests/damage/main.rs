@@ -18,3 +18,4 @@ mod shares;
 mod shop;
 mod site;
 mod trade;
+mod warnings;

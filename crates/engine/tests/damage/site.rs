@@ -232,6 +232,8 @@ pub(crate) enum History {
     Orders,
     /// SKUs that limit what one customer may have.
     Shares,
+    /// Orders whose customers are told that they run out.
+    Warnings,
 }
 
 impl History {
@@ -240,6 +242,7 @@ impl History {
             Self::Holds => Shop::new(store).open().await,
             Self::Orders => Trade::new(store).open().await,
             Self::Shares => super::shares::history(store).await,
+            Self::Warnings => super::warnings::history(store).await,
         }
     }
 }

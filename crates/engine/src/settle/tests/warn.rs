@@ -3,7 +3,7 @@
 use super::*;
 use crate::port::{DueRow, Fault, OrderRow, Store};
 use crate::store::memory::MemoryStore;
-use crate::testing::commit_warning;
+use crate::testing::{commit_warning, wanted};
 use evenkeel_rules::ids::{CustomerId, OrderId};
 use evenkeel_rules::order::{Ask, Task, Told};
 
