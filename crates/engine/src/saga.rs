@@ -276,7 +276,7 @@ impl Runner {
                 let shared = Arc::clone(&self.shared);
                 Box::pin(take_in(shared, row, right?))
             }
-            DueRow::Order(row) if row.body.warn_at(now).is_some_and(|at| at <= now) => {
+            DueRow::Order(row) if time == Time::Due && is_warned_now(&row, now) => {
                 let right = self.shared.held.right(created, mono, Duration::ZERO);
                 Box::pin(warn(Arc::clone(&self.shared), row, right?))
             }
@@ -334,6 +334,11 @@ fn is_time<T>(row: &Row<T>, at: LogTime, now: LogTime) -> bool {
     is_due || !waits
 }
 
+/// Whether the order's customer is to be told now that it runs out.
+fn is_warned_now(row: &OrderRow, now: LogTime) -> bool {
+    row.body.warn_at(now).is_some_and(|at| at <= now)
+}
+
 async fn take_in(shared: Arc<Shared>, row: CallbackRow, token: u64) -> Over {
     let created = row.created;
     let lease = Some(token);
@@ -350,7 +355,7 @@ async fn warn(shared: Arc<Shared>, row: OrderRow, token: u64) -> Over {
         lease: Some(token),
     };
     note(&shared, command, (created, token), &row.body.id).await;
-    Over::unanswered(created)
+    Over::unasked(created)
 }
 
 /// The right to make a call, and how long it may take.
