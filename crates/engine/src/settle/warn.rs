@@ -4,10 +4,9 @@
 //! time, so that two who ask tell it once. What the order needs from the outside is as it was: its
 //! tries are kept, and a call that is not made because of this is still due.
 
-use super::orders::accepted;
+use super::orders::{First, accepted};
 use super::{Judge, Stop};
 use crate::commit::{Commit, Outcome};
-use crate::settle::orders::First;
 use evenkeel_rules::ids::OrderId;
 use evenkeel_rules::order;
 

@@ -36,7 +36,7 @@ fn report(told: Told, seen: u64) -> Command {
         task: Task::Charge,
         told,
         seen,
-        random: 1,
+        random: u64::MAX,
         lease: None,
     }
 }
@@ -44,7 +44,7 @@ fn report(told: Told, seen: u64) -> Command {
 fn warn(lease: Option<u64>) -> Command {
     Command::WarnOrder {
         id: id(),
-        random: 1,
+        random: u64::MAX,
         lease,
     }
 }
