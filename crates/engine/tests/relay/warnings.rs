@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use evenkeel_engine::clock::{SystemClock, SystemIds};
 use evenkeel_engine::commit::Command;
 use evenkeel_engine::gateway::{Call, Gateway, Receipt, Reply, Settled};
-use evenkeel_engine::port::{OrderRow, Store};
+use evenkeel_engine::port::OrderRow;
 use evenkeel_engine::store::memory::MemoryStore;
 use evenkeel_engine::{Engine, Options, OrderMode, Ports, Threads};
 use evenkeel_rules::hold::Wanted;
