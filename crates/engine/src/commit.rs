@@ -180,6 +180,15 @@ pub enum Command {
         /// The token under which the call was made; nothing where nobody shares the store.
         lease: Option<u64>,
     },
+    /// Tell an order's customer that its time runs out: only the runner asks.
+    WarnOrder {
+        /// Which order.
+        id: OrderId,
+        /// Spreads the next try of what was tried already.
+        random: u64,
+        /// The token under which it is told; nothing where nobody shares the store.
+        lease: Option<u64>,
+    },
     /// Begin a saga over anybody's services.
     StartSaga {
         /// What is wanted.
@@ -301,6 +310,7 @@ impl Command {
             Self::ReturnOrder { .. } => "return_order",
             Self::ResolveOrder { .. } => "resolve_order",
             Self::Report { .. } => "saga",
+            Self::WarnOrder { .. } => "warn",
             Self::StartSaga { .. } => "start_saga",
             Self::RetrySaga { .. } => "retry_saga",
             Self::CompensateSaga { .. } => "compensate_saga",
@@ -319,6 +329,7 @@ impl Command {
     pub const fn lease(&self) -> Option<u64> {
         match self {
             Self::Report { lease, .. }
+            | Self::WarnOrder { lease, .. }
             | Self::ReportStep { lease, .. }
             | Self::ApplyCallback { lease, .. } => *lease,
             Self::Subscription(asked) => asked.lease(),
@@ -344,7 +355,10 @@ impl Command {
             | Self::StoreCallback(_)
             | Self::Beat { .. }
             | Self::ApplyCallback { .. } => Lane::Ending,
-            Self::Expire { .. } | Self::Erase { .. } | Self::RaiseFormat => Lane::Background,
+            Self::Expire { .. }
+            | Self::WarnOrder { .. }
+            | Self::Erase { .. }
+            | Self::RaiseFormat => Lane::Background,
             Self::Subscription(asked) => asked.lane(),
             Self::PutSku { .. }
             | Self::ChangeStock { .. }
@@ -404,6 +418,7 @@ impl Commit {
             | Command::RefundOrder { .. }
             | Command::ResolveOrder { .. }
             | Command::Report { .. }
+            | Command::WarnOrder { .. }
             | Command::RetrySaga { .. }
             | Command::CompensateSaga { .. }
             | Command::ReportStep { .. }

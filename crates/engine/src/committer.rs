@@ -115,6 +115,8 @@ pub struct Parts {
     pub answers: mpsc::UnboundedSender<Delivery>,
     /// Longest life of a hold.
     pub max_life: Millis,
+    /// How long before its limit the customer of an order is told.
+    pub warn: Millis,
     /// Where units come from when a line does not say.
     pub allocation: Vec<LocationId>,
     /// Whether rows are remembered from batch to batch.
@@ -240,6 +242,7 @@ impl Committer {
             clock,
             batch,
             max_life: self.parts.max_life,
+            warn: self.parts.warn,
             allocation: &self.parts.allocation,
         };
         let commits: Vec<&Commit> = part.iter().map(|waiting| &waiting.commit).collect();
@@ -475,24 +478,6 @@ fn count(length: usize) -> f64 {
 /// What is told to those whose work was not begun before the disk failed.
 fn broken() -> Fault {
     Fault::Unavailable("the disk failed: the process must start again".to_owned())
-}
-
-impl Touch {
-    /// Adds what another touch names.
-    pub fn widen(&mut self, more: Self) {
-        self.keys.extend(more.keys);
-        self.holds.extend(more.holds);
-        self.tokens.extend(more.tokens);
-        self.orders.extend(more.orders);
-        self.sagas.extend(more.sagas);
-        self.carts.extend(more.carts);
-        self.callbacks.extend(more.callbacks);
-        self.shares.extend(more.shares);
-        self.subscriptions.extend(more.subscriptions);
-        self.rows.skus.extend(more.rows.skus);
-        self.rows.balances.extend(more.rows.balances);
-        self.front = self.front.max(more.front);
-    }
 }
 
 #[cfg(test)]

@@ -177,6 +177,7 @@ impl Engine {
             health: Arc::clone(&shared.health),
             answers,
             max_life: shared.options.max_life,
+            warn: shared.options.warn,
             allocation: shared.options.allocation.clone(),
             cache: shared.options.cache,
         });

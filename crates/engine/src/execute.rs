@@ -288,7 +288,8 @@ async fn touch(shared: &Shared, command: &Command) -> Result<Touch, Fault> {
         | Command::RefundOrder { id, .. }
         | Command::ReturnOrder { id, .. }
         | Command::ResolveOrder { id, .. }
-        | Command::Report { id, .. } => {
+        | Command::Report { id, .. }
+        | Command::WarnOrder { id, .. } => {
             touch.orders.push(id.clone());
             if let Some(row) = shared.store.order(id).await?.rows {
                 add_wants(&mut touch, &row.body);

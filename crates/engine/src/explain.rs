@@ -256,7 +256,7 @@ fn component(kind: Kind, cause: &str) -> Component {
         (Aggregate::Callback, _) => Component::Callback,
         (Aggregate::Saga, _) => Component::Saga,
         (_, Kind::SagaUnknown | Kind::SagaStuck) => Component::Saga,
-        _ if cause == "sweep" => Component::Timer,
+        _ if cause == "sweep" || cause == "warn" => Component::Timer,
         _ => Component::Event,
     }
 }

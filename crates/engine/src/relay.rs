@@ -76,13 +76,17 @@ impl Relay {
         };
         let mono = self.shared.clock.mono();
         let now = relayed(rows);
+        // Where the first subscriber begins is told before anything is posted to it: what it has
+        // passed later, it was told.
         let stands = |(told, at): &(Relayed, Duration)| {
-            *told == now || mono.saturating_sub(*at) < TELL_EVERY
+            let known = told.passed.is_some() == now.passed.is_some();
+            *told == now || known && mono.saturating_sub(*at) < TELL_EVERY
         };
         if self.told.as_ref().is_some_and(stands) {
             return;
         }
-        match projector.views().relayed(now.clone()).await {
+        let at = self.shared.clock.now();
+        match projector.views().relayed(now.clone(), at).await {
             Ok(()) => self.told = Some((now, mono)),
             Err(fault) => tracing::warn!(%fault, "the outbox's view was not brought up to date"),
         }
@@ -174,8 +178,7 @@ fn relayed(rows: &[SubscriptionRow]) -> Relayed {
         ParkedView {
             id: id.to_owned(),
             from: parked.from,
-            // The answer that had it set aside.
-            attempts: 1,
+            attempts: u64::from(parked.tries),
             cause: parked.cause.clone(),
         }
     });

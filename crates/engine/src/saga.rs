@@ -15,6 +15,8 @@
 //! under them; whether somebody answers again it finds out soon (`probe`). It never decides what an
 //! answer means: that is the judge's, under the lock.
 //!
+//! When an order's time runs out, it also has its customer told, before any call.
+//!
 //! Where the order flow runs on events (`choreographed`), the first calls of an order are its
 //! handlers' ([`evenkeel_rules::order::Handler`]) and never the runner's: it tells them that there
 //! is something to read, and looks only at orders whose last event all of them have passed. What
@@ -275,6 +277,10 @@ impl Runner {
                 let shared = Arc::clone(&self.shared);
                 Box::pin(take_in(shared, row, right?))
             }
+            DueRow::Order(row) if time == Time::Due && is_warned_now(&row, now) => {
+                let right = self.shared.held.right(created, mono, Duration::ZERO);
+                Box::pin(warn(Arc::clone(&self.shared), row, right?))
+            }
             DueRow::Order(row) => {
                 let due = row.body.due(row.tries, 0)?;
                 if time == Time::Due && !is_time(&row, due.at, now) {
@@ -329,11 +335,27 @@ fn is_time<T>(row: &Row<T>, at: LogTime, now: LogTime) -> bool {
     is_due || !waits
 }
 
+/// Whether the order's customer is to be told now that it runs out.
+fn is_warned_now(row: &OrderRow, now: LogTime) -> bool {
+    row.body.warn_at(now).is_some_and(|at| at <= now)
+}
+
 async fn take_in(shared: Arc<Shared>, row: CallbackRow, token: u64) -> Over {
     let created = row.created;
     let lease = Some(token);
     let command = Command::ApplyCallback { created, lease };
     note(&shared, command, (created, token), &created).await;
+    Over::unasked(created)
+}
+
+async fn warn(shared: Arc<Shared>, row: OrderRow, token: u64) -> Over {
+    let created = row.created;
+    let command = Command::WarnOrder {
+        id: row.body.id.clone(),
+        random: random(&shared),
+        lease: Some(token),
+    };
+    note(&shared, command, (created, token), &row.body.id).await;
     Over::unasked(created)
 }
 

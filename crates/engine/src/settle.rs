@@ -35,6 +35,7 @@ pub(crate) mod sagas;
 pub(crate) mod shares;
 pub(crate) mod subscriptions;
 mod units;
+mod warn;
 
 /// What the log says of a commit that a reader made in answer to an event, under its own lease.
 pub(crate) const HANDLER: &str = "handler";
@@ -48,6 +49,8 @@ pub struct Context<'a> {
     pub batch: BatchId,
     /// Longest life of a hold, however often it is extended.
     pub max_life: Millis,
+    /// How long before its limit the customer of an order is told; never, if zero.
+    pub warn: Millis,
     /// Where units come from when a line does not say; `main` alone if empty.
     pub allocation: &'a [LocationId],
 }
@@ -276,6 +279,7 @@ impl<'a> Judge<'a> {
             Command::SetLine { id, line } => self.set_line(commit, id, line),
             Command::CheckOut { id, .. } => self.check_out(commit, id),
             Command::Report { id, .. } => self.report(commit, id),
+            Command::WarnOrder { id, random, .. } => self.warn_order(commit, id, *random),
             Command::StartSaga { ask, bodies } => self.start_saga(commit, ask, bodies),
             Command::RetrySaga { id, reason } | Command::CompensateSaga { id, reason } => {
                 self.change_saga(commit, id, reason.as_deref())

@@ -140,6 +140,16 @@ pub(crate) async fn commit(
     clock: LogTime,
     commit: &Commit,
 ) -> (Outcome, Option<Writes>) {
+    commit_warning(store, clock, commit, Millis(0)).await
+}
+
+/// The same where customers are told so long before the limits of their orders.
+pub(crate) async fn commit_warning(
+    store: &dyn Store,
+    clock: LogTime,
+    commit: &Commit,
+    warn: Millis,
+) -> (Outcome, Option<Writes>) {
     let mut touch = Touch {
         front: Some(clock),
         ..Touch::default()
@@ -151,6 +161,7 @@ pub(crate) async fn commit(
             clock,
             batch: [1; 16],
             max_life: Millis(3_600_000),
+            warn,
             allocation: &[],
         };
         let mut settled = settle(&mut Ledger::default(), view, &[commit], context);

@@ -85,6 +85,7 @@ kinds! {
     Order OrderShipped = "order.shipped", "Its units have left.";
     Order OrderDelivered = "order.delivered", "The customer has it.";
     Order OrderCancelled = "order.cancelled", "It was called off.";
+    Order OrderExpiring = "order.expiring", "Its money is not there, and its time runs out.";
     Order OrderExpired = "order.expired", "Its money was not there in time.";
     Order OrderRefunded = "order.refunded", "All its money went back.";
     Order OrderUpdated = "order.updated", "Something else about it changed.";

@@ -19,7 +19,7 @@ use crate::payment::Payment;
 use crate::quantity::Quantity;
 use crate::saga::{Run, State};
 use crate::shipment::Shipment;
-use crate::time::LogTime;
+use crate::time::{LogTime, Millis};
 use serde::{Deserialize, Serialize};
 
 mod amounts;
@@ -33,6 +33,7 @@ mod report;
 mod status;
 mod take;
 mod task;
+mod warn;
 
 pub use ask::{Asked, ReturnLine, cancel, refund, resolve, return_units, tombstone};
 pub use handler::Handler;
@@ -43,6 +44,7 @@ pub use report::{Receipt, Report, Told, report};
 pub use status::{Illegal, Status};
 pub use take::{Ask, Refused, Take, hold_of, take};
 pub use task::{Due, Task, Tries, WATCH_MS};
+pub use warn::warn;
 
 /// One line of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -345,6 +347,12 @@ pub struct Order {
     pub review: Option<Review>,
     /// Until when the money has to be there.
     pub limit: LogTime,
+    /// How long before its limit its customer is told that it runs out; never, if zero.
+    #[serde(skip_serializing_if = "Millis::is_zero", default)]
+    pub warn: Millis,
+    /// The limit of which the customer was told, or need not be.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub warned_of: Option<LogTime>,
     /// When it entered its status.
     pub since: LogTime,
     /// When it was taken.

@@ -85,11 +85,23 @@ pub struct Parked {
     pub index: u32,
     /// What the subscriber answered.
     pub cause: String,
+    /// How often that event was posted, as far as whoever parked it knows.
+    #[serde(skip_serializing_if = "is_one", default = "one")]
+    pub tries: u32,
     /// Since when.
     pub since: LogTime,
     /// Whether a person wants it tried again: it is being caught up.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub retrying: bool,
+}
+
+const fn one() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+const fn is_one(number: &u32) -> bool {
+    *number == 1
 }
 
 /// A subscription as it stands.

@@ -35,6 +35,15 @@ impl LogTime {
         )
     }
 
+    /// The moment `duration` earlier; the beginning of time when it would lie before it.
+    #[must_use]
+    pub const fn minus(self, duration: Millis) -> Self {
+        Self(
+            self.0
+                .saturating_sub_unsigned(duration.0.saturating_mul(1000)),
+        )
+    }
+
     /// How long before `later` this moment is, rounded down; zero when it is not before.
     #[must_use]
     pub const fn until(self, later: Self) -> Millis {
@@ -54,6 +63,14 @@ impl LogTime {
 #[serde(transparent)]
 pub struct Millis(pub u64);
 
+impl Millis {
+    /// Whether it is no time at all.
+    #[must_use]
+    pub const fn is_zero(&self) -> bool {
+        self.0 == 0
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,6 +81,14 @@ mod tests {
         assert_eq!(start.plus(Millis(2)), LogTime::from_micros(2_005));
         let end = LogTime::from_micros(i64::MAX);
         assert_eq!(end.plus(Millis(u64::MAX)), end);
+    }
+
+    #[test]
+    fn a_moment_less_a_duration_is_earlier_and_never_wraps() {
+        let end = LogTime::from_micros(5_000);
+        assert_eq!(end.minus(Millis(2)), LogTime::from_micros(3_000));
+        let start = LogTime::from_micros(i64::MIN);
+        assert_eq!(start.minus(Millis(u64::MAX)), start);
     }
 
     #[test]

@@ -42,6 +42,8 @@ pub(crate) struct Config {
     pub(crate) max_life_ms: u64,
     /// How long an order's money may take, in milliseconds.
     pub(crate) confirming_ms: u64,
+    /// How long before that is over the customer is told, in milliseconds; 0: never.
+    pub(crate) warn_ms: u64,
     /// Who makes the first calls of orders.
     pub(crate) order_mode: OrderMode,
     /// Where providers reach the HTTP API; where it listens, if missing.
@@ -73,6 +75,7 @@ impl Default for Config {
             ttl_ms: 600_000,
             max_life_ms: 3_600_000,
             confirming_ms: 900_000,
+            warn_ms: 0,
             order_mode: OrderMode::default(),
             public_url: None,
             payment: Provider::default(),
@@ -191,6 +194,8 @@ fn check_between(loaded: &Loaded, mistakes: &mut Vec<Mistake>) {
     let Config {
         ttl_ms,
         max_life_ms,
+        confirming_ms,
+        warn_ms,
         listen,
         admin_listen,
         ..
@@ -202,6 +207,11 @@ fn check_between(loaded: &Loaded, mistakes: &mut Vec<Mistake>) {
         };
         let what = format!("holds.ttl_ms, {ttl_ms}, exceeds holds.max_life_ms, {max_life_ms}");
         mistakes.push(Mistake::at(loaded.origin(written), what));
+    }
+    if warn_ms > 0 && warn_ms >= confirming_ms {
+        let what =
+            format!("holds.warn_ms, {warn_ms}, is not below holds.confirming_ms, {confirming_ms}");
+        mistakes.push(Mistake::at(loaded.origin("holds.warn_ms"), what));
     }
     if admin_listen == Some(listen) && listen.port() != 0 {
         let what = "server.admin_listen equals server.listen; leave it out to share the listener";

@@ -190,6 +190,9 @@ fn the_metrics_page_is_what_prometheus_reads() {
     let one = |name: &str| samples.get(name).and_then(|values| values.first()).copied();
     assert_eq!(one("evenkeel_ready"), Some(1.0), "{page}");
     assert_eq!(one("evenkeel_log_position"), Some(2.0), "{page}");
+    assert_eq!(one("evenkeel_outbox_pending_positions"), Some(0.0));
+    assert_eq!(one("evenkeel_outbox_oldest_seconds"), Some(0.0));
+    assert_eq!(one("evenkeel_parked"), Some(0.0));
     for name in [
         "evenkeel_http_server_requests_total",
         "evenkeel_uptime_seconds",

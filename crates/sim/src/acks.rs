@@ -108,6 +108,7 @@ fn route(command: &Command) -> (&'static str, String, String) {
         Command::Subscription(Subscribing::Advance { .. })
         | Command::Report { .. }
         | Command::ReportStep { .. }
+        | Command::WarnOrder { .. }
         | Command::ApplyCallback { .. }
         | Command::Beat { .. }
         | Command::RaiseFormat => {

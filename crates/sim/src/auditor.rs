@@ -25,6 +25,7 @@ mod shares;
 mod story;
 mod tables;
 mod truth;
+mod warnings;
 
 pub use answers::{Answer, AttemptId};
 pub use carts::MAX_LIFE_MS;

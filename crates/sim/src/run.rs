@@ -104,6 +104,7 @@ fn engine_options(rng: &mut fastrand::Rng, relay: bool) -> evenkeel_engine::Opti
         relay,
         relay_every: ms(&mut beside, 60, 400),
         post_timeout: ms(&mut beside, 200, 1_500),
+        warn: Millis([0, 300, 1_500][beside.usize(0..3)]),
     }
 }
 

@@ -107,8 +107,12 @@ impl Views for Dying {
         self.views.audit(filter, from, limit).await
     }
 
-    async fn relayed(&self, relayed: Relayed) -> Result<(), Fault> {
-        self.views.relayed(relayed).await
+    async fn relayed(
+        &self,
+        relayed: Relayed,
+        at: evenkeel_rules::time::LogTime,
+    ) -> Result<(), Fault> {
+        self.views.relayed(relayed, at).await
     }
 
     async fn aside(&self, limit: usize) -> Result<Vec<SetAside>, Fault> {

@@ -19,6 +19,7 @@ mod formats;
 mod orders;
 mod sagas;
 mod subscriptions;
+mod warnings;
 
 /// One row of each kind of event, as this format writes it, and its hash. A row that differs is
 /// another format: old logs would no longer be read, or hash differently.
@@ -27,6 +28,7 @@ const GOLDEN_ORDERS: &str = include_str!("format_1/orders.txt");
 const GOLDEN_SAGAS: &str = include_str!("format_1/sagas.txt");
 const GOLDEN_CARTS: &str = include_str!("format_1/carts.txt");
 const GOLDEN_SUBSCRIPTIONS: &str = include_str!("format_1/subscriptions.txt");
+const GOLDEN_WARNINGS: &str = include_str!("format_1/warnings.txt");
 
 const AT: LogTime = NOW;
 
@@ -285,6 +287,9 @@ async fn the_text_of_every_kind_of_event_is_as_it_always_was() {
     let (shown, kinds) = subscriptions::history().await;
     missing.retain(|kind| !kinds.contains(kind));
     assert!(shown == GOLDEN_SUBSCRIPTIONS, "another format:\n{shown}");
+    let (shown, kinds) = warnings::history().await;
+    missing.retain(|kind| !kinds.contains(kind));
+    assert!(shown == GOLDEN_WARNINGS, "another format:\n{shown}");
     let orders = orders::history().await;
     missing.retain(|kind| !orders.kinds.contains(kind));
     assert_eq!(missing, [], "every kind has a row");

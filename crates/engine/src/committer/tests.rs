@@ -22,6 +22,7 @@ fn committer(store: &MemoryStore) -> (Committer, Answers) {
         health: Arc::default(),
         answers,
         max_life: Millis(3_600_000),
+        warn: Millis(0),
         allocation: Vec::new(),
         cache: true,
     });

@@ -62,6 +62,9 @@ pub struct Options {
     pub wait: Duration,
     /// Longest life of a hold, however often it is extended.
     pub max_life: Millis,
+    /// How long before the limit of an order that waits for its money its customer is told, by an
+    /// event `order.expiring`; never, if zero.
+    pub warn: Millis,
     /// Where units come from when a line does not say: whole from the first that has all of it,
     /// else split in this order. `main` alone if empty.
     pub allocation: Vec<LocationId>,
@@ -101,6 +104,7 @@ impl Default for Options {
             queue_max: 16_384,
             wait: Duration::from_secs(10),
             max_life: Millis(3_600_000),
+            warn: Millis(0),
             allocation: Vec::new(),
             limits: Limits::default(),
             node: None,

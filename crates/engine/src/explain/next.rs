@@ -68,6 +68,13 @@ pub(super) fn of_order(row: &OrderRow) -> Vec<Next> {
         by: Some(row.due.unwrap_or(due.at)),
         otherwise: otherwise.to_owned(),
     });
+    if let Some(at) = order.warn_at(order.since) {
+        all.push(Next {
+            expected: "its customer is told that it runs out (`order.expiring`)".to_owned(),
+            by: Some(at),
+            otherwise: "it was paid, or ended, before".to_owned(),
+        });
+    }
     if order.status == Status::Pending {
         all.push(Next {
             expected: "the money is there".to_owned(),

@@ -249,7 +249,7 @@ pub struct ParkedView {
     pub id: String,
     /// From this position on.
     pub from: u64,
-    /// How often the first was tried.
+    /// How often the first was posted.
     pub attempts: u64,
     /// Why, in words.
     pub cause: String,
@@ -306,8 +306,9 @@ pub trait Views: Send + Sync {
         limit: usize,
     ) -> Result<At<Vec<AuditRow>>, Fault>;
 
-    /// Notes how far subscribers are, for the view `outbox`.
-    async fn relayed(&self, relayed: Relayed) -> Result<(), Fault>;
+    /// Notes how far subscribers are, and that they were found there at this time, for the view
+    /// `outbox`.
+    async fn relayed(&self, relayed: Relayed, at: LogTime) -> Result<(), Fault>;
 
     /// Events of live rows that are kept aside, oldest first, at most `limit` of them.
     async fn aside(&self, limit: usize) -> Result<Vec<SetAside>, Fault>;

@@ -18,6 +18,8 @@ pub(super) type Spot = (u64, u32);
 pub(super) struct Trouble {
     /// Tries in a row.
     pub(super) tries: u32,
+    /// Posts of its first event that were not accepted.
+    pub(super) posts: u32,
     /// Doubtful answers that came while others were accepted.
     pub(super) doubts: u32,
     /// How often others had passed when it failed first.

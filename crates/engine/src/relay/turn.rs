@@ -248,6 +248,7 @@ impl Turn {
         let others = others || known && self.keep.is_alone();
         let trouble = self.keep.troubles.entry(stream).or_insert_with(fresh);
         trouble.tries += u32::from(others);
+        trouble.posts = trouble.posts.saturating_add(1);
         trouble.doubts += u32::from(others && judged == Judged::Doubtful);
         // While nobody passes, the subscription waits as a whole.
         let waits = if others {
@@ -318,11 +319,13 @@ impl Turn {
     /// Sets a stream aside; whether that is so now. It is not when the subscription was paused for
     /// having too many of them.
     async fn park(&mut self, stream: &str, stuck: &Stuck) -> Result<bool, Refusal> {
+        let before = self.keep.troubles.get(stream).map_or(0, |it| it.posts);
         self.change(Act::Park {
             stream: stream.to_owned(),
             from: stuck.spot.0,
             index: stuck.spot.1,
             cause: stuck.what.clone(),
+            tries: before.saturating_add(1),
         })
         .await?;
         Ok(self.row.body.parked_of(stream).is_some())
@@ -382,6 +385,11 @@ impl Turn {
         let way = poster.deliver(queue).await;
         let delivered = way.delivered.len();
         self.keep.told.extend(&way.delivered);
+        let trouble = self.keep.troubles.get_mut(&parked.stream);
+        if let Some(trouble) = trouble.filter(|_| delivered > 0) {
+            // Whatever it is stuck at now is another event.
+            trouble.posts = 0;
+        }
         let mut next = self.row.progress.clone();
         let upto = way.stuck.as_ref().map_or(last, |stuck| stuck.spot.0 - 1);
         for waiting in next.waiting.iter_mut().filter(|it| it.id == parked.id) {

@@ -203,6 +203,7 @@ impl Judge<'_> {
             version,
         });
         let take = order::take(&ask, taken, &supply, (known, &made), self.now)?;
+        let take = take.warned_before(self.context.warn);
 
         let mut facts = Facts {
             moves,

@@ -60,7 +60,8 @@ impl Judge<'_> {
             | Command::RefundOrder { id, .. }
             | Command::ReturnOrder { id, .. }
             | Command::ResolveOrder { id, .. }
-            | Command::Report { id, .. } => self.wants_of(id),
+            | Command::Report { id, .. }
+            | Command::WarnOrder { id, .. } => self.wants_of(id),
             Command::BeginCart { .. } => cart_wants(&commit.command, None),
             Command::SetLine { .. } | Command::CheckOut { .. } => {
                 self.wants_of_cart(&commit.command)
@@ -110,6 +111,24 @@ impl Judge<'_> {
         let unknown = places.filter(|place| !self.ledger.balances.contains_key(place));
         touch.rows.balances.extend(unknown);
         Stop::Widen(touch)
+    }
+}
+
+impl Touch {
+    /// Adds what another touch names.
+    pub fn widen(&mut self, more: Self) {
+        self.keys.extend(more.keys);
+        self.holds.extend(more.holds);
+        self.tokens.extend(more.tokens);
+        self.orders.extend(more.orders);
+        self.sagas.extend(more.sagas);
+        self.carts.extend(more.carts);
+        self.callbacks.extend(more.callbacks);
+        self.shares.extend(more.shares);
+        self.subscriptions.extend(more.subscriptions);
+        self.rows.skus.extend(more.rows.skus);
+        self.rows.balances.extend(more.rows.balances);
+        self.front = self.front.max(more.front);
     }
 }
 

@@ -63,6 +63,7 @@ impl Judge<'_> {
         // Units that a given hold has were counted when it was placed.
         let who = ask.hold.is_none().then_some(&ask.customer);
         let (pulled, take) = self.decide((&ask.lines, who), rule)?;
+        let take = take.warned_before(self.context.warn);
 
         let mut facts = Facts {
             moves: take.moves,
@@ -349,7 +350,7 @@ impl Judge<'_> {
 
     /// Counts a try: bookkeeping.
     pub(super) fn tried(&mut self, row: OrderRow, tries: Tries, random: u64) {
-        let due = row.body.due(tries, random).map(|due| due.at);
+        let due = next_look(&row.body, (tries, random), self.now);
         let was = Some(row.version);
         self.put_order(Row { tries, due, ..row }, was);
     }
@@ -453,11 +454,18 @@ pub(super) fn put_row<T>(
     }
 }
 
-/// When an order that an event left like this is looked at, unless whoever committed it has made
-/// its next call by then.
+/// When an order that an event left like this is looked at: for its next call, unless whoever
+/// committed it has made that by then, or to tell its customer that it runs out.
 pub(crate) fn first_look(order: &Order, at: LogTime) -> Option<LogTime> {
-    let due = order.due(Tries::default(), 0)?;
-    Some(due.at.max(at.plus(HANDOFF)))
+    let call = order.due(Tries::default(), 0);
+    let call = call.map(|due| due.at.max(at.plus(HANDOFF)));
+    call.into_iter().chain(order.warn_at(at)).min()
+}
+
+/// When an order is looked at whose present task was tried so often; `random` spreads retries.
+fn next_look(order: &Order, (tries, random): (Tries, u64), now: LogTime) -> Option<LogTime> {
+    let call = order.due(tries, random).map(|due| due.at);
+    call.into_iter().chain(order.warn_at(now)).min()
 }
 
 /// The rows that taking an order wants.

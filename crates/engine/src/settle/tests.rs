@@ -14,6 +14,7 @@ use std::collections::VecDeque;
 mod formats;
 mod paths;
 mod shares;
+mod warn;
 mod widen;
 
 /// A store without a store: the rows that were written so far.
@@ -106,6 +107,7 @@ impl World {
             clock: self.clock,
             batch: [self.batches; 16],
             max_life: Millis(3_600_000),
+            warn: Millis(0),
             allocation: &[],
         };
         let commits: Vec<&Commit> = commits.iter().collect();

@@ -95,7 +95,9 @@ fn begun(pair: &Pair<'_>) -> Option<&'static str> {
         Kind::OrderRejected => now.status == Status::Rejected && now.units == Units::Free,
         _ => now.status == Status::Pending && now.units == Units::Held && priced(now),
     };
-    (!(times && alone && fresh && status)).then_some("no order begins like this")
+    let life = now.created_at.until(now.limit);
+    let untold = now.warned_of.is_none() && (now.warn.is_zero() || now.warn < life);
+    (!(times && alone && fresh && status && untold)).then_some("no order begins like this")
 }
 
 /// Whether the total is that of the lines and adjustments.
@@ -133,6 +135,10 @@ fn broken(was: &Order, pair: &Pair<'_>) -> Option<&'static str> {
             "its limit moved by itself",
         ),
         (review(was, now), "its review may not become that"),
+        (
+            warned(was, pair),
+            "nobody may be told now that its time runs out",
+        ),
     ];
     let first = laws.into_iter().find(|(holds, _)| !holds);
     first.map(|(_, what)| what)
@@ -257,6 +263,21 @@ fn review(was: &Order, now: &Order) -> bool {
             was == now || opened || was.state == ReviewState::Open
         }
     }
+}
+
+/// A limit is told of once, before it and not too long before, while the order waits; and nothing
+/// else comes with it. Where a person moves the limit, that may leave no time to tell of it.
+fn warned(was: &Order, pair: &Pair<'_>) -> bool {
+    let now = pair.now;
+    if pair.kind == Kind::OrderExpiring {
+        let told = Order {
+            warned_of: Some(was.limit),
+            ..was.clone()
+        };
+        return was.warn_at(pair.at).is_some_and(|at| at <= pair.at) && told == *now;
+    }
+    let moved = was.limit != now.limit && now.warned_of == Some(now.limit);
+    was.warned_of == now.warned_of || moved
 }
 
 const fn is_own(operation: Operation) -> bool {

@@ -22,8 +22,9 @@ use evenkeel_rules::lease::{Leases, SHARDS, shard_of};
 use serde_json::json;
 use std::collections::BTreeMap;
 
-/// What an engine writes under a lease: what came of a call, and a callback that it takes in.
-const LEASED: [&str; 5] = ["saga", STEP, INBOX, RELAY, HANDLER];
+/// What an engine writes under a lease: what came of a call, that an order's time runs out, and a
+/// callback that it takes in.
+const LEASED: [&str; 6] = ["saga", "warn", STEP, INBOX, RELAY, HANDLER];
 /// Who takes callbacks in.
 const INBOX: &str = "inbox";
 /// Who notes what came of a step of a saga over anybody's services.

@@ -63,6 +63,7 @@ async fn writes(store: &dyn Store) -> Writes {
         clock: START,
         batch: [9; 16],
         max_life: Millis(3_600_000),
+        warn: Millis(0),
         allocation: &[],
     };
     let commits: Vec<&Commit> = commits.iter().collect();

@@ -77,6 +77,7 @@ impl Bare {
             health: Arc::default(),
             answers,
             max_life: Millis(3_600_000),
+            warn: Millis(0),
             allocation: Vec::new(),
             cache: false,
         });

@@ -20,3 +20,4 @@ mod shop;
 mod site;
 mod subscriptions;
 mod trade;
+mod warnings;

@@ -19,6 +19,8 @@ pub(crate) const START: i64 = 1_800_000_000_000_000;
 pub(crate) struct Shop<'a> {
     pub(crate) store: &'a dyn Store,
     pub(crate) now: i64,
+    /// How long before their limits the customers of orders are told.
+    pub(crate) warn: Millis,
     batch: u64,
 }
 
@@ -94,6 +96,7 @@ impl<'a> Shop<'a> {
         Self {
             store,
             now: START,
+            warn: Millis(0),
             batch: 0,
         }
     }
@@ -132,6 +135,7 @@ impl<'a> Shop<'a> {
                 clock: LogTime::from_micros(self.now),
                 batch,
                 max_life: Millis(3_600_000),
+                warn: self.warn,
                 allocation: &[],
             };
             let mut settled = settle(&mut Ledger::default(), view, &[&commit], context);

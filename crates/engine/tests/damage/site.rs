@@ -269,6 +269,8 @@ pub(crate) enum History {
     Carts,
     /// Subscriptions with parked streams.
     Subscriptions,
+    /// Orders whose customers are told that they run out.
+    Warnings,
 }
 
 impl History {
@@ -279,6 +281,7 @@ impl History {
             Self::Shares => super::shares::history(store).await,
             Self::Carts => super::carts::history(store).await,
             Self::Subscriptions => super::subscriptions::history(store).await,
+            Self::Warnings => super::warnings::history(store).await,
         }
     }
 }

@@ -146,7 +146,7 @@ impl<'a> Trade<'a> {
     }
 
     /// What is written under for a row; nothing while no node ever joined.
-    async fn lease(&self, created: u64) -> Option<u64> {
+    pub(crate) async fn lease(&self, created: u64) -> Option<u64> {
         let head = self.shop.store.head().await.expect("readable");
         let owner = head.leases.owner(shard_of(created));
         owner.map(|lease| lease.token)

@@ -1,6 +1,7 @@
 //! Subscribers are told of everything, in order per key, whoever fails or dies (I9).
 
 mod consumer;
+mod warnings;
 mod world;
 
 use evenkeel_engine::Refusal;

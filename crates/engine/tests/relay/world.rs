@@ -20,7 +20,7 @@ use std::time::Duration;
 const FASTER: u32 = 50;
 
 /// A clock that runs fast.
-pub(crate) struct Fast(SystemClock);
+pub(crate) struct Fast(pub(crate) SystemClock);
 
 #[async_trait]
 impl Clock for Fast {

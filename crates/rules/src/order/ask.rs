@@ -196,7 +196,7 @@ pub fn resolve(
         };
         pen.close_review(closed);
         match order.status {
-            Status::Pending if go_on => pen.order.limit = now.plus(confirming),
+            Status::Pending if go_on => pen.order.wait_on(confirming, now),
             Status::Pending => pen.fail(Status::Cancelled, Reason::ReviewRejected, true),
             Status::Paid
             | Status::Confirmed

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 /// The parts of an order that an event changed, each as it stands after it.
 ///
-/// A reason, a parcel, a cancel saga and a review are replaced and never taken away, so that a part
-/// that is missing is one that did not change.
+/// A reason, a parcel, a cancel saga, a review and the limit that was warned of are replaced and
+/// never taken away, so that a part that is missing is one that did not change.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Patch {
@@ -60,6 +60,9 @@ pub struct Patch {
     /// Until when the money has to be there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<LogTime>,
+    /// The limit of which its customer was told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warned_of: Option<LogTime>,
 }
 
 /// Something that changed; what stands once and is never taken back needs no other form.
@@ -87,6 +90,7 @@ impl Patch {
             watched: changed(&was.watched, &now.watched),
             review: changed(&was.review, &now.review).flatten(),
             limit: changed(&was.limit, &now.limit),
+            warned_of: changed(&was.warned_of, &now.warned_of).flatten(),
         }
     }
 
@@ -109,6 +113,7 @@ impl Patch {
             watched: self.watched.unwrap_or(order.watched),
             review: self.review.or(order.review),
             limit: self.limit.unwrap_or(order.limit),
+            warned_of: self.warned_of.or(order.warned_of),
             ..order
         }
     }

@@ -150,6 +150,8 @@ fn create(ask: &Ask, (lines, total): (Vec<Line>, Money), hold: &Hold, now: LogTi
         watched: false,
         review: None,
         limit: now.plus(ask.confirming),
+        warn: Millis(0),
+        warned_of: None,
         since: now,
         created_at: now,
     }
@@ -273,6 +275,8 @@ impl Order {
             watched: false,
             review: None,
             limit: now,
+            warn: Millis(0),
+            warned_of: None,
             since: now,
             created_at: now,
         }

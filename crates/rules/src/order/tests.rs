@@ -18,6 +18,7 @@ mod refusals;
 mod scenes;
 mod states;
 mod taking;
+mod warnings;
 mod world;
 
 variants!(

@@ -57,6 +57,8 @@ pub enum Act {
         index: u32,
         /// What the subscriber answered.
         cause: String,
+        /// How often it was posted since it was parked last, if it was.
+        tries: u32,
     },
     /// A parked stream was delivered up to the checkpoint: only the relay asks.
     Unpark {
@@ -237,7 +239,8 @@ pub fn decide(asked: Asked<'_>, act: &Act, at: At) -> Result<Option<Decision>, R
             from,
             index,
             cause,
-        } => Ok(now.park(stream, (*from, *index), cause)),
+            tries,
+        } => Ok(now.park(stream, (*from, *index), (cause, *tries))),
         Act::Halt { .. } if stands.state == State::Paused => Ok(None),
         Act::Halt { cause } => Ok(Some(now.halt(cause))),
     }
@@ -326,13 +329,21 @@ impl Now {
         Ok(self.done(kind))
     }
 
-    fn park(mut self, stream: &str, (from, index): (u64, u32), cause: &str) -> Option<Decision> {
+    fn park(
+        mut self,
+        stream: &str,
+        (from, index): (u64, u32),
+        (cause, tries): (&str, u32),
+    ) -> Option<Decision> {
         let At { position, now } = self.at;
         if let Some(known) = self.after.parked.iter_mut().find(|it| it.stream == stream) {
             // A replay may reach behind what is parked, and an event there may be refused too.
             if !known.retrying && (known.from, known.index) <= (from, index) {
                 return None;
             }
+            let same = (known.from, known.index) == (from, index);
+            let before = if same { known.tries } else { 0 };
+            known.tries = before.saturating_add(tries);
             (known.from, known.index, known.retrying) = (from, index, false);
             (known.cause, known.since) = (cause.to_owned(), now);
             return Some(self.done(Kind::Parked));
@@ -346,6 +357,7 @@ impl Now {
             from,
             index,
             cause: cause.to_owned(),
+            tries,
             since: now,
             retrying: false,
         });

@@ -51,6 +51,7 @@ fn park(stream: &str) -> Act {
         from: 12,
         index: 1,
         cause: "answered 422".to_owned(),
+        tries: 1,
     }
 }
 
@@ -170,6 +171,29 @@ fn a_parked_stream_waits_is_retried_and_caught_up() {
 }
 
 #[test]
+fn an_event_that_is_refused_again_was_tried_so_often_together() {
+    let again = |tries| Act::Park {
+        stream: "order:o-1".to_owned(),
+        from: 12,
+        index: 1,
+        cause: "answered 422".to_owned(),
+        tries,
+    };
+    let parked = changed(&made(), &again(1), at(13));
+    let text = serde_json::to_string(&parked.subscription).expect("it is data");
+    assert!(!text.contains("tries"), "{text}");
+    let retried = changed(&parked, &Act::Retry { parked: 13 }, at(14));
+    let refused = changed(&retried, &again(3), at(15));
+    assert_eq!(refused.subscription.parked[0].tries, 4);
+    let text = serde_json::to_string(&refused.subscription).expect("it is data");
+    let read: Subscription = serde_json::from_str(&text).expect("it was written by us");
+    assert_eq!(read, refused.subscription);
+    let old = text.replace("\"tries\":4,", "");
+    let read: Subscription = serde_json::from_str(&old).expect("as it was once written");
+    assert_eq!(read.parked[0].tries, 1);
+}
+
+#[test]
 fn a_refusal_behind_what_is_parked_parks_the_stream_from_there() {
     let parked = changed(&made(), &park("order:o-1"), at(13));
     let replayed = changed(&parked, &Act::Replay { from: 3 }, at(14));
@@ -178,10 +202,12 @@ fn a_refusal_behind_what_is_parked_parks_the_stream_from_there() {
         from: 5,
         index: 0,
         cause: "answered 404".to_owned(),
+        tries: 2,
     };
     let again = changed(&replayed, &earlier, at(15));
     let now = &again.subscription.parked[0];
     assert_eq!((now.id, now.from, now.index), (13, 5, 0));
+    assert_eq!(now.tries, 2, "it is another event");
     assert_eq!(then(&again, &park("order:o-1"), at(16)), Ok(None));
     let retried = changed(&again, &Act::Retry { parked: 13 }, at(17));
     assert_eq!(retried.progress.waiting[0].done, 4);

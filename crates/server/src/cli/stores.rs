@@ -117,6 +117,7 @@ fn ports(store: Arc<dyn Store>) -> Ports {
 fn options(config: &Config) -> Options {
     Options {
         max_life: Millis(config.max_life_ms),
+        warn: Millis(config.warn_ms),
         allocation: config.allocation.clone(),
         limits: config.limits,
         node: Some(config.listen.to_string()),

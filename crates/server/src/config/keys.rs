@@ -164,6 +164,15 @@ pub(crate) const KEYS: &[Key] = &[
         show: |config| shown(config.confirming_ms),
     },
     Key {
+        path: "holds.warn_ms",
+        kind: Kind::Integer,
+        range: "0 (never) or less than `holds.confirming_ms`, in milliseconds",
+        meaning: "How long before its time is over the customer of an unpaid order is told, by \
+                  an event `order.expiring`.",
+        set: |config, value| integer(value, 0, DAY_MS).map(|new| config.warn_ms = new),
+        show: |config| shown(config.warn_ms),
+    },
+    Key {
         path: "limits.holds_per_customer",
         kind: Kind::Integer,
         range: "0 (no limit) to 10000",

@@ -141,6 +141,14 @@ fn what_this_build_has_not_and_what_does_not_go_together_is_told() {
             "evenkeel.toml:2: holds.ttl_ms, 600000, exceeds holds.max_life_ms, 5000",
         ),
         (
+            "[holds]\nwarn_ms = 900000\n",
+            "evenkeel.toml:2: holds.warn_ms, 900000, is not below holds.confirming_ms, 900000",
+        ),
+        (
+            "[holds]\nconfirming_ms = 5000\nwarn_ms = 6000\n",
+            "evenkeel.toml:3: holds.warn_ms, 6000, is not below holds.confirming_ms, 5000",
+        ),
+        (
             "[store]\nurl = \"postgres://db/shop\"\n",
             "evenkeel.toml:2: store.url is \"postgres://db/shop\": this build has no such store; \
              the one it has is \"sqlite://DIR\"",

@@ -10,6 +10,7 @@ mod holds;
 mod imports;
 mod lists;
 mod orders;
+mod outbox;
 mod projections;
 mod reference;
 mod reviews;

@@ -43,6 +43,7 @@ pub const PAIRS: &[(&str, &str, &str)] = &[
     ("refund", "running", "stuck"),
     ("refund", "stuck", "running"),
     ("refund", "stuck", "completed"),
+    ("warning", "untold", "told"),
     ("review", "open", "approved"),
     ("review", "open", "rejected"),
     ("review", "open", "expired"),
@@ -59,6 +60,8 @@ const RARE: &[Pair] = &[
     ("refund", "stuck", "compensated"),
     // A refused cancel may be asked for again.
     ("cancel", "compensated", "running"),
+    // A person let the order wait on.
+    ("warning", "told", "untold"),
     ("review", "approved", "open"),
     ("review", "rejected", "open"),
     ("review", "expired", "open"),

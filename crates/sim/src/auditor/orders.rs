@@ -10,6 +10,7 @@ use super::holds::{Moved, expect};
 use super::law_orders::{entered_by, is_entry, is_legal};
 use super::model::{Event, number, text};
 use super::truth::Truth;
+use super::warnings;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
@@ -34,7 +35,14 @@ pub(super) struct Scene<'a> {
 /// Members that are left out where they say nothing.
 const SILENT: [&str; 4] = ["adjustments", "requires_review", "refunds", "watched"];
 /// Members that never change.
-const FIXED: [&str; 5] = ["id", "customer", "adjustments", "total", "created_at"];
+const FIXED: [&str; 6] = [
+    "id",
+    "customer",
+    "adjustments",
+    "total",
+    "warn",
+    "created_at",
+];
 
 pub(super) fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
     value[name].as_array().map_or(&[], Vec::as_slice)
@@ -224,6 +232,7 @@ fn is_fresh(data: &Value, scene: &Scene<'_>) -> bool {
         && text(&data["saga"], "state") == "running"
         && list(&data["payment"], "charges").is_empty()
         && list(data, "holds").len() == 1
+        && warnings::is_fresh(data)
         && [number(data, "since"), number(data, "created_at")] == [scene.at; 2]
 }
 
@@ -268,6 +277,11 @@ fn steps(was: &Value, now: &Value, event: &Event, scene: &mut Scene<'_>) {
             state(&now["cancel"]["run"], "state"),
         ),
         (
+            "warning",
+            warnings::stand(was).to_owned(),
+            warnings::stand(now).to_owned(),
+        ),
+        (
             "review",
             state(&was["review"], "state"),
             state(&now["review"], "state"),
@@ -275,6 +289,9 @@ fn steps(was: &Value, now: &Value, event: &Event, scene: &mut Scene<'_>) {
     ];
     for (machine, was, now) in &machines {
         step(machine, (was, now), event, scene);
+    }
+    if let Some(what) = warnings::wrong(was, now, event, scene.at) {
+        scene.found.push(("I7", what));
     }
     for (was, now) in list(was, "refunds").iter().zip(list(now, "refunds")) {
         let states = (text(&was["run"], "state"), text(&now["run"], "state"));

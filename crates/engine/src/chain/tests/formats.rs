@@ -1,6 +1,8 @@
 //! Rows of every format that was released, as its builds wrote them, read by this one.
 
-use super::{GOLDEN, GOLDEN_CARTS, GOLDEN_ORDERS, GOLDEN_SAGAS, GOLDEN_SUBSCRIPTIONS};
+use super::{
+    GOLDEN, GOLDEN_CARTS, GOLDEN_ORDERS, GOLDEN_SAGAS, GOLDEN_SUBSCRIPTIONS, GOLDEN_WARNINGS,
+};
 use crate::body::{ErasedData, StockData};
 use crate::callback::Callback;
 use crate::chain::{Entry, EntryEvent};
@@ -24,6 +26,7 @@ const RELEASED: &[(u32, &[&str])] = &[(
         GOLDEN_ORDERS,
         GOLDEN_SAGAS,
         GOLDEN_SUBSCRIPTIONS,
+        GOLDEN_WARNINGS,
     ],
 )];
 

@@ -15,7 +15,7 @@ use evenkeel_rules::shipment::Status as Parcel;
 use evenkeel_rules::stock::Change;
 use evenkeel_rules::time::{LogTime, Millis};
 
-fn id(number: u32) -> OrderId {
+pub(super) fn id(number: u32) -> OrderId {
     OrderId::new(&format!("o-{number}")).expect("a well-formed id")
 }
 
@@ -23,7 +23,7 @@ fn customer() -> CustomerId {
     CustomerId::new("c-1").expect("a well-formed id")
 }
 
-fn take(number: u32, hold: Option<&str>) -> Command {
+pub(super) fn take(number: u32, hold: Option<&str>) -> Command {
     Command::TakeOrder {
         ask: Box::new(Ask {
             id: id(number),

@@ -31,6 +31,7 @@ fn park(from: u64) -> Command {
         from,
         index: 0,
         cause: "422".to_owned(),
+        tries: 1,
     })
 }
 

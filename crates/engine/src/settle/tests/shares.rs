@@ -98,6 +98,7 @@ async fn of_two_places_in_one_batch_at_the_limit_one_wins() {
         clock: NOW,
         batch: [9; 16],
         max_life: Millis(3_600_000),
+        warn: Millis(0),
         allocation: &[],
     };
     let all: Vec<&Commit> = commits.iter().collect();
@@ -276,6 +277,7 @@ async fn a_share_that_was_not_shown_is_unknown_and_never_nothing() {
             clock: NOW.plus(Millis(60_000 * u64::from(command == expire("h-1")))),
             batch: [9; 16],
             max_life: Millis(3_600_000),
+            warn: Millis(0),
             allocation: &[],
         };
         let asked = ask(command);

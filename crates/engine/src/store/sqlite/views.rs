@@ -6,6 +6,7 @@
 //! transaction's checkpoint. It decides nothing: what rows are is said by the fold that it is
 //! handed.
 
+mod passage;
 mod read;
 mod schema;
 #[cfg(test)]
@@ -22,6 +23,7 @@ use crate::port::{
 };
 use crate::worker::blocking;
 use async_trait::async_trait;
+use evenkeel_rules::time::LogTime;
 use parking_lot::Mutex;
 use rusqlite::{Connection, params};
 use std::path::{Path, PathBuf};
@@ -285,20 +287,6 @@ fn switched(conn: &Connection, of: Projection, least: u64) -> Result<bool, Fault
     Ok(true)
 }
 
-fn relayed(conn: &Connection, relayed: &Relayed) -> Result<(), Fault> {
-    conn.execute("UPDATE meta SET passed = ?1", [relayed.passed.map(sql)])
-        .map_err(fault)?;
-    conn.execute("DELETE FROM parked", []).map_err(fault)?;
-    const QUERY: &str =
-        "INSERT OR REPLACE INTO parked(id, position, attempts, cause) VALUES (?1, ?2, ?3, ?4)";
-    for one in &relayed.parked {
-        let (from, attempts) = (sql(one.from), sql(one.attempts));
-        conn.execute(QUERY, params![one.id, from, attempts, one.cause])
-            .map_err(fault)?;
-    }
-    Ok(())
-}
-
 #[async_trait]
 impl Views for SqliteViews {
     async fn standing(&self) -> Result<Vec<Standing>, Fault> {
@@ -375,8 +363,8 @@ impl Views for SqliteViews {
         .await
     }
 
-    async fn relayed(&self, now: Relayed) -> Result<(), Fault> {
-        self.run(move |inner| inner.transaction(WRITING, |conn| relayed(conn, &now)))
+    async fn relayed(&self, now: Relayed, at: LogTime) -> Result<(), Fault> {
+        self.run(move |inner| inner.transaction(WRITING, |conn| passage::note(conn, &now, at)))
             .await
     }
 

@@ -108,6 +108,16 @@ impl World {
             Step::Lie(names) => self.lie(names),
             Step::Others(buy) => self.stock.available = if buy { 0 } else { super::world::UNITS },
         }
+        self.look();
+    }
+
+    /// Its customer is told when it is time; what was tried stays tried.
+    fn look(&mut self) {
+        let tries = self.tries;
+        if let Some(decision) = warn(&self.order, self.now) {
+            self.apply(decision);
+            self.tries = tries;
+        }
     }
 
     fn ask_back(&mut self, amount: Option<i64>) {
@@ -162,6 +172,7 @@ impl World {
 
 fn live((total, spare, steps): &(i64, u64, Vec<Step>)) -> World {
     let mut world = World::new(*total, *spare);
+    world.order.warn = Millis(880_000);
     for step in steps {
         world.take_step(*step);
     }

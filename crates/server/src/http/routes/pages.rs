@@ -1,11 +1,13 @@
 //! What needs no token: health, the API document and the pages for people; and metrics.
 
+use super::reviews::counted;
 use crate::http::call::{Act, Answer, Call};
 use crate::http::meter::Gauge;
 use crate::http::problem::{Code, Problem};
 use crate::http::route::{Doc, Prepare, Route, WATCHING, Who};
 use crate::http::{Api, docs, shapes};
 use bytes::Bytes;
+use evenkeel_engine::relay::Outbox;
 use evenkeel_engine::worker::Pulse;
 use http::{Method, StatusCode};
 use schemars::SchemaGenerator;
@@ -101,16 +103,55 @@ fn readyz<'a>(api: &'a Api, _: Call<'a>) -> Result<Act<'a>, Problem> {
 
 fn metrics<'a>(api: &'a Api, _: Call<'a>) -> Result<Act<'a>, Problem> {
     Ok(Box::pin(async move {
-        let head = api.engine.head().await;
-        // A store that cannot be read has no position to show; the other figures stand.
-        let position = head.ok().map(|head| head.position);
-        Ok(Answer::metrics(api.meter.page(&gauges(api, position))))
+        // A store that cannot be read has nothing to show; the other figures stand.
+        let read = Read {
+            position: api.engine.head().await.ok().map(|head| head.position),
+            outbox: api.engine.outbox().await.ok(),
+            callbacks: counted(api).await.ok().map(|(_, callbacks)| callbacks),
+        };
+        Ok(Answer::metrics(api.meter.page(&gauges(api, &read))))
     }))
+}
+
+/// What the store was asked for the page of metrics; nothing where it did not answer.
+struct Read {
+    position: Option<u64>,
+    outbox: Option<Outbox>,
+    callbacks: Option<u64>,
+}
+
+/// What waits for subscribers, and for a person.
+#[expect(clippy::cast_precision_loss, reason = "counts stay below 2^53")]
+fn waiting(read: &Read) -> [Gauge; 3] {
+    let values = |value: Option<f64>| value.map(|value| (String::new(), value));
+    let gauge = |name, help, value| Gauge {
+        name,
+        help,
+        values: values(value).into_iter().collect(),
+    };
+    let parked = read.outbox.zip(read.callbacks);
+    [
+        gauge(
+            "evenkeel_outbox_pending_positions",
+            "Positions that some active subscriber has not passed.",
+            read.outbox.map(|outbox| outbox.pending as f64),
+        ),
+        gauge(
+            "evenkeel_outbox_oldest_seconds",
+            "Since the oldest of them was committed.",
+            read.outbox.map(|outbox| outbox.oldest.as_secs_f64()),
+        ),
+        gauge(
+            "evenkeel_parked",
+            "Streams and callbacks that wait for a person.",
+            parked.map(|(outbox, callbacks)| outbox.parked as f64 + callbacks as f64),
+        ),
+    ]
 }
 
 /// What is looked at, not counted.
 #[expect(clippy::cast_precision_loss, reason = "positions stay below 2^53")]
-fn gauges(api: &Api, position: Option<u64>) -> Vec<Gauge> {
+fn gauges(api: &Api, read: &Read) -> Vec<Gauge> {
     let plain = |value: f64| vec![(String::new(), value)];
     let mono = api.engine.clock().mono();
     let of_loop = |lag: fn(&Pulse, Duration) -> f64| {
@@ -122,7 +163,7 @@ fn gauges(api: &Api, position: Option<u64>) -> Vec<Gauge> {
     };
     let uptime = mono.saturating_sub(api.started);
     let gauge = |name, help, values| Gauge { name, help, values };
-    vec![
+    let mut all = vec![
         gauge(
             "evenkeel_ready",
             "1 if requests are served, 0 if not.",
@@ -136,7 +177,8 @@ fn gauges(api: &Api, position: Option<u64>) -> Vec<Gauge> {
         gauge(
             "evenkeel_log_position",
             "The position of the log's head.",
-            position.map_or_else(Vec::new, |position| plain(position as f64)),
+            read.position
+                .map_or_else(Vec::new, |position| plain(position as f64)),
         ),
         gauge(
             "evenkeel_waiting_commits",
@@ -153,7 +195,9 @@ fn gauges(api: &Api, position: Option<u64>) -> Vec<Gauge> {
             "Since a loop's last good round.",
             of_loop(|pulse, mono| pulse.age_ms(mono) as f64 / 1000.0),
         ),
-    ]
+    ];
+    all.extend(waiting(read));
+    all
 }
 
 fn openapi<'a>(api: &'a Api, _: Call<'a>) -> Result<Act<'a>, Problem> {

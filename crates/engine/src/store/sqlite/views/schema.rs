@@ -13,7 +13,7 @@ use std::path::Path;
 /// The file in the data directory.
 pub const VIEWS_FILE: &str = "views.db";
 /// The shape that this build reads and writes.
-const SHAPE: i64 = 1;
+const SHAPE: i64 = 2;
 /// Statements that a connection keeps prepared.
 const PREPARED: usize = 128;
 /// Pages of the write-ahead log at which SQLite carries it into the file.
@@ -28,6 +28,7 @@ CREATE TABLE set_aside(projection TEXT NOT NULL, number INTEGER NOT NULL, positi
   idx INTEGER NOT NULL, why TEXT NOT NULL, PRIMARY KEY (projection, number, position, idx)) STRICT;
 CREATE TABLE parked(id TEXT NOT NULL, position INTEGER NOT NULL, attempts INTEGER NOT NULL,
   cause TEXT NOT NULL, PRIMARY KEY (id, position)) STRICT;
+CREATE TABLE passage(position INTEGER PRIMARY KEY, at INTEGER) STRICT;
 ";
 
 /// The tables of a projection; `{n}` is the number of the set.
@@ -150,11 +151,14 @@ fn sql_views(projection: Projection) -> String {
                  WHEN m.passed IS NULL OR o.position <= m.passed THEN 'SENT'
                  ELSE 'PENDING' END AS status,
                coalesce(p.attempts, 0) AS attempts, p.cause AS last_error, {} AS created_at,
-               CAST(NULL AS TEXT) AS sent_at
+               CASE WHEN p.id IS NULL AND (m.passed IS NULL OR o.position <= m.passed)
+                 THEN (SELECT {} FROM passage s WHERE s.position >= o.position
+                   ORDER BY s.position LIMIT 1) END AS sent_at
              FROM outbox_{{n}} o CROSS JOIN meta m
              LEFT JOIN parked p ON p.id = o.id AND p.position = (SELECT max(position) FROM parked
                WHERE id = o.id AND position <= o.position);",
-            text("o.at")
+            text("o.at"),
+            text("s.at")
         ),
     }
 }

@@ -145,10 +145,13 @@ async fn the_outbox_says_how_far_subscribers_are() {
     };
     let passed = Some(3);
     views
-        .relayed(Relayed {
-            passed,
-            parked: vec![parked],
-        })
+        .relayed(
+            Relayed {
+                passed,
+                parked: vec![parked],
+            },
+            LogTime::from_micros(1_700_000_001_000_000),
+        )
         .await
         .expect("noted");
     assert_eq!(
@@ -157,11 +160,79 @@ async fn the_outbox_says_how_far_subscribers_are() {
     );
     let failed = "SELECT last_error || attempts FROM outbox WHERE status = 'FAILED'";
     assert_eq!(column(&views, failed), [Some("4104".to_owned())]);
+    let sent = "SELECT sent_at FROM outbox WHERE status <> 'SENT'";
+    assert_eq!(column(&views, sent), [None, None], "they were not");
     let ids = column(&views, "SELECT id || ' ' || created_at FROM outbox LIMIT 1");
     assert_eq!(
         ids,
         [Some("main.1:1/0 2023-11-14T22:13:20.123Z".to_owned())]
     );
+}
+
+/// When each event was sent: the second of the minute, if that is known.
+fn sent(views: &SqliteViews) -> Vec<Option<String>> {
+    column(views, "SELECT substr(sent_at, 18) FROM outbox ORDER BY id")
+}
+
+async fn passed(views: &SqliteViews, passed: Option<u64>, second: i64) {
+    let now = Relayed {
+        passed,
+        parked: Vec::new(),
+    };
+    let at = LogTime::from_micros(1_700_000_000_000_000 + second * 1_000_000);
+    views.relayed(now, at).await.expect("noted");
+}
+
+#[tokio::test]
+async fn the_outbox_says_when_the_last_subscriber_was_told() {
+    let views = SqliteViews::in_memory(&head(1)).expect("memory");
+    let rows: FoldInto = Box::new(|tables| (1..=6).try_for_each(|at| add(at, "o-1")(tables)));
+    let of = step(Side::Live, 0, 6);
+    views.write(of, rows).await.expect("written");
+    let seconds = |seconds: [&str; 6]| {
+        let known = |second: &str| (second != "-").then(|| format!("{second}.000Z"));
+        seconds.map(known)
+    };
+    assert_eq!(sent(&views), seconds(["-"; 6]), "nobody was told");
+    passed(&views, Some(2), 1).await;
+    assert_eq!(sent(&views), seconds(["-"; 6]), "there it begins");
+    passed(&views, Some(3), 2).await;
+    passed(&views, Some(5), 4).await;
+    passed(&views, Some(5), 9).await;
+    let after = seconds(["-", "-", "22", "24", "24", "-"]);
+    assert_eq!(sent(&views), after, "the sixth waits");
+    // A replay from the fifth on: it is sent again, the fourth is not.
+    passed(&views, Some(4), 11).await;
+    assert_eq!(sent(&views), seconds(["-", "-", "22", "24", "-", "-"]));
+    passed(&views, Some(6), 13).await;
+    let all = seconds(["-", "-", "22", "24", "33", "33"]);
+    assert_eq!(sent(&views), all);
+    passed(&views, None, 15).await;
+    assert_eq!(
+        sent(&views),
+        all,
+        "what was sent stays so without subscribers"
+    );
+    let whole = column(
+        &views,
+        "SELECT sent_at FROM outbox ORDER BY id LIMIT 1 OFFSET 2",
+    );
+    assert_eq!(whole, [Some("2023-11-14T22:13:22.000Z".to_owned())]);
+}
+
+#[tokio::test]
+async fn what_was_passed_while_nobody_was_there_was_sent_to_nobody() {
+    let views = SqliteViews::in_memory(&head(1)).expect("memory");
+    let rows: FoldInto = Box::new(|tables| (1..=5).try_for_each(|at| add(at, "o-1")(tables)));
+    let of = step(Side::Live, 0, 5);
+    views.write(of, rows).await.expect("written");
+    passed(&views, Some(1), 1).await;
+    passed(&views, Some(2), 2).await;
+    passed(&views, None, 3).await;
+    passed(&views, Some(4), 4).await;
+    passed(&views, Some(5), 5).await;
+    let sent: Vec<bool> = sent(&views).iter().map(Option::is_some).collect();
+    assert_eq!(sent, [false, true, false, false, true]);
 }
 
 #[tokio::test]
