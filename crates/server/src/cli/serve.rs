@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
+use evenkeel_engine::store::sqlite::sync_dir;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -173,7 +174,8 @@ fn write_private(path: &Path, secret: &str) -> std::io::Result<()> {
         .open(&beside)?;
     writeln!(file, "{secret}")?;
     file.sync_all()?;
-    std::fs::rename(beside, path)
+    std::fs::rename(beside, path)?;
+    path.parent().map_or(Ok(()), sync_dir)
 }
 
 /// Where requests come in.

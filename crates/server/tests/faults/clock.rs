@@ -39,7 +39,9 @@ fn a_clock_that_is_stepped_by_an_hour_ends_no_hold_before_its_time() {
     let crowd = crowd(&server, BUYERS, &mut rng).into_iter();
     let mut buyers: Vec<Buyer> = crowd.map(|buyer| buyer.with_ttl(LIFE_MS)).collect();
     let mut injected = 0;
-    rush(&mut buyers, &address, &book, || {
+    let running = server;
+    server = rush(&mut buyers, &address, &book, || {
+        let mut server = running;
         let mut wire = Wire::to(&address, &token).expect("the server listens");
         for round in 0..times(1, 5) {
             for step in [HOUR, -HOUR] {
@@ -85,6 +87,7 @@ fn a_clock_that_is_stepped_by_an_hour_ends_no_hold_before_its_time() {
         server = Server::start_at(&home, &address, Some(&layer));
         let mut wire = Wire::to(&address, &token).expect("the server listens");
         assert_eq!(state(&mut wire, &hold), "held");
+        server
     });
     for buyer in &mut buyers {
         buyer.settle(&address, &book);

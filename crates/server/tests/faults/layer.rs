@@ -23,8 +23,6 @@ pub(crate) enum Word {
     Refused,
     /// Syncs that were told to have failed.
     Unsynced,
-    /// Syncs that were done.
-    Synced,
     /// Wrong readings of the clock.
     Stepped,
 }

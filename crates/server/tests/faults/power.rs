@@ -32,15 +32,16 @@ fn record(scratch: &Path, rng: &mut Rng) -> Journal {
     let mut buyers = crowd(&server, BUYERS, rng);
     for life in 0..3 {
         let time = Duration::from_millis(rng.u64(LIFE));
-        rush(&mut buyers, &address, &book, || {
+        let running = server;
+        server = rush(&mut buyers, &address, &book, || {
             pass(time);
             if life == 0 {
-                server.signal(Signal::TERM);
-                assert_eq!(server.end().code, Some(0));
+                running.signal(Signal::TERM);
+                assert_eq!(running.end().code, Some(0));
             } else {
-                server.kill();
+                running.kill();
             }
-            server = Server::start_at(&home, &address, Some(&layer));
+            Server::start_at(&home, &address, Some(&layer))
         });
         // What was under way when it was killed is asked for again, and answered from what the
         // killed process had written and not synced.

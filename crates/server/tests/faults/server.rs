@@ -1,6 +1,7 @@
 //! The server as a process, and `verify` over what it leaves.
 
 use crate::layer::Layer;
+use crate::until;
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 use serde_json::Value;
 use std::fs::File;
@@ -114,6 +115,7 @@ impl Server {
 
     /// Waits until it has ended by itself.
     pub(crate) fn end(mut self) -> Ended {
+        until("the server ends", || self.has_ended());
         let code = self.child.wait().expect("it is ours").code();
         let said = std::fs::read_to_string(self.home.with_extension("log"));
         Ended {

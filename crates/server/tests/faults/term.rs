@@ -40,15 +40,16 @@ fn a_server_that_is_asked_to_end_cuts_no_answer_and_keeps_what_it_acknowledged()
     std::fs::create_dir(&home).expect("a scratch directory");
     let book = Book::new(&scratch.path().join("acks.jsonl"));
     let address = free_address();
-    let mut server = Server::start_at(&home, &address, None);
+    let server = Server::start_at(&home, &address, None);
     let token = server.token();
     let mut buyers = crowd(&server, BUYERS, &mut rng);
     let (over, cut) = (AtomicBool::new(false), AtomicU64::new(0));
-    std::thread::scope(|scope| {
+    let server = std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| read(&address, &token, &over, &cut));
         }
-        rush(&mut buyers, &address, &book, || {
+        let server = rush(&mut buyers, &address, &book, || {
+            let mut server = server;
             for _ in 0..ends {
                 pass(Duration::from_millis(rng.u64(50..500)));
                 server.signal(Signal::TERM);
@@ -56,8 +57,10 @@ fn a_server_that_is_asked_to_end_cuts_no_answer_and_keeps_what_it_acknowledged()
                 assert_eq!(ended.code, Some(0), "{ended:?}");
                 server = Server::start_at(&home, &address, None);
             }
+            server
         });
         over.store(true, Ordering::SeqCst);
+        server
     });
     for buyer in &mut buyers {
         buyer.settle(&address, &book);
