@@ -89,7 +89,9 @@ impl Book {
     /// Statuses and codes, in words.
     pub(crate) fn answers(&self) -> String {
         let answers = self.answers.lock();
-        let words = answers.iter().map(|((status, code), count)| format!("{count} x {status} {code}"));
+        let words = answers
+            .iter()
+            .map(|((status, code), count)| format!("{count} x {status} {code}"));
         words.collect::<Vec<_>>().join(", ")
     }
 
@@ -255,7 +257,10 @@ impl Buyer {
             if self.pending.is_none() {
                 return;
             }
-            assert!(self.ask(&mut wire, book), "a connection of a server that runs");
+            assert!(
+                self.ask(&mut wire, book),
+                "a connection of a server that runs"
+            );
         }
         panic!("never decided: {:?}; {}", self.pending, book.answers());
     }

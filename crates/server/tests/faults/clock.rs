@@ -22,7 +22,10 @@ fn place(wire: &mut Wire, key: &str) -> Reply {
 
 fn state(wire: &mut Wire, hold: &str) -> String {
     let shown = wire.get(&format!("/v1/holds/{hold}"));
-    shown.expect("a running server answers").text("state").to_owned()
+    shown
+        .expect("a running server answers")
+        .text("state")
+        .to_owned()
 }
 
 #[test]
@@ -58,14 +61,25 @@ fn a_clock_that_is_stepped_by_an_hour_ends_no_hold_before_its_time() {
                 let refused = place(&mut wire, &format!("refused-{round}-{step}"));
                 assert_eq!((refused.status, refused.text("code")), (503, "unavailable"));
                 for hold in &holds {
-                    assert_eq!(state(&mut wire, hold), "held", "a step of {step} s ended it");
+                    assert_eq!(
+                        state(&mut wire, hold),
+                        "held",
+                        "a step of {step} s ended it"
+                    );
                 }
                 layer.set(Word::ClockSeconds, 0);
                 until("the clocks have agreed for a while", || {
-                    wire.get("/readyz").expect("a running server answers").status == 200
+                    wire.get("/readyz")
+                        .expect("a running server answers")
+                        .status
+                        == 200
                 });
                 for hold in &holds {
-                    assert_eq!(state(&mut wire, hold), "held", "a step of {step} s ended it");
+                    assert_eq!(
+                        state(&mut wire, hold),
+                        "held",
+                        "a step of {step} s ended it"
+                    );
                     let path = format!("/v1/holds/{hold}/confirm");
                     let confirmed = wire.post(&path, &format!("confirm-{hold}"), &json!({}));
                     let confirmed = confirmed.expect("a running server answers");
@@ -92,7 +106,10 @@ fn a_clock_that_is_stepped_by_an_hour_ends_no_hold_before_its_time() {
     for buyer in &mut buyers {
         buyer.settle(&address, &book);
     }
-    assert!(layer.count(Word::Stepped) > 0, "the server reads another clock");
+    assert!(
+        layer.count(Word::Stepped) > 0,
+        "the server reads another clock"
+    );
     let lost = verify(&home, book.path());
     server.kill();
     tell("clock steps", injected, book.acknowledged(), lost);

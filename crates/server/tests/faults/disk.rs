@@ -279,7 +279,8 @@ impl<'a> Disk<'a> {
             self.folder_syncs.insert((inode, number), self.namings);
         } else if let Some(file) = self.inodes.get(&inode) {
             let file = &mut self.files[*file];
-            file.syncs.insert(number, file.past + file.pending.len() as u64);
+            file.syncs
+                .insert(number, file.past + file.pending.len() as u64);
         }
     }
 
@@ -306,7 +307,12 @@ impl<'a> Disk<'a> {
                 };
                 file.past += 1;
                 let keep = if change.forgotten { 0.5 } else { 1.0 };
-                apply(&mut file.durable, &change.what, &self.journal.bytes, (keep, rng));
+                apply(
+                    &mut file.durable,
+                    &change.what,
+                    &self.journal.bytes,
+                    (keep, rng),
+                );
             }
         }
     }

@@ -45,7 +45,11 @@ fn a_full_disk_is_a_definite_507_and_it_goes_on_when_there_is_room() {
             layer.set(Word::Full, ANYTHING);
             until("requests are told", || book.answered(507) > before + 20);
             assert_eq!(status(&address, &token, "/readyz"), 503, "it cannot write");
-            assert_eq!(status(&address, &token, "/v1/skus/lamp"), 200, "it can read");
+            assert_eq!(
+                status(&address, &token, "/v1/skus/lamp"),
+                200,
+                "it can read"
+            );
             if round % 3 == 2 {
                 // What was refused must not come back to life.
                 server.kill();
@@ -53,7 +57,10 @@ fn a_full_disk_is_a_definite_507_and_it_goes_on_when_there_is_room() {
                 let ended = started.err().expect("nobody can write here");
                 assert_eq!(ended.code, Some(3), "{ended:?}");
                 let told = ["No space left on device", "full"];
-                assert!(told.iter().any(|word| ended.said.contains(word)), "{ended:?}");
+                assert!(
+                    told.iter().any(|word| ended.said.contains(word)),
+                    "{ended:?}"
+                );
                 layer.set(Word::Full, NOTHING);
                 server = Server::start_at(&home, &address, Some(&layer));
             }
@@ -71,7 +78,12 @@ fn a_full_disk_is_a_definite_507_and_it_goes_on_when_there_is_room() {
     let lost = verify(&home, book.path());
     server.kill();
     println!("full disk: {}", book.answers());
-    tell("full disk", layer.count(Word::Refused), book.acknowledged(), lost);
+    tell(
+        "full disk",
+        layer.count(Word::Refused),
+        book.acknowledged(),
+        lost,
+    );
 }
 
 #[test]
@@ -125,7 +137,11 @@ fn a_disk_that_turns_read_only_is_refused_politely_and_it_goes_on_when_it_can_wr
             layer.set(Word::ReadOnly, 1);
             until("requests are told", || book.answered(503) > before + 20);
             assert_eq!(status(&address, &token, "/readyz"), 503, "it cannot write");
-            assert_eq!(status(&address, &token, "/v1/skus/lamp"), 200, "it can read");
+            assert_eq!(
+                status(&address, &token, "/v1/skus/lamp"),
+                200,
+                "it can read"
+            );
             layer.set(Word::ReadOnly, 0);
             let before = book.acknowledged();
             until("it goes on", || book.acknowledged() > before + 20);

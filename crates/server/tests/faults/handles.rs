@@ -8,10 +8,15 @@ use crate::{choices, tell, times, until};
 use std::net::TcpStream;
 
 const BUYERS: usize = 6;
-/// Connections that want in.
-const CROWD: u64 = 100;
-/// Of which there are handles for so many.
-const ROOM: u64 = 30;
+/// Handles for everything; connections get half of them.
+const HANDLES: u64 = 128;
+/// Connections that want in, all but a few of the others' queue in the system.
+const CROWD: u64 = 140;
+
+fn ready(address: &str, token: &str) -> u16 {
+    let mut wire = Wire::to(address, token).expect("the system takes it");
+    wire.get("/readyz").expect("it is let in").status
+}
 
 #[test]
 fn without_handles_who_is_in_is_served_and_who_is_not_waits() {
@@ -25,23 +30,33 @@ fn without_handles_who_is_in_is_served_and_who_is_not_waits() {
     let token = server.token();
     let mut buyers = crowd(&server, BUYERS, &mut rng);
     let mut injected = 0;
+    let served = |more: u64| {
+        let before = book.acknowledged();
+        until("who is in is served", || {
+            book.acknowledged() > before + more
+        });
+    };
+    let connect = |_| TcpStream::connect(&address).expect("the system takes it");
     rush(&mut buyers, &address, &book, || {
         for _ in 0..times(2, 20) {
-            let before = book.acknowledged();
-            until("all buyers are in", || book.acknowledged() > before + 50);
-            let limit = server.open() + ROOM;
-            server.let_open(Some(limit));
-            let connect = |_| TcpStream::connect(&address).expect("the system takes it");
+            served(20);
+            // More connections than half of the handles: files and calls keep the other half.
+            server.let_open(Some(HANDLES));
             let idle: Vec<TcpStream> = (0..CROWD).map(connect).collect();
-            injected += CROWD - ROOM;
-            until("no handle is left", || server.open() >= limit);
-            let before = book.acknowledged();
-            until("who is in is served", || book.acknowledged() > before + 200);
+            injected += CROWD - HANDLES / 2;
+            until("as many are in as may be", || server.open() > HANDLES / 2);
+            served(100);
+            assert!(server.open() < HANDLES, "handles are kept for files");
             drop(idle);
-            let mut wire = Wire::to(&address, &token).expect("the server listens");
-            let ready = wire.get("/readyz").expect("it is let in");
-            assert_eq!(ready.status, 200, "{ready:?}");
+            assert_eq!(ready(&address, &token), 200);
+            // No handle at all for whatever is new.
+            server.let_open(Some(server.open()));
+            let idle: Vec<TcpStream> = (0..20).map(connect).collect();
+            injected += 20;
+            served(100);
             server.let_open(None);
+            assert_eq!(ready(&address, &token), 200);
+            drop(idle);
         }
     });
     for buyer in &mut buyers {

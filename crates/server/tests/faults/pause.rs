@@ -40,7 +40,12 @@ fn a_process_that_stood_still_sells_nothing_twice() {
         buyer.settle(&address, &book);
     }
     assert!(book.answered(409) > 0, "no hold ended: {}", book.answers());
-    assert_eq!((book.answered(500), book.cut()), (0, 0), "{}", book.answers());
+    assert_eq!(
+        (book.answered(500), book.cut()),
+        (0, 0),
+        "{}",
+        book.answers()
+    );
     let lost = verify(&home, book.path());
     server.kill();
     tell("paused process", injected, book.acknowledged(), lost);

@@ -92,7 +92,10 @@ fn what_was_acknowledged_survives_power_cuts() {
             let (missing, wrong) = survivors(&disk, &into, &mut rng);
             if !wrong.is_empty() {
                 let kept = scratch.keep();
-                panic!("cut {number} at {moment} of {}, in {kept:?}: {wrong:#?}", journal.len());
+                panic!(
+                    "cut {number} at {moment} of {}, in {kept:?}: {wrong:#?}",
+                    journal.len()
+                );
             }
             std::fs::remove_dir_all(&into).expect("it is ours");
             injected += 1;
@@ -120,5 +123,8 @@ fn a_disk_that_lies_about_syncs_loses_what_was_acknowledged_and_is_found_out() {
         found += u64::from(missing > 0 || !wrong.is_empty());
     }
     println!("lying disk: {cuts} cuts, {found} found out");
-    assert!(found > 0, "nothing was missing of what no sync had made durable");
+    assert!(
+        found > 0,
+        "nothing was missing of what no sync had made durable"
+    );
 }

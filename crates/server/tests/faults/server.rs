@@ -170,7 +170,11 @@ pub(crate) fn try_verify(home: &Path, acks: &Path) -> Result<Verified, Ended> {
     assert_ne!(fifth["result"], "not_checkable", "{fifth:#}");
     Ok(Verified {
         lost: findings(fifth),
-        violated: checks.iter().filter(violated).map(Value::to_string).collect(),
+        violated: checks
+            .iter()
+            .filter(violated)
+            .map(Value::to_string)
+            .collect(),
         position: report["position"].as_u64().expect("a position is a number"),
     })
 }
@@ -179,6 +183,11 @@ pub(crate) fn try_verify(home: &Path, acks: &Path) -> Result<Verified, Ended> {
 pub(crate) fn verify(home: &Path, acks: &Path) -> u64 {
     let verified = try_verify(home, acks);
     let verified = verified.unwrap_or_else(|ended| panic!("no verdict: {ended:?}"));
-    assert_eq!(verified.violated, Vec::<String>::new(), "at {}", verified.position);
+    assert_eq!(
+        verified.violated,
+        Vec::<String>::new(),
+        "at {}",
+        verified.position
+    );
     verified.lost
 }

@@ -66,7 +66,10 @@ fn a_server_that_is_asked_to_end_cuts_no_answer_and_keeps_what_it_acknowledged()
         buyer.settle(&address, &book);
     }
     let cut = cut.load(Ordering::SeqCst) + book.cut();
-    println!("SIGTERM: {cut} answers cut, {} requests unanswered", book.silent());
+    println!(
+        "SIGTERM: {cut} answers cut, {} requests unanswered",
+        book.silent()
+    );
     assert_eq!(cut, 0, "an answer was cut");
     let lost = verify(&home, book.path());
     server.kill();
