@@ -54,10 +54,10 @@ fn pass(time: Duration) {
     drop((keep, told));
 }
 
-/// Waits until something is so; panics with `what` after half a minute.
+/// Waits until something is so; panics with `what` after two minutes.
 fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     const STEP: Duration = Duration::from_millis(10);
-    for _ in 0..3_000 {
+    for _ in 0..12_000 {
         if is_so() {
             return;
         }

@@ -88,6 +88,24 @@ fn compare(home: &Path, disk: &Disk<'_>) -> u64 {
     verified.lost
 }
 
+/// What was acknowledged, and what is missing of it: now, and after a power cut. The system believes
+/// that what a failed sync was to write is written; what was told after a restart must be on the
+/// disk all the same.
+fn compare_both(shop: &Shop, scratch: &Path, rng: &mut Rng) -> (u64, u64) {
+    let journal = Journal::read(shop.layer.journal());
+    let mut disk = Disk::new(&journal);
+    disk.run_to(journal.len(), rng);
+    let mut lost = compare(&scratch.join("home"), &disk);
+    let cut = scratch.join("cut");
+    std::fs::create_dir(&cut).expect("a scratch directory");
+    let left = cut.join("home");
+    disk.cut(&left, rng);
+    let after = Server::start(&left, None);
+    lost += compare(&left, &disk);
+    after.kill();
+    (disk.acknowledged(), lost)
+}
+
 #[test]
 fn a_sync_of_the_log_that_fails_ends_the_process_and_loses_nothing_that_was_acknowledged() {
     let mut rng = choices("failed sync");
@@ -107,21 +125,9 @@ fn a_sync_of_the_log_that_fails_ends_the_process_and_loses_nothing_that_was_ackn
         shop.settle();
     }
     server.kill();
-    let journal = Journal::read(shop.layer.journal());
-    let mut disk = Disk::new(&journal);
-    disk.run_to(journal.len(), &mut rng);
-    let mut lost = compare(&home, &disk);
-    // The system believes that what the failed syncs were to write is written. What was told after
-    // the restart must be on the disk all the same.
-    let cut = scratch.path().join("cut");
-    std::fs::create_dir(&cut).expect("a scratch directory");
-    let left = cut.join("home");
-    disk.cut(&left, &mut rng);
-    let after = Server::start(&left, None);
-    lost += compare(&left, &disk);
-    after.kill();
+    let (acknowledged, lost) = compare_both(&shop, scratch.path(), &mut rng);
     assert_eq!(shop.layer.count(Word::Unsynced), rounds);
-    tell("failed sync", rounds, disk.acknowledged(), lost);
+    tell("failed sync", rounds, acknowledged, lost);
 }
 
 #[test]
@@ -143,10 +149,7 @@ fn a_sync_of_the_database_that_fails_in_a_checkpoint_ends_the_process_too() {
     shop.settle();
     until("it can write", || shop.layer.get(Word::SyncFails) <= 0);
     server.kill();
-    let journal = Journal::read(shop.layer.journal());
-    let mut disk = Disk::new(&journal);
-    disk.run_to(journal.len(), &mut rng);
-    let lost = compare(&home, &disk);
+    let (acknowledged, lost) = compare_both(&shop, scratch.path(), &mut rng);
     let injected = shop.layer.count(Word::Unsynced);
-    tell("failed checkpoint", injected, disk.acknowledged(), lost);
+    tell("failed checkpoint", injected, acknowledged, lost);
 }
