@@ -11,11 +11,16 @@ const BUYERS: usize = 6;
 /// Holds end while it stands still: a confirm that comes afterwards must not win.
 const LIFE_MS: u64 = 1_500;
 
+/// How often it found that its lease had run out.
+fn fenced(server: &Server) -> u64 {
+    server.said().matches("fenced: joining again").count() as u64
+}
+
 #[test]
 fn a_process_that_stood_still_sells_nothing_twice() {
     let mut rng = choices("paused process");
-    // Longer than a lease with the calls of these tests, which is 3.2 s.
-    let pause = Duration::from_secs(times(4, 30));
+    // Longer than a lease, which is 8 s: the longest call, a post to a subscriber, and three beats.
+    let pause = Duration::from_secs(times(9, 30));
     let scratch = tempfile::tempdir().expect("a scratch directory");
     let home = scratch.path().join("home");
     std::fs::create_dir(&home).expect("a scratch directory");
@@ -34,6 +39,7 @@ fn a_process_that_stood_still_sells_nothing_twice() {
             injected += 1;
             let before = book.acknowledged();
             until("it goes on", || book.acknowledged() > before + 100);
+            until("it has a lease again", || fenced(&server) >= injected);
         }
     });
     for buyer in &mut buyers {

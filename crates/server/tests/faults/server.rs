@@ -50,9 +50,6 @@ impl Server {
             .env("EVENKEEL_DIE_WITH_PARENT", "1")
             .env("EVENKEEL_LIMITS__HOLDS_PER_CUSTOMER", "0")
             .env("EVENKEEL_LIMITS__ABANDON", "0")
-            // The lease of a node outlives its longest call: short, so that a pause outlives both.
-            .env("EVENKEEL_PAYMENT__TIMEOUT_MS", "200")
-            .env("EVENKEEL_DELIVERY__TIMEOUT_MS", "200")
             .stdout(Stdio::piped())
             .stderr(said);
         if let Some(layer) = layer {
@@ -108,6 +105,11 @@ impl Server {
         handles.expect("the server runs").count() as u64
     }
 
+    /// What it has said on standard error.
+    pub(crate) fn said(&self) -> String {
+        std::fs::read_to_string(self.home.with_extension("log")).unwrap_or_default()
+    }
+
     /// Whether it has ended by itself.
     pub(crate) fn has_ended(&mut self) -> bool {
         self.child.try_wait().expect("it is ours").is_some()
@@ -117,11 +119,8 @@ impl Server {
     pub(crate) fn end(mut self) -> Ended {
         until("the server ends", || self.has_ended());
         let code = self.child.wait().expect("it is ours").code();
-        let said = std::fs::read_to_string(self.home.with_extension("log"));
-        Ended {
-            code,
-            said: said.unwrap_or_default(),
-        }
+        let said = self.said();
+        Ended { code, said }
     }
 
     /// Kills it with -9; it must have run until then.
