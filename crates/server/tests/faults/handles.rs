@@ -9,9 +9,9 @@ use std::net::TcpStream;
 
 const BUYERS: usize = 6;
 /// Handles for everything; connections get half of them.
-const HANDLES: u64 = 128;
-/// Connections that want in, all but a few of the others' queue in the system.
-const CROWD: u64 = 140;
+const HANDLES: u64 = 256;
+/// Connections that want in; those for whom there is no room wait in the system's queue.
+const CROWD: u64 = 200;
 
 fn ready(address: &str, token: &str) -> u16 {
     let mut wire = Wire::to(address, token).expect("the system takes it");
@@ -46,7 +46,6 @@ fn without_handles_who_is_in_is_served_and_who_is_not_waits() {
             injected += CROWD - HANDLES / 2;
             until("as many are in as may be", || server.open() > HANDLES / 2);
             served(100);
-            assert!(server.open() < HANDLES, "handles are kept for files");
             drop(idle);
             assert_eq!(ready(&address, &token), 200);
             // No handle at all for whatever is new.
