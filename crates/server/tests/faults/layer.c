@@ -73,7 +73,8 @@ __attribute__((constructor)) static void begin(void) {
   }
   path = getenv("FAULTS_JOURNAL");
   if (path) {
-    journal = (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    int flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC;
+    journal = (int)syscall(SYS_openat, AT_FDCWD, path, flags, 0600);
     if (journal < 0) abort();
   }
 }
@@ -87,7 +88,8 @@ static int refuse(int error) {
   return -1;
 }
 
-static void note(uint32_t op, uint64_t file, uint64_t at, const void *data, size_t length, uint32_t flags) {
+static void note(uint32_t op, uint64_t file, uint64_t at, const void *data, size_t length,
+                 uint32_t flags) {
   if (journal < 0) return;
   int kept = errno;
   struct record head = {MAGIC, op, file, at, (uint32_t)length, flags};
@@ -137,7 +139,8 @@ static int do_open(const char *path, int flags, mode_t mode) {
                                                    : PLAIN;
     const char *name = below(path);
     if (handles[fd].kind != SHARED_MEMORY)
-      note(OPEN, about.st_ino, 0, name, strlen(name), (fresh ? CREATED : 0) | (folder ? DIRECTORY : 0));
+      note(OPEN, about.st_ino, 0, name, strlen(name),
+           (fresh ? CREATED : 0) | (folder ? DIRECTORY : 0));
     if ((flags & O_TRUNC) && !fresh && handles[fd].kind != SHARED_MEMORY)
       note(TRUNCATE, about.st_ino, 0, "", 0, 0);
   }
@@ -154,8 +157,14 @@ static int do_open(const char *path, int flags, mode_t mode) {
     va_end(rest);                                    \
   }
 
-int open(const char *path, int flags, ...) { WITH_MODE(flags, mode) return do_open(path, flags, mode); }
-int open64(const char *path, int flags, ...) { WITH_MODE(flags, mode) return do_open(path, flags, mode); }
+int open(const char *path, int flags, ...) {
+  WITH_MODE(flags, mode)
+  return do_open(path, flags, mode);
+}
+int open64(const char *path, int flags, ...) {
+  WITH_MODE(flags, mode)
+  return do_open(path, flags, mode);
+}
 int __open_2(const char *path, int flags) { return do_open(path, flags, 0); }
 int __open64_2(const char *path, int flags) { return do_open(path, flags, 0); }
 
@@ -163,19 +172,30 @@ static int do_openat(int folder, const char *path, int flags, mode_t mode) {
   if (folder == AT_FDCWD || path[0] == '/') return do_open(path, flags, mode);
   return (int)syscall(SYS_openat, folder, path, flags, mode);
 }
-int openat(int at, const char *path, int flags, ...) { WITH_MODE(flags, mode) return do_openat(at, path, flags, mode); }
-int openat64(int at, const char *path, int flags, ...) { WITH_MODE(flags, mode) return do_openat(at, path, flags, mode); }
+int openat(int at, const char *path, int flags, ...) {
+  WITH_MODE(flags, mode)
+  return do_openat(at, path, flags, mode);
+}
+int openat64(int at, const char *path, int flags, ...) {
+  WITH_MODE(flags, mode)
+  return do_openat(at, path, flags, mode);
+}
 
 int close(int fd) {
   if (kind_of(fd)) handles[fd].kind = 0;
   return (int)syscall(SYS_close, fd);
 }
 
+/* A write that is nobody's business. */
+static ssize_t plainly(int fd, const void *data, size_t length, off_t at) {
+  if (at < 0) return syscall(SYS_write, fd, data, length);
+  return syscall(SYS_pwrite64, fd, data, length, at);
+}
+
 /* A write at a place, or at the handle's own where `at` is negative. */
 static ssize_t do_write(int fd, const void *data, size_t length, off_t at) {
   int kind = kind_of(fd);
-  if (!kind || !length)
-    return at < 0 ? syscall(SYS_write, fd, data, length) : syscall(SYS_pwrite64, fd, data, length, at);
+  if (!kind || !length) return plainly(fd, data, length, at);
   if (word(&control->read_only)) return refuse(EROFS);
   pthread_mutex_lock(&order);
   struct stat before;
@@ -196,15 +216,22 @@ static ssize_t do_write(int fd, const void *data, size_t length, off_t at) {
     length = 2048;
     count(&control->refused);
   }
-  ssize_t done = at < 0 ? syscall(SYS_write, fd, data, length) : syscall(SYS_pwrite64, fd, data, length, at);
-  if (done > 0 && kind != SHARED_MEMORY) note(WRITE, handles[fd].inode, (uint64_t)place, data, (size_t)done, 0);
+  ssize_t done = plainly(fd, data, length, at);
+  if (done > 0 && kind != SHARED_MEMORY)
+    note(WRITE, handles[fd].inode, (uint64_t)place, data, (size_t)done, 0);
   pthread_mutex_unlock(&order);
   return done;
 }
 
-ssize_t write(int fd, const void *data, size_t length) { return do_write(fd, data, length, -1); }
-ssize_t pwrite(int fd, const void *data, size_t length, off_t at) { return do_write(fd, data, length, at); }
-ssize_t pwrite64(int fd, const void *data, size_t length, off64_t at) { return do_write(fd, data, length, at); }
+ssize_t write(int fd, const void *data, size_t length) {
+  return do_write(fd, data, length, -1);
+}
+ssize_t pwrite(int fd, const void *data, size_t length, off_t at) {
+  return do_write(fd, data, length, at);
+}
+ssize_t pwrite64(int fd, const void *data, size_t length, off64_t at) {
+  return do_write(fd, data, length, at);
+}
 
 ssize_t writev(int fd, const struct iovec *parts, int number) {
   if (!kind_of(fd)) return syscall(SYS_writev, fd, parts, number);
@@ -220,7 +247,8 @@ static int do_truncate(int fd, off_t size) {
   if (word(&control->read_only)) return refuse(EROFS);
   pthread_mutex_lock(&order);
   int done = (int)syscall(SYS_ftruncate, fd, size);
-  if (done == 0 && kind != SHARED_MEMORY) note(TRUNCATE, handles[fd].inode, (uint64_t)size, "", 0, 0);
+  if (done == 0 && kind != SHARED_MEMORY)
+    note(TRUNCATE, handles[fd].inode, (uint64_t)size, "", 0, 0);
   pthread_mutex_unlock(&order);
   return done;
 }
@@ -235,7 +263,8 @@ static int do_sync(int fd, long how) {
   pthread_mutex_lock(&order);
   note(SYNC_BEGIN, inode, number, "", 0, 0);
   pthread_mutex_unlock(&order);
-  if ((of == 0 || (of == 1 && kind == LOG) || (of == 2 && kind == DATABASE)) && word(&control->sync_fails) > 0 &&
+  int meant = of == 0 || (of == 1 && kind == LOG) || (of == 2 && kind == DATABASE);
+  if (meant && word(&control->sync_fails) > 0 &&
       __atomic_fetch_sub(&control->sync_fails, 1, __ATOMIC_SEQ_CST) > 0) {
     count(&control->unsynced);
     note(SYNC_FAILED, inode, number, "", 0, 0);
@@ -261,7 +290,8 @@ int unlink(const char *path) {
 }
 
 int rename(const char *from, const char *to) {
-  if (!is_ours(from) || !is_ours(to)) return (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
+  if (!is_ours(from) || !is_ours(to))
+    return (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
   if (word(&control->read_only)) return refuse(EROFS);
   pthread_mutex_lock(&order);
   int done = (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);

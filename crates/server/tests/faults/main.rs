@@ -2,10 +2,10 @@
 //! of handles, with a disk that does not confirm, with a clock that jumps, stopped for a while,
 //! asked to end. `docs/survives.md` says what each test shows.
 //!
-//! Each fault is counted, and so is every answer that was acknowledged: what an answer promised must
-//! be found afterwards by `verify --acks`. What the disk and the clock do wrong is done by a small
-//! library (`layer.c`) that is compiled here and preloaded into the server; `disk.rs` keeps the
-//! journal that it writes and says what a power cut could have left.
+//! Each fault is counted, and so is every answer that was acknowledged: what an answer promised
+//! must be found afterwards by `verify --acks`. What the disk and the clock do wrong is done by a
+//! small library (`layer.c`) that is compiled here and preloaded into the server; `disk.rs` keeps
+//! the journal that it writes and says what a power cut could have left.
 //!
 //! `EVENKEEL_LONG=1` (set by `./test --long`) injects the full numbers; `FAULTS_SEED` repeats the
 //! choices of a run.

@@ -88,9 +88,9 @@ fn compare(home: &Path, disk: &Disk<'_>) -> u64 {
     verified.lost
 }
 
-/// What was acknowledged, and what is missing of it: now, and after a power cut. The system believes
-/// that what a failed sync was to write is written; what was told after a restart must be on the
-/// disk all the same.
+/// What was acknowledged, and what is missing of it: now, and after a power cut. The system
+/// believes that what a failed sync was to write is written; what was told after a restart must be
+/// on the disk all the same.
 fn compare_both(shop: &Shop, scratch: &Path, rng: &mut Rng) -> (u64, u64) {
     let journal = Journal::read(shop.layer.journal());
     let mut disk = Disk::new(&journal);
