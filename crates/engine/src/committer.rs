@@ -72,9 +72,9 @@ pub struct Health {
 impl Health {
     /// Whether wall clock and monotonic clock agree, so that the node may write. Asked by each
     /// batch, and by readiness: a node without work must notice when its clocks agree again.
-    pub fn clocks_agree(&self, clock: &dyn Clock) -> bool {
+    pub fn clocks_agree(&self, now: LogTime, mono: Duration) -> bool {
         let mut watch = self.watch.lock();
-        let agree = watch.check(clock.now(), clock.mono());
+        let agree = watch.check(now, mono);
         self.clock_off.store(!agree, Ordering::Release);
         agree
     }
@@ -226,7 +226,8 @@ impl Committer {
     async fn attempt(&mut self, part: &[Waiting]) -> Attempt {
         let parts = &self.parts;
         let (clock, mono) = (parts.clock.now(), parts.clock.mono());
-        if !parts.health.clocks_agree(&*parts.clock) {
+        // The very time that the batch is judged at: a later look might not see its jump.
+        if !parts.health.clocks_agree(clock, mono) {
             return Attempt::Failed(Fault::Unavailable("the clock jumped".to_owned()));
         }
         if !parts.cache {

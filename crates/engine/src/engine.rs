@@ -415,7 +415,8 @@ impl Engine {
     #[must_use]
     pub fn failing(&self) -> Vec<&'static str> {
         let health = &self.shared.health;
-        health.clocks_agree(&*self.shared.clock);
+        let clock = &self.shared.clock;
+        health.clocks_agree(clock.now(), clock.mono());
         let checks = [
             ("store", health.store_down.load(Ordering::Acquire)),
             ("clock", health.clock_off.load(Ordering::Acquire)),

@@ -86,7 +86,8 @@ impl Anchors {
         if whole < known.len() {
             file.set_len(whole as u64)?;
         }
-        file.write_all(line.as_bytes())
+        file.write_all(line.as_bytes())?;
+        file.sync_data()
     }
 }
 
@@ -117,7 +118,15 @@ mod tests {
         std::fs::write(&path, text + "12 0303").expect("half a line is left");
         assert_eq!(anchors.read(), Ok(both.clone()));
         anchors.add_start(20, &[4; 32]).expect("it is written");
-        assert_eq!(anchors.read(), Ok([both, vec![(20, [4; 32])]].concat()));
+        let three = [both, vec![(20, [4; 32])]].concat();
+        assert_eq!(anchors.read(), Ok(three.clone()));
+
+        // A power cut left a line of which a sector was not written.
+        let text = std::fs::read_to_string(&path).expect("it is there");
+        std::fs::write(&path, text + "\0\0\0\0303\n").expect("half a line is left");
+        assert_eq!(anchors.read(), Ok(three.clone()));
+        anchors.add_start(21, &[5; 32]).expect("it is written");
+        assert_eq!(anchors.read(), Ok([three, vec![(21, [5; 32])]].concat()));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
+use evenkeel_engine::store::sqlite::make_dir;
 use serde::{Deserialize, Serialize};
 
 /// Who holds a data directory.
@@ -52,7 +53,7 @@ pub(crate) enum Taken {
 impl Lock {
     /// Takes the lock if nobody has it; makes the directory if it is not there.
     pub(crate) fn take_if_free(directory: &Path) -> std::io::Result<Taken> {
-        std::fs::create_dir_all(directory)?;
+        make_dir(directory)?;
         let path = directory.join("lock");
         let mut file = OpenOptions::new()
             .read(true)

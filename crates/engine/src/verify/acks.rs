@@ -246,8 +246,8 @@ fn word(ack: &Ack) -> Word {
 /// The anchors of a file: one `position hash` a line.
 ///
 /// # Errors
-/// Which line is something else. A last line without its end was not wholly written and is passed
-/// over.
+/// Which line is something else. A last line without its end was not wholly written, and a line
+/// with a NUL is what a power cut left of one: both are passed over.
 pub fn read_anchors(text: &str) -> Result<Vec<(u64, Hash)>, String> {
     let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
     let anchor = |line: &str| {
@@ -255,7 +255,7 @@ pub fn read_anchors(text: &str) -> Result<Vec<(u64, Hash)>, String> {
         Some((position.parse().ok()?, crate::chain::unhex(hash.trim())?))
     };
     let lines = whole.lines().enumerate();
-    let lines = lines.filter(|(_, line)| !line.trim().is_empty());
+    let lines = lines.filter(|(_, line)| !line.trim().is_empty() && !line.contains('\0'));
     let read = |(number, line): (usize, &str)| {
         anchor(line).ok_or_else(|| format!("line {} is not an anchor: {line}", number + 1))
     };

@@ -6,7 +6,7 @@
 //! disk already.
 //!
 //! It never goes on after a disk did not confirm a write: nobody knows what is on it, so the
-//! process ends and the next start reads what is.
+//! process ends, without closing the store, and the next start reads what is.
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
+use evenkeel_engine::store::sqlite::sync_dir;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -74,6 +75,11 @@ async fn serve(config: &Config) -> Result<Verdict, Failure> {
     let served = with_stores(config, &open, (&mut lock, listeners, told), &mut ends).await;
     open.engine.stop().await;
     providers.stop().await;
+    if open.engine.is_broken() {
+        // Closing the store would carry its log over once more, believe a sync that only the first
+        // time told the truth, and delete the log. The next start writes all of it anew.
+        std::mem::forget(open);
+    }
     served
 }
 
@@ -173,7 +179,8 @@ fn write_private(path: &Path, secret: &str) -> std::io::Result<()> {
         .open(&beside)?;
     writeln!(file, "{secret}")?;
     file.sync_all()?;
-    std::fs::rename(beside, path)
+    std::fs::rename(beside, path)?;
+    path.parent().map_or(Ok(()), sync_dir)
 }
 
 /// Where requests come in.

@@ -2,9 +2,10 @@
 //!
 //! Each connection is one task of one set, so that the end of the server can wait for them. The
 //! HTTP library reads heads and frames; size and time limits, and what a refusal looks like, are
-//! ours ([`super::wire`]). A request's body is read whole before it is answered, bounded in size
-//! and time. When the server stops, no connection is accepted any more, requests that have begun
-//! are answered, and what then still lingers is dropped.
+//! ours ([`super::wire`]). More connections than there are handles for wait in the system's queue.
+//! A request's body is read whole before it is answered, bounded in size and time. When the server
+//! stops, no connection is accepted any more, requests that have begun are answered, and what then
+//! still lingers is dropped.
 
 use super::Api;
 use super::answer::{Door, Payload};
@@ -19,6 +20,7 @@ use hyper::body::{Body as _, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
+use rustix::process::{Resource, getrlimit};
 use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
@@ -46,6 +48,8 @@ const FAREWELL: Duration = Duration::from_millis(1_500);
 const HEAD_BUFFER: usize = 128 * 1024;
 /// Requests at once on one HTTP/2 connection; each may keep a body of [`BODY_MAX`] in memory.
 const STREAMS: u32 = 64;
+/// Handles of the process that connections never get.
+const HANDLES_KEPT: u64 = 128;
 /// How often measurements are folded together, so that they do not pile up unread.
 const UPKEEP: Duration = Duration::from_secs(5);
 /// How long nothing is accepted after the system refused a connection.
@@ -70,6 +74,7 @@ pub(crate) async fn serve(
     let mut upkeep = tokio::time::interval(UPKEEP);
     upkeep.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
+        let room = connections.len() < connections_max();
         let accepted = tokio::select! {
             biased;
             _ = stop.wait_for(|stop| *stop) => break,
@@ -78,7 +83,7 @@ pub(crate) async fn serve(
                 continue;
             }
             Some(_ended) = connections.join_next() => continue,
-            accepted = listener.accept() => accepted,
+            accepted = listener.accept(), if room => accepted,
         };
         match accepted {
             Ok((stream, _)) => {
@@ -93,6 +98,14 @@ pub(crate) async fn serve(
     let ended = async { while connections.join_next().await.is_some() {} };
     let _late = timeout(FAREWELL, ended).await;
     connections.abort_all();
+}
+
+/// How many connections there is room for. Files of the store and calls to providers need handles
+/// too: connections get at most all but [`HANDLES_KEPT`], or half where that is more.
+fn connections_max() -> usize {
+    let handles = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let most = handles.saturating_sub(HANDLES_KEPT).max(handles / 2);
+    usize::try_from(most).unwrap_or(usize::MAX)
 }
 
 #[expect(

@@ -12,6 +12,7 @@
 
 mod balances;
 mod codec;
+mod dir;
 mod fault;
 mod feed;
 mod life;
@@ -37,6 +38,7 @@ use crate::port::{
 };
 use crate::worker::blocking;
 use async_trait::async_trait;
+pub use dir::{make_dir, sync_dir};
 use evenkeel_rules::ids::{CartId, CustomerId, HoldId, OrderId, SagaId, SkuId, SubscriptionId};
 use evenkeel_rules::stock::Balances;
 use evenkeel_rules::time::LogTime;
@@ -100,8 +102,9 @@ impl SqliteStore {
     /// # Errors
     /// A [`Fault`]: the directory cannot be written, the file is not ours, or SQLite is too old.
     pub fn open(dir: &Path, ids: &dyn Ids, options: NamesOptions) -> Result<Self, Fault> {
-        std::fs::create_dir_all(dir).map_err(|error| Fault::Unavailable(error.to_string()))?;
+        make_dir(dir).map_err(|error| Fault::Unavailable(error.to_string()))?;
         let mut conn = schema::open_writer(dir)?;
+        wal::carry_over(&conn)?;
         schema::migrate(&conn)?;
         make_head(&conn, ids)?;
         let inner = Inner::open(dir, &conn, (options, Damage::Refused))?;
@@ -147,7 +150,7 @@ impl SqliteStore {
     /// # Errors
     /// A [`Fault`]; nothing was applied.
     pub fn migrate(dir: &Path, ids: &dyn Ids) -> Result<usize, Fault> {
-        std::fs::create_dir_all(dir).map_err(|error| Fault::Unavailable(error.to_string()))?;
+        make_dir(dir).map_err(|error| Fault::Unavailable(error.to_string()))?;
         let conn = schema::open_writer(dir)?;
         let applied = schema::migrate(&conn)?;
         make_head(&conn, ids)?;

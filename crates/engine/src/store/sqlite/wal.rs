@@ -4,9 +4,14 @@
 //! grown past a limit, beside the writer. A writer that never pauses always leaves frames behind
 //! it, so the last step is the writer's own, once, between two batches; then SQLite starts the log
 //! again from its beginning. Checkpoints are PASSIVE: they wait for nobody and block nobody.
+//!
+//! A log that a killed process left is copied and synced before anything of it is told to anybody:
+//! that process may have died, or been stopped by a failed sync, with frames that only the system's
+//! memory has, and such a sync is not made good by a later one, only by writing anew.
 
 use super::fault::fault;
 use crate::port::Fault;
+use parking_lot::Mutex;
 use rusqlite::Connection;
 use rusqlite::hooks::Wal;
 use std::sync::Arc;
@@ -26,6 +31,8 @@ pub(super) struct Checkpoints {
     /// The second connection has done what it can; the writer's turn.
     ripe: Arc<AtomicBool>,
     wake: SyncSender<()>,
+    /// The disk did not confirm what the second connection wrote.
+    failed: Arc<Mutex<Option<Fault>>>,
 }
 
 impl Checkpoints {
@@ -50,13 +57,12 @@ impl Checkpoints {
             Ok(())
         };
         writer.wal_hook(Some(count)).map_err(fault)?;
-        let done = Arc::clone(&ripe);
+        let failed: Arc<Mutex<Option<Fault>>> = Arc::default();
+        let (done, told) = (Arc::clone(&ripe), Arc::clone(&failed));
         let work = move || {
             while woken.recv().is_ok() {
-                for _ in 0..PASSES {
-                    if !matches!(passive(&second), Ok(false)) {
-                        break;
-                    }
+                if let Some(fault) = several(&second) {
+                    *told.lock() = Some(fault);
                 }
                 done.store(true, Ordering::Release);
             }
@@ -69,12 +75,16 @@ impl Checkpoints {
             frames_max,
             ripe,
             wake,
+            failed,
         })
     }
 
     /// Called between two batches, with no transaction open.
     pub(super) fn between_batches(&self, writer: &Connection) -> Result<(), Fault> {
         if self.ripe.swap(false, Ordering::AcqRel) {
+            if let Some(fault) = self.failed.lock().take() {
+                return Err(fault);
+            }
             passive(writer)?;
             return Ok(());
         }
@@ -88,6 +98,28 @@ impl Checkpoints {
             )),
         }
     }
+}
+
+/// Copies and syncs the log that an earlier process left, as far as nobody reads it.
+///
+/// # Errors
+/// A [`Fault`]: nothing of this store may be told.
+pub(super) fn carry_over(conn: &Connection) -> Result<(), Fault> {
+    passive(conn).map(drop)
+}
+
+/// Some checkpoints; the fault of a sync that failed. Whatever else goes wrong is tried again when
+/// the log has grown further.
+fn several(conn: &Connection) -> Option<Fault> {
+    for _ in 0..PASSES {
+        match passive(conn) {
+            Ok(false) => {}
+            Ok(true) => return None,
+            Err(fault @ Fault::Sync(_)) => return Some(fault),
+            Err(_) => return None,
+        }
+    }
+    None
 }
 
 /// One PASSIVE checkpoint; whether all of the log is copied now.

@@ -1,6 +1,6 @@
 //! Writing a batch: the locked writer's half of the store.
 
-use super::fault::fault;
+use super::fault::{fault, of_commit};
 use super::names;
 use super::rows::{self, sql};
 use super::squeeze::{plain, squeeze};
@@ -447,7 +447,7 @@ impl Locked for SqliteLock {
         };
         if let Err(error) = self.writer.conn.execute_batch("COMMIT") {
             self.inner.names.lock().rolled_back();
-            return Err(fault(error));
+            return Err(of_commit(error));
         }
         self.open = false;
         // The batch is durable: what fails from here on is not the batch's failure.

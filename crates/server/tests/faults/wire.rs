@@ -1,0 +1,123 @@
+//! One connection to the server, and how an exchange on it ended.
+
+use serde_json::Value;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
+/// No answer takes longer, a server that stands still for half a minute included.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// An answer, whole.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    /// The position that it stands for.
+    pub(crate) token: Option<String>,
+    pub(crate) replayed: bool,
+    pub(crate) body: Value,
+    /// The server said that it ends the connection.
+    pub(crate) last: bool,
+}
+
+impl Reply {
+    /// A member of its body; empty where there is none.
+    pub(crate) fn text(&self, member: &str) -> &str {
+        self.body[member].as_str().unwrap_or_default()
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Silence {
+    /// Nothing of an answer came.
+    None,
+    /// A part of it came, and then the end.
+    Cut,
+}
+
+/// A connection, used for one exchange after the other.
+pub(crate) struct Wire {
+    stream: TcpStream,
+    token: String,
+    bytes: Vec<u8>,
+}
+
+impl Wire {
+    pub(crate) fn to(address: &str, token: &str) -> std::io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_nodelay(true)?;
+        Ok(Self {
+            stream,
+            token: token.to_owned(),
+            bytes: Vec::new(),
+        })
+    }
+
+    pub(crate) fn get(&mut self, path: &str) -> Result<Reply, Silence> {
+        self.exchange(("GET", path), None, "")
+    }
+
+    pub(crate) fn put(&mut self, path: &str, body: &Value) -> Result<Reply, Silence> {
+        self.exchange(("PUT", path), None, &body.to_string())
+    }
+
+    pub(crate) fn post(&mut self, path: &str, key: &str, body: &Value) -> Result<Reply, Silence> {
+        self.exchange(("POST", path), Some(key), &body.to_string())
+    }
+
+    fn exchange(
+        &mut self,
+        (method, path): (&str, &str),
+        key: Option<&str>,
+        body: &str,
+    ) -> Result<Reply, Silence> {
+        let key = key.map_or(String::new(), |key| format!("idempotency-key: {key}\r\n"));
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nhost: shop\r\nauthorization: Bearer {}\r\n{key}\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            self.token,
+            body.len()
+        );
+        self.bytes.clear();
+        let sent = self.stream.write_all(request.as_bytes());
+        // What could not be sent may have been refused already: an answer is read all the same.
+        let mut part = [0_u8; 64 * 1024];
+        loop {
+            if let Some(reply) = whole(&self.bytes) {
+                return Ok(reply);
+            }
+            let read = match self.stream.read(&mut part) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                read => read.unwrap_or(0),
+            };
+            if read == 0 {
+                let none = self.bytes.is_empty() || sent.is_err();
+                return Err(if none { Silence::None } else { Silence::Cut });
+            }
+            self.bytes.extend_from_slice(&part[..read]);
+        }
+    }
+}
+
+/// The answer, if all of it is there.
+fn whole(bytes: &[u8]) -> Option<Reply> {
+    let end = bytes.windows(4).position(|part| part == b"\r\n\r\n")?;
+    let head = std::str::from_utf8(&bytes[..end]).expect("a head is text");
+    let header = |name: &str| {
+        let mut lines = head.lines().filter_map(|line| line.split_once(": "));
+        lines.find_map(|(known, value)| known.eq_ignore_ascii_case(name).then_some(value))
+    };
+    let length = header("content-length").expect("every answer says its length");
+    let length: usize = length.parse().expect("a length is a number");
+    let body = bytes.get(end + 4..end + 4 + length)?;
+    let status = head.split(' ').nth(1).and_then(|word| word.parse().ok());
+    Some(Reply {
+        status: status.expect("a status line has a status"),
+        token: header("evenkeel-position").map(str::to_owned),
+        replayed: header("idempotency-replayed") == Some("true"),
+        body: serde_json::from_slice(body).unwrap_or_default(),
+        last: header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close")),
+    })
+}
