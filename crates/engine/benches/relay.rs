@@ -4,6 +4,11 @@
 //! `cargo bench -p evenkeel-engine --bench relay -- --events 100000 --keys 2000`. The sink is a
 //! task of this process and checks that each key's versions come in order. The log is written
 //! first; what is timed is the way from the first post to the checkpoint at the head.
+//!
+//! `-- --drain 1000000 [--rate 500] [--seconds 10] [--rounds 3]` measures what live traffic feels
+//! instead: holds that are placed and confirmed at a steady rate, offered whether or not the ones
+//! before were answered; with nothing to tell, while so many events drain, and while they drain
+//! without the relay's knowing of clients (commands without a key do not count as theirs).
 
 #![expect(
     clippy::disallowed_methods,
@@ -11,7 +16,7 @@
 )]
 
 use evenkeel_engine::clock::{SystemClock, SystemIds};
-use evenkeel_engine::commit::{Command, Subscribing};
+use evenkeel_engine::commit::{Command, Key, Subscribing};
 use evenkeel_engine::consumer::{PAGE_MAX, Reading};
 use evenkeel_engine::gateway::http::{HttpGateway, HttpOptions};
 use evenkeel_engine::gateway::outbound::Outbound;
@@ -20,10 +25,14 @@ use evenkeel_engine::relay::sign::secret_of;
 use evenkeel_engine::store::sqlite::SqliteStore;
 use evenkeel_engine::store::sqlite::names::NamesOptions;
 use evenkeel_engine::{Engine, Options, Ports, Request};
-use evenkeel_rules::ids::{SkuId, SubscriptionId, TokenId};
+use evenkeel_rules::hold::{Place, Wanted};
+use evenkeel_rules::ids::{CustomerId, HoldId, LocationId, SkuId, SubscriptionId, TokenId};
 use evenkeel_rules::money::{Currency, Money};
+use evenkeel_rules::quantity::Quantity;
 use evenkeel_rules::sku::Terms;
-use evenkeel_rules::subscription::{Ask, Filter};
+use evenkeel_rules::stock::Change;
+use evenkeel_rules::subscription::{Act, Ask, Filter};
+use evenkeel_rules::time::Millis;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -208,6 +217,134 @@ async fn reader(engine: &Engine) -> (u64, f64) {
     }
 }
 
+/// Whether the relay may know that it is clients who ask.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Known {
+    Yes,
+    No,
+}
+
+async fn ask(engine: &Engine, command: Command, (key, known): (String, Known)) {
+    let key = (known == Known::Yes).then(|| Key::new(None, &key, &[key.as_bytes()]));
+    let request = Request {
+        key,
+        ..request(command)
+    };
+    engine.execute(request).await.expect("accepted");
+}
+
+async fn hold(engine: Engine, (number, known): (u128, Known)) {
+    let id = HoldId::new(&format!("h-{number:032x}")).expect("an id");
+    let place = Place {
+        id: id.clone(),
+        customer: CustomerId::new(&format!("c-{}", number % 100_000)).expect("an id"),
+        lines: vec![Wanted {
+            sku: SkuId::new("s-0").expect("an id"),
+            location: LocationId::main(),
+            quantity: Quantity::ONE,
+        }],
+        ttl: Millis(900_000),
+    };
+    let key = |verb: &str| (format!("{verb}-{number}"), known);
+    ask(&engine, Command::Place(place), key("place")).await;
+    let confirm = Command::Confirm { id, lines: None };
+    ask(&engine, confirm, key("confirm")).await;
+}
+
+/// How long the slowest hundredth of holds takes at least, in ms, from when it was to begin.
+async fn live(engine: &Engine, (rate, seconds): (u64, u64), known: Known) -> f64 {
+    let mut tasks = tokio::task::JoinSet::new();
+    let begin = tokio::time::Instant::now();
+    for number in 0..rate * seconds {
+        let at = begin + Duration::from_micros(number * 1_000_000 / rate);
+        tokio::time::sleep_until(at).await;
+        let engine = engine.clone();
+        let id = u128::from_le_bytes(SystemIds.random());
+        tasks.spawn(async move {
+            hold(engine, (id, known)).await;
+            at.elapsed()
+        });
+    }
+    let mut waits = Vec::new();
+    while let Some(wait) = tasks.join_next().await {
+        waits.push(wait.expect("no caller panics"));
+    }
+    waits.sort();
+    waits[waits.len() * 99 / 100].as_secs_f64() * 1_000.0
+}
+
+async fn act(engine: &Engine, act: Act) {
+    let change = Subscribing::Change {
+        id: id("drain"),
+        act,
+        private: String::new(),
+        lease: None,
+    };
+    let change = Command::Subscription(change);
+    engine.execute(request(change)).await.expect("it is noted");
+}
+
+/// How far the subscription that drains is.
+async fn drained(engine: &Engine) -> u64 {
+    let row = engine.store().subscription(&id("drain")).await;
+    let row = row.expect("readable").rows.expect("it exists");
+    row.progress.checkpoint
+}
+
+async fn drain(engine: &Engine, (events, keys): (u64, u64), sink: SocketAddr) {
+    let offered = (argument("--rate", 500), argument("--seconds", 10));
+    fill(engine, (events, keys)).await;
+    let receive = Command::ChangeStock {
+        sku: SkuId::new("s-0").expect("an id"),
+        location: LocationId::main(),
+        change: Change::Receive(Quantity::new(1 << 40).expect("units")),
+        reference: None,
+        reason: None,
+    };
+    engine.execute(request(receive)).await.expect("received");
+    let end = engine.head().await.expect("readable").position;
+    let create = Subscribing::Create {
+        ask: Box::new(Ask {
+            id: id("drain"),
+            url: Some(format!("http://{sink}/hook")),
+            types: all(),
+            from: Some(1),
+        }),
+        secret: secret_of(&[SystemIds.random(), SystemIds.random()].concat()),
+    };
+    let create = Command::Subscription(create);
+    engine.execute(request(create)).await.expect("it is made");
+    act(engine, Act::Pause).await;
+    live(engine, (offered.0, 2), Known::Yes).await;
+    let mut ratios = Vec::new();
+    for _ in 0..argument("--rounds", 3) {
+        let base = live(engine, offered, Known::Yes).await;
+        let mut measured = Vec::new();
+        for known in [Known::Yes, Known::No] {
+            let from = drained(engine).await;
+            act(engine, Act::Resume).await;
+            let begin = Instant::now();
+            let p99 = live(engine, offered, known).await;
+            act(engine, Act::Pause).await;
+            let upto = drained(engine).await;
+            assert!(upto < end, "it was drained before the measurement ended");
+            measured.push((p99, (upto - from) as f64 / begin.elapsed().as_secs_f64()));
+        }
+        let [(paced, rate), (free, free_rate)] = measured[..] else {
+            unreachable!("two were measured")
+        };
+        println!(
+            "live p99: {base:.2} ms; {paced:.2} ms ({:.2}) with {rate:.0} events/s draining; \
+             {free:.2} ms ({:.2}) with {free_rate:.0} unpaced",
+            paced / base,
+            free / base
+        );
+        ratios.push(paced / base);
+    }
+    ratios.sort_by(f64::total_cmp);
+    println!("median ratio: {:.2}", ratios[ratios.len() / 2]);
+}
+
 fn argument(name: &str, default: u64) -> u64 {
     let mut arguments = std::env::args().skip_while(|argument| argument != name);
     let value = arguments.nth(1).and_then(|value| value.parse().ok());
@@ -221,6 +358,12 @@ async fn main() {
     let address = listen(Arc::clone(&sink)).await;
     let dir = tempfile::tempdir().expect("a directory");
     let engine = open(dir.path(), address).await;
+    let draining = argument("--drain", 0);
+    if draining > 0 {
+        drain(&engine, (draining, keys), address).await;
+        engine.stop().await;
+        return;
+    }
     fill(&engine, (events, keys)).await;
     let (read, seconds) = reader(&engine).await;
     println!("in process: {:.0} events/s ({read})", read as f64 / seconds);
