@@ -6,8 +6,8 @@
 //! that were passed, and in brackets those that the projection has rows of.
 //!
 //! `cargo bench -p evenkeel-engine --bench projections -- [--holds N] [--orders N] [--runs N]
-//! [--dir DIR]`: of so many rebuilds of each the median; a directory keeps the log for the next run.
-//! On a machine that others use, the seconds of processors are what can be compared.
+//! [--dir DIR]`: of so many rebuilds of each the median; a directory keeps the log for the next
+//! run. On a machine that others use, the seconds of processors are what can be compared.
 #![expect(
     clippy::disallowed_methods,
     reason = "a benchmark has callers and a stopwatch of its own"

@@ -79,8 +79,9 @@ const fn tables(projection: Projection) -> &'static str {
     }
 }
 
-/// What finds rows by their names and for lists with filters. Each is made alone, last, because many
-/// rows are sorted faster at once. The first of a projection with streams says that each has one row.
+/// What finds rows by their names and for lists with filters. Each is made alone, last, because
+/// many rows are sorted faster at once. The first one of a projection with streams says that each
+/// stream has one row.
 pub(super) const fn indexes(projection: Projection) -> &'static [&'static str] {
     match projection {
         Projection::Orders => &[
