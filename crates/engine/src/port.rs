@@ -35,8 +35,8 @@ pub use rows::{
     SubscriptionWrite, TokenRow, TokenWrite,
 };
 pub use views::{
-    AuditFilter, AuditRow, FoldInto, HoldFilter, OrderFilter, OrderView, OutboxRow, ParkedView,
-    Projection, Relayed, SetAside, Side, Standing, Step, Tables, Views,
+    AuditFilter, AuditRow, FoldInto, HoldFilter, HoldView, OrderFilter, OrderView, OutboxRow,
+    ParkedView, Projection, Relayed, SetAside, Side, Standing, Step, Tables, Views,
 };
 
 /// A map whose order depends on nothing random.

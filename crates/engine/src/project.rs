@@ -8,7 +8,8 @@
 //!
 //! [`Projector`] is what readers ask: where the rows are, and to be woken when they have reached a
 //! position. It never touches the log, the store's rows or a command: whatever is here can be
-//! deleted and is made again.
+//! deleted and is made again. Rows that were never folded and are far behind are made as a rebuild
+//! makes them: nobody sees them half done, and their indexes come last.
 
 mod fold;
 mod page;
@@ -28,6 +29,8 @@ use tokio::sync::{Notify, watch};
 const PAGE_MAX: usize = 2_000;
 /// Most rows of a page of rows that are being built.
 const BUILD_MAX: usize = 8_000;
+/// Rows of the log from which on rows that were never folded are built, not folded where they are.
+const FAR: u64 = 20_000;
 
 /// Where all projections stand, in the order of [`Projection::ALL`].
 type Checkpoints = [u64; Projection::ALL.len()];
@@ -120,16 +123,19 @@ impl Projector {
 struct Track {
     side: Side,
     projections: Vec<Projection>,
-    ahead: Option<Arc<Page>>,
+    ahead: Option<Page>,
+    /// The position that what is remembered belongs to.
+    stands: u64,
     warm: Arc<Mutex<Warm>>,
 }
 
 impl Track {
-    fn new(side: Side, projections: Vec<Projection>) -> Self {
+    fn new(side: Side, stands: u64, projections: Vec<Projection>) -> Self {
         Self {
             side,
             projections,
             ahead: None,
+            stands,
             warm: Arc::default(),
         }
     }
@@ -147,6 +153,14 @@ impl Track {
         self.ahead = None;
         self.warm = Arc::default();
     }
+
+    /// Forgets it if the rows stand elsewhere than it left them: they were begun again.
+    fn stand(&mut self, at: u64) {
+        if self.stands != at {
+            self.stands = at;
+            self.forget();
+        }
+    }
 }
 
 /// The loop.
@@ -155,6 +169,8 @@ pub struct Project {
     projector: Arc<Projector>,
     standing: Option<Vec<Standing>>,
     tracks: Vec<Track>,
+    /// Where the log ended at the last round.
+    head: u64,
     inline: bool,
 }
 
@@ -168,6 +184,7 @@ impl Project {
             projector,
             standing: None,
             tracks: Vec::new(),
+            head: 0,
             inline: inline == Inline::Yes,
         }
     }
@@ -208,10 +225,12 @@ impl Project {
             self.standing = Some(standing);
         }
         let head = self.store.head().await?.position;
+        let quiet = std::mem::replace(&mut self.head, head) == head;
+        self.start(head).await?;
         self.plan();
         let mut done = 0;
         for at in 0..self.tracks.len() {
-            done += self.advance(at, head).await?;
+            done += self.advance(at, (head, quiet)).await?;
         }
         self.switch(head).await?;
         let standing = self.standing.as_deref().unwrap_or_default();
@@ -228,12 +247,30 @@ impl Project {
         })
     }
 
+    /// Begins second sets beside rows that were never folded and are far behind.
+    async fn start(&mut self, head: u64) -> Result<(), Fault> {
+        let empty = |one: &&Standing| one.checkpoint == 0 && one.building.is_none();
+        let standing = self.standing.iter().flatten().filter(empty);
+        let empty: Vec<Projection> = standing.map(|one| one.projection).collect();
+        if head < FAR || empty.is_empty() {
+            return Ok(());
+        }
+        for projection in empty {
+            self.projector.views.begin(projection).await?;
+        }
+        self.standing = Some(self.projector.views.standing().await?);
+        Ok(())
+    }
+
     /// Groups the sets of rows that stand at one position: a page is read once for each group.
     fn plan(&mut self) {
         let mut groups: Vec<(Side, u64, Vec<Projection>)> = Vec::new();
         for one in self.standing.as_deref().unwrap_or_default() {
+            // Empty rows wait for those that are being built.
+            let live = (one.checkpoint > 0 || one.building.is_none())
+                .then_some((Side::Live, one.checkpoint));
             let building = one.building.map(|at| (Side::Building, at));
-            for (side, at) in std::iter::once((Side::Live, one.checkpoint)).chain(building) {
+            for (side, at) in live.into_iter().chain(building) {
                 match groups
                     .iter_mut()
                     .find(|group| (group.0, group.1) == (side, at))
@@ -249,10 +286,12 @@ impl Project {
             };
             groups.iter().any(same)
         });
-        for (side, _, projections) in groups {
-            let known = |track: &Track| (track.side, &track.projections) == (side, &projections);
-            if !self.tracks.iter().any(known) {
-                self.tracks.push(Track::new(side, projections));
+        for (side, at, projections) in groups {
+            let known =
+                |track: &&mut Track| (track.side, &track.projections) == (side, &projections);
+            match self.tracks.iter_mut().find(known) {
+                Some(track) => track.stand(at),
+                None => self.tracks.push(Track::new(side, at, projections)),
             }
         }
     }
@@ -270,7 +309,7 @@ impl Project {
     }
 
     /// Folds a track's next page; how many rows of the log it had.
-    async fn advance(&mut self, at: usize, head: u64) -> Result<usize, Fault> {
+    async fn advance(&mut self, at: usize, (head, quiet): (u64, bool)) -> Result<usize, Fault> {
         let after = self.stands(at);
         if after >= head {
             return Ok(0);
@@ -281,28 +320,28 @@ impl Project {
             .filter(|page| page.after == after);
         let page = match ahead {
             Some(page) => page,
-            None => Arc::new(self.read(at, (after, head)).await?),
+            None => self.read(at, (after, head), quiet).await?,
         };
         if page.to == page.after {
             return Err(Fault::Corrupt(format!("log row {} is gone", after + 1)));
         }
         let track = &self.tracks[at];
         let wanted = Wanted::of(&track.projections);
-        let (warm, folded) = (Arc::clone(&track.warm), Arc::clone(&page));
+        let (warm, to) = (Arc::clone(&track.warm), page.to);
         let step = Step {
             projections: track.projections.clone(),
             side: track.side,
             after,
-            to: page.to,
+            to,
         };
         let write = self.projector.views.write(
             step,
-            Box::new(move |tables| fold::fold(&folded, wanted, &mut warm.lock(), tables)),
+            Box::new(move |tables| fold::fold(&page, wanted, &mut warm.lock(), tables)),
         );
         // While one page is written the next one is read.
         let next = async {
-            match page.to < head {
-                true => self.read(at, (page.to, head)).await.map(Some),
+            match to < head {
+                true => self.read(at, (to, head), quiet).await.map(Some),
                 false => Ok(None),
             }
         };
@@ -310,35 +349,49 @@ impl Project {
         written?;
         let next = next?;
         let track = &mut self.tracks[at];
-        track.ahead = next.filter(|page| page.to > page.after).map(Arc::new);
+        track.stands = to;
+        track.ahead = next.filter(|page| page.to > page.after);
         for one in self.standing.iter_mut().flatten() {
             if track.projections.contains(&one.projection) {
                 match track.side {
-                    Side::Live => one.checkpoint = page.to,
-                    Side::Building => one.building = Some(page.to),
+                    Side::Live => one.checkpoint = to,
+                    Side::Building => one.building = Some(to),
                 }
             }
         }
-        Ok(usize::try_from(page.to - page.after).unwrap_or(usize::MAX))
+        Ok(usize::try_from(to - after).unwrap_or(usize::MAX))
     }
 
-    async fn read(&self, at: usize, (after, head): (u64, u64)) -> Result<Page, Fault> {
+    /// Reads a track's page behind a position. A long one is read in two halves at once, unless
+    /// the log grows meanwhile: what makes it grow goes first.
+    async fn read(&self, at: usize, (after, head): (u64, u64), quiet: bool) -> Result<Page, Fault> {
         let track = &self.tracks[at];
         let wanted = Wanted::of(&track.projections);
-        let mut rows = self
-            .store
-            .log(after + 1, track.rows_max(after, head))
-            .await?
-            .rows;
+        let most = track.rows_max(after, head);
+        if !quiet || most < BUILD_MAX || head - after < BUILD_MAX as u64 {
+            return self.part((after, most), wanted).await;
+        }
+        let half = most / 2;
+        let (page, rest) = tokio::join!(
+            self.part((after, half), wanted),
+            self.part((after + half as u64, most - half), wanted),
+        );
+        let mut page = page?;
+        page.extend(rest?);
+        Ok(page)
+    }
+
+    async fn part(&self, (after, most): (u64, usize), wanted: Wanted) -> Result<Page, Fault> {
+        let mut rows = self.store.log(after + 1, most).await?.rows;
         // Rows that do not follow one another are not guessed at: the fold ends before the gap.
         let dense = (after + 1..)
             .zip(&rows)
             .take_while(|(at, row)| row.position == *at);
         rows.truncate(dense.count());
         if self.inline {
-            return Ok(Page::read(after, &rows, wanted));
+            return Ok(Page::read(after, rows, wanted));
         }
-        blocking(move || Ok(Page::read(after, &rows, wanted))).await
+        blocking(move || Ok(Page::read(after, rows, wanted))).await
     }
 
     /// Lets rows that were built take their place, once they are not behind the live ones.

@@ -39,6 +39,7 @@ pub struct Waiting {
 struct Lanes {
     lanes: [VecDeque<Waiting>; 3],
     closed: bool,
+    asked: u64,
 }
 
 /// The lanes.
@@ -90,7 +91,9 @@ impl Queue {
         if lane.len() >= self.capacity {
             return Err(Full::Busy);
         }
+        let asked = waiting.commit.key.is_some();
         lane.push_back(waiting);
+        lanes.asked += u64::from(asked);
         drop(lanes);
         self.wake.notify_one();
         Ok(())
@@ -143,6 +146,12 @@ impl Queue {
         drop(lanes);
         drop(dropped);
         self.wake.notify_one();
+    }
+
+    /// How many commits came from clients so far: those that had a key.
+    #[must_use]
+    pub fn asked(&self) -> u64 {
+        self.lanes.lock().asked
     }
 
     /// Commits that wait.

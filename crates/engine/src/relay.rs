@@ -23,11 +23,13 @@ use std::time::Duration;
 
 mod deliver;
 mod keep;
+mod pace;
 mod page;
 pub mod sign;
 mod turn;
 
 use keep::Keep;
+use pace::{Live, Pace};
 use turn::Turn;
 
 /// Most subscriptions that are live at a time.
@@ -55,6 +57,8 @@ pub(crate) struct Relay {
     kept: BTreeMap<u64, Option<Keep>>,
     /// What the read models were told last, and when by the monotonic clock.
     told: Option<(Relayed, Duration)>,
+    /// Whether clients work: then posts are paced.
+    live: Live,
 }
 
 impl Relay {
@@ -65,6 +69,7 @@ impl Relay {
             turns: FuturesUnordered::new(),
             kept: BTreeMap::new(),
             told: None,
+            live: Live::default(),
         }
     }
 
@@ -97,6 +102,7 @@ impl Relay {
         let (now, mono) = (self.shared.clock.now(), self.shared.clock.mono());
         let timeout = self.shared.options.post_timeout;
         let head = page.position;
+        let live = self.live.look(self.shared.queue.asked(), mono);
         let mut behind = 0;
         for row in page.rows {
             let created = row.created;
@@ -121,7 +127,11 @@ impl Relay {
             };
             let keep = keep.take().expect("a turn that is under way is quiet");
             let (shared, outlet) = (Arc::clone(&self.shared), Arc::clone(&self.outlet));
-            let turn = Turn::new((shared, outlet), row, keep, lease);
+            let pace = match live {
+                true => Pace::shared(mono, self.turns.len() + 1),
+                false => Pace::free(),
+            };
+            let turn = Turn::new((shared, outlet), row, keep, lease, pace);
             self.turns.push(Box::pin(turn.run()));
         }
         behind

@@ -457,6 +457,27 @@ async fn lists_with_filters_are_the_whole_list_filtered() {
 
 /// A log whose rows can be made worse.
 async fn fold_over(rows: Vec<LogRow>) -> (Arc<dyn Views>, Result<(), Fault>) {
+    let over = over(rows).await;
+    let done = settle(&mut over.project()).await;
+    (over.views, done)
+}
+
+/// Views over a log that nobody adds to.
+struct Over {
+    store: Arc<dyn Store>,
+    views: Arc<dyn Views>,
+    projector: Arc<Projector>,
+}
+
+impl Over {
+    /// The loop, as a process begins it.
+    fn project(&self) -> Project {
+        let store = Arc::clone(&self.store);
+        Project::new(store, Arc::clone(&self.projector), Inline::Yes)
+    }
+}
+
+async fn over(rows: Vec<LogRow>) -> Over {
     let store = MemoryStore::new("main", [5; 16]);
     store.edit(|tables| {
         tables.head.position = rows.last().map_or(0, |row| row.position);
@@ -465,26 +486,125 @@ async fn fold_over(rows: Vec<LogRow>) -> (Arc<dyn Views>, Result<(), Fault>) {
     let head = store.head().await.expect("readable");
     let views: Arc<dyn Views> = Arc::new(SqliteViews::in_memory(&head).expect("memory"));
     let projector = Projector::new(Arc::clone(&views), Arc::new(SystemClock::new()));
-    let mut project = Project::new(Arc::new(store), projector, Inline::Yes);
-    let done = loop {
-        match project.run_once().await {
-            Ok(round) if round.more => {}
-            Ok(_) => break Ok(()),
-            Err(fault) => break Err(fault),
-        }
-    };
-    (views, done)
+    Over {
+        store: Arc::new(store),
+        views,
+        projector,
+    }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_event_that_cannot_be_folded_is_set_aside_with_its_stream_and_stops_nothing_else() {
+async fn settle(project: &mut Project) -> Result<(), Fault> {
+    while project.run_once().await?.more {}
+    Ok(())
+}
+
+/// The log of a little trade.
+async fn traded() -> (MemoryStore, Vec<LogRow>) {
     let store = MemoryStore::new("main", [5; 16]);
     let engine = engine(Arc::new(store.clone())).await;
     stock(&engine).await;
     trade(&engine, 0, 6).await;
     quiet(&engine).await;
     engine.stop().await;
-    let mut rows = store.log(1, ALL).await.expect("readable").rows;
+    let rows = store.log(1, ALL).await.expect("readable").rows;
+    (store, rows)
+}
+
+/// Adds a row like the one at a place, of another hold.
+fn add(rows: &mut Vec<LogRow>, like: usize, (from, to): (&str, &str)) {
+    let (old, position) = (rows[like].position, rows.len() as u64 + 1);
+    let text = String::from_utf8_lossy(&rows[like].text).replace(from, to);
+    let place = |position: u64| format!("\"position\":{position},");
+    let text = text.replacen(&place(old), &place(position), 1);
+    rows.push(LogRow {
+        position,
+        hash: [0; 32],
+        text: text.into_bytes(),
+    });
+}
+
+/// Where a hold is placed.
+fn placed(rows: &[LogRow], hold: &str) -> usize {
+    let stream = format!("\"stream\":\"hold:{hold}\",\"version\":1,");
+    let has = |row: &LogRow| String::from_utf8_lossy(&row.text).contains(&stream);
+    rows.iter().position(has).expect("the hold was placed")
+}
+
+/// Orders, holds, and how many moves the audit has.
+async fn shown(views: &dyn Views) -> (Vec<OrderView>, Vec<HoldRow>, usize) {
+    let all = (OrderFilter::default(), HoldFilter::default());
+    let orders = views.orders(&all.0, u64::MAX, 50_000).await;
+    let holds = views.holds(&all.1, u64::MAX, 50_000).await;
+    let moves = views.audit(&AuditFilter::default(), (0, 0), 200_000).await;
+    (
+        orders.expect("readable").rows,
+        holds.expect("readable").rows,
+        moves.expect("readable").rows.len(),
+    )
+}
+
+/// Where each projection's two sets stand.
+async fn stands(views: &dyn Views) -> Vec<(u64, Option<u64>)> {
+    let standing = views.standing().await.expect("readable");
+    assert!(standing.iter().all(|one| one.failed == 0));
+    let each = standing.iter();
+    each.map(|one| (one.checkpoint, one.building)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_log_is_built_beside_empty_rows_and_goes_on_where_a_process_died() {
+    let (store, mut rows) = traded().await;
+    let like = placed(&rows, "h-3");
+    for number in 0..21_000 {
+        add(&mut rows, like, ("h-3", &format!("x-{number}")));
+    }
+    let head = rows.len() as u64;
+    let over = over(rows).await;
+    let mut project = over.project();
+    assert!(project.run_once().await.expect("folded").more);
+    assert_eq!(
+        stands(&*over.views).await,
+        [(0, Some(8_000)); 5],
+        "nobody sees half of it"
+    );
+    drop(project);
+    let mut project = over.project();
+    assert!(project.run_once().await.expect("folded").more);
+    assert_eq!(stands(&*over.views).await, [(0, Some(16_000)); 5]);
+    assert_eq!(settle(&mut project).await, Ok(()));
+    assert_eq!(stands(&*over.views).await, [(head, None); 5]);
+    let (orders, holds, _) = shown(&*over.views).await;
+    let traded = store.holds(u64::MAX, ALL).await.expect("readable").rows;
+    assert_eq!((orders.len(), holds.len()), (6, traded.len() + 21_000));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rebuild_begun_again_or_past_a_stream_that_begins_twice_ends_as_the_live_rows() {
+    let (_store, mut rows) = traded().await;
+    for hold in ["h-2", "h-3"] {
+        let like = placed(&rows, hold);
+        add(&mut rows, like, (hold, hold));
+    }
+    let over = over(rows).await;
+    let mut project = over.project();
+    assert_eq!(settle(&mut project).await, Ok(()));
+    let before = shown(&*over.views).await;
+    let aside = over.views.aside(ALL).await.expect("readable");
+    assert_eq!(aside.len(), 2, "the second beginnings: {aside:?}");
+    for projection in Projection::ALL {
+        over.projector.rebuild(projection).await.expect("begun");
+        project.run_once().await.expect("a page");
+        let again = over.projector.rebuild(projection).await;
+        again.expect("begun again");
+        assert_eq!(settle(&mut project).await, Ok(()));
+        assert_eq!(shown(&*over.views).await, before, "{projection:?}");
+        assert_eq!(over.views.aside(ALL).await.expect("readable"), aside);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_cannot_be_folded_is_set_aside_with_its_stream_and_stops_nothing_else() {
+    let (store, mut rows) = traded().await;
     let placed = rows
         .iter_mut()
         .find(|row| String::from_utf8_lossy(&row.text).contains("\"stream\":\"hold:h-3\""));

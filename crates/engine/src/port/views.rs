@@ -9,7 +9,7 @@
 
 use super::{At, Fault, HoldRow, Listed, OrderRow, Place, SkuRow};
 use async_trait::async_trait;
-use evenkeel_rules::hold::State;
+use evenkeel_rules::hold::{Hold, State};
 use evenkeel_rules::ids::{CustomerId, HoldId, OrderId, Reference, SkuId};
 use evenkeel_rules::order::Status;
 use evenkeel_rules::stock::{Balances, Move};
@@ -93,6 +93,21 @@ pub struct OrderView {
     pub paid_at: Option<LogTime>,
 }
 
+/// A hold as its events left it, on its way into its row.
+#[derive(Debug, Clone, Copy)]
+pub struct HoldView<'a> {
+    /// The position that created it: the row's key.
+    pub created: u64,
+    /// The position of its last event.
+    pub last: u64,
+    /// Events in its stream.
+    pub version: u64,
+    /// The hold.
+    pub hold: &'a Hold,
+    /// The same as JSON, as the log has it.
+    pub body: &'a str,
+}
+
 /// One move of stock, and where it stands in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditRow {
@@ -137,21 +152,26 @@ pub struct SetAside {
 }
 
 /// The rows of one transaction, as a fold sees them. What was put is what is read after it.
+///
+/// Whoever asks for a row of a stream says near which position it may stand: at what created it, if
+/// that is known, or at the stream's event before this one; 0 means that this event is the first.
+/// Rows that are being built may take that for granted instead of looking: that it was not so comes
+/// to light when they are made ready, and they are then built again with looking.
 pub trait Tables {
     /// One order.
     ///
     /// # Errors
     /// A [`Fault`]; so for everything below: the whole transaction is rolled back.
-    fn order(&mut self, id: &OrderId) -> Result<Option<OrderView>, Fault>;
+    fn order(&mut self, id: &OrderId, near: u64) -> Result<Option<OrderView>, Fault>;
 
-    /// Puts an order in its row, which is made if it is missing.
+    /// Puts an order in its row, which is made if it was created within the step.
     fn put_order(&mut self, order: &OrderView) -> Result<(), Fault>;
 
     /// When a hold was created, and how many events it has.
-    fn hold(&mut self, id: &HoldId) -> Result<Option<(u64, u64)>, Fault>;
+    fn hold(&mut self, id: &HoldId, near: u64) -> Result<Option<(u64, u64)>, Fault>;
 
-    /// Puts a hold in its row, which is made if it is missing.
-    fn put_hold(&mut self, hold: &HoldRow) -> Result<(), Fault>;
+    /// Puts a hold in its row, which is made if it was created within the step.
+    fn put_hold(&mut self, hold: &HoldView<'_>) -> Result<(), Fault>;
 
     /// One SKU.
     fn sku(&mut self, id: &SkuId) -> Result<Option<SkuRow>, Fault>;
@@ -275,7 +295,8 @@ pub trait Views: Send + Sync {
     async fn begin(&self, projection: Projection) -> Result<(), Fault>;
 
     /// Lets the second set of rows take the place of the live one, which is deleted, if it stands
-    /// at a position or behind it; whether it did. The first call for a set may only get it ready.
+    /// at a position or behind it; whether it did. The first calls for a set may only get it ready,
+    /// a bounded part each; or, where the log turns out to be damaged, begin it again.
     async fn switch(&self, projection: Projection, least: u64) -> Result<bool, Fault>;
 
     /// Orders that were created before a position, newest first, at most `limit` of them. Ids that

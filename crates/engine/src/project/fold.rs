@@ -5,41 +5,87 @@
 //! event of its stream, because a stream that lost a version is not guessed at. Nothing that is set
 //! aside stops the events of other streams.
 //!
-//! Rows that a page changes more than once are written once, at its end.
+//! Rows that a page changes more than once are written once, at its end, in the order of their
+//! keys: a hold that was placed and ended within the page is one row that is appended. What the
+//! next pages will ask for is remembered, so that a row is looked up only when it is old.
 
-use super::page::{Body, Fact, Page, Parsed, Wanted};
+use super::page::{Body, Fact, Page, Parsed, Wanted, projection_of};
 use crate::port::{
-    AuditRow, Fault, HoldRow, Map, OrderView, OutboxRow, Place, Projection, Row, SetAside, SkuRow,
+    AuditRow, Fault, HoldView, Map, OrderView, OutboxRow, Place, Projection, Row, SetAside, SkuRow,
     Tables,
 };
 use crate::settle::orders::first_look;
-use evenkeel_rules::event::Aggregate;
-use evenkeel_rules::hold::Hold;
-use evenkeel_rules::ids::{HoldId, OrderId, SkuId};
+use evenkeel_rules::hold::{Hold, State};
+use evenkeel_rules::ids::{HoldId, LocationId, OrderId, SkuId};
 use evenkeel_rules::order::{Order, Patch, Tries};
 use evenkeel_rules::sku::Sku;
 use evenkeel_rules::stock::{Account, Balances, Move};
 use evenkeel_rules::time::LogTime;
-use std::collections::BTreeSet;
 
-/// Orders that are remembered from page to page.
-const WARM_MAX: usize = 20_000;
+/// Orders that are remembered whole from page to page.
+const ORDERS_MAX: usize = 20_000;
+/// Rows of which only the place is remembered, about 100 bytes each; and SKUs with balances.
+const PLACES_MAX: usize = 200_000;
 
-/// Orders as the pages before left them. To be forgotten when a page was not committed.
+/// What the pages before left. To be forgotten when a page was not committed.
 #[derive(Debug, Default)]
 pub(super) struct Warm {
     orders: Map<OrderId, OrderView>,
+    /// What created the orders that are remembered whole no more.
+    order_places: Map<OrderId, u64>,
+    /// Holds that go on: what created them, and how many events they have.
+    holds: Map<HoldId, (u64, u64)>,
+    shelves: Map<SkuId, Map<LocationId, Shelf>>,
+}
+
+impl Warm {
+    /// Makes room before a page.
+    fn trim(&mut self) {
+        if self.order_places.len() > PLACES_MAX {
+            self.order_places.clear();
+        }
+        if self.orders.len() > ORDERS_MAX {
+            let places = self.orders.drain().map(|(id, view)| (id, view.row.created));
+            self.order_places.extend(places);
+        }
+        if self.holds.len() > PLACES_MAX {
+            self.holds.clear();
+        }
+        if self.shelves.len() > PLACES_MAX {
+            self.shelves.clear();
+        }
+    }
+}
+
+/// The balances of a place.
+#[derive(Debug)]
+struct Shelf {
+    balances: Balances,
+    /// The page that changed them last, by the position before it.
+    changed: u64,
+}
+
+/// A hold as the page leaves it.
+struct Held<'a> {
+    created: u64,
+    last: u64,
+    version: u64,
+    hold: &'a Hold,
+    body: &'a str,
 }
 
 /// One page on its way into the rows.
 struct Folding<'a> {
     wanted: Wanted,
+    after: u64,
     tables: &'a mut dyn Tables,
     warm: &'a mut Warm,
-    orders: BTreeSet<OrderId>,
-    holds: Map<HoldId, HoldRow>,
+    /// Those that the page changed; how they are now is in what is remembered.
+    orders: Vec<OrderId>,
+    holds: Map<&'a HoldId, Held<'a>>,
     skus: Map<SkuId, SkuRow>,
-    balances: Map<Place, Balances>,
+    /// Those whose balances the page changed.
+    places: Vec<Place>,
 }
 
 /// Why an event is set aside, or why the whole page has to be folded again.
@@ -64,17 +110,16 @@ pub(super) fn fold(
     warm: &mut Warm,
     tables: &mut dyn Tables,
 ) -> Result<(), Fault> {
-    if warm.orders.len() > WARM_MAX {
-        warm.orders.clear();
-    }
+    warm.trim();
     let mut folding = Folding {
         wanted,
+        after: page.after,
         tables,
         warm,
-        orders: BTreeSet::new(),
+        orders: Vec::new(),
         holds: Map::default(),
         skus: Map::default(),
-        balances: Map::default(),
+        places: Vec::new(),
     };
     for row in &page.rows {
         folding.row(row)?;
@@ -82,8 +127,8 @@ pub(super) fn fold(
     folding.end()
 }
 
-impl Folding<'_> {
-    fn row(&mut self, row: &Parsed) -> Result<(), Fault> {
+impl<'a> Folding<'a> {
+    fn row(&mut self, row: &'a Parsed) -> Result<(), Fault> {
         if let Some(why) = &row.broken {
             for projection in Projection::ALL {
                 if self.wanted.has(projection) {
@@ -94,6 +139,13 @@ impl Folding<'_> {
         }
         for fact in &row.facts {
             self.fact(row, fact)?;
+        }
+        if let Some(why) = &row.broken_moves {
+            for projection in [Projection::Stock, Projection::Audit] {
+                if self.wanted.has(projection) {
+                    self.aside(projection, (row.position, 0), why.clone())?;
+                }
+            }
         }
         for (index, made) in (0..).zip(&row.moves) {
             if self.wanted.has(Projection::Stock) {
@@ -111,28 +163,31 @@ impl Folding<'_> {
         Ok(())
     }
 
-    fn fact(&mut self, row: &Parsed, fact: &Fact) -> Result<(), Fault> {
-        if let Some(payload) = &fact.payload {
+    fn fact(&mut self, row: &'a Parsed, fact: &'a Fact) -> Result<(), Fault> {
+        if fact.publishable {
             self.tables.add_outbox(&OutboxRow {
                 position: row.position,
                 index: fact.index,
                 at: row.at,
                 id: &fact.id,
                 kind: &fact.kind,
-                payload,
+                payload: row.data(fact),
             })?;
         }
         let at = (row.position, row.at);
         let (projection, done) = match (&fact.body, fact.aggregate) {
-            (Body::Order(order), _) => (Projection::Orders, self.began(order, fact.version, at)),
+            (Body::Order(order), _) => (Projection::Orders, self.began(order, fact, at)),
             (Body::Patch(patch), _) => (Projection::Orders, self.changed(patch, fact, at)),
-            (Body::Hold(hold), _) => (Projection::Holds, self.held(hold, fact.version, at)),
+            (Body::Hold(hold), _) => {
+                let done = self.held(hold, fact, (row.position, row.data(fact)));
+                (Projection::Holds, done)
+            }
             (Body::Sku(sku), _) => (Projection::Stock, self.listed(sku, fact.version, at)),
             (Body::Stock, _) => (Projection::Stock, self.counted(fact, at)),
             (Body::Other, _) | (Body::Broken(_), None) => return Ok(()),
             (Body::Broken(why), Some(aggregate)) => {
-                let stop = Err(Stop::Aside(why.clone()));
-                (projection_of(aggregate), stop)
+                let whose = projection_of(aggregate).unwrap_or(Projection::Outbox);
+                (whose, Err(Stop::Aside(why.clone())))
             }
         };
         match done {
@@ -156,59 +211,66 @@ impl Folding<'_> {
         })
     }
 
-    fn began(&mut self, order: &Order, version: u64, at: (u64, LogTime)) -> Result<(), Stop> {
-        let known = self.order(&order.id)?.map(|view| view.row.version);
-        follows(known, version)?;
-        let view = view_of(order.clone(), (at.0, version), at, None);
-        self.put(view);
+    fn began(&mut self, order: &Order, fact: &Fact, at: (u64, LogTime)) -> Result<(), Stop> {
+        let known = self.order(&order.id, fact.previous)?;
+        follows(known.map(|view| view.row.version), fact.version)?;
+        let view = view_of(order.clone(), (at.0, fact.version), at, None);
+        self.orders.push(order.id.clone());
+        self.warm.orders.insert(order.id.clone(), view);
         Ok(())
     }
 
     fn changed(&mut self, patch: &Patch, fact: &Fact, at: (u64, LogTime)) -> Result<(), Stop> {
         let id = OrderId::new(&fact.id).map_err(|error| Stop::Aside(error.to_string()))?;
-        let view = self.order(&id)?;
+        let view = self.order(&id, fact.previous)?;
         follows(view.map(|view| view.row.version), fact.version)?;
         // What follows something has something before it.
         let Some(view) = self.warm.orders.remove(&id) else {
             return Err(Stop::Aside("the order was never begun".to_owned()));
         };
+        if view.row.last <= self.after {
+            self.orders.push(id.clone());
+        }
         let of_money = patch.payment.is_some() || patch.refunds.is_some();
         let paid_at = if of_money { Some(at.1) } else { view.paid_at };
         let body = patch.clone().apply(view.row.body);
         let view = view_of(body, (view.row.created, fact.version), at, paid_at);
-        self.put(view);
+        self.warm.orders.insert(id, view);
         Ok(())
     }
 
-    fn put(&mut self, view: OrderView) {
-        let id = view.row.body.id.clone();
-        self.orders.insert(id.clone());
-        self.warm.orders.insert(id, view);
-    }
-
-    fn order(&mut self, id: &OrderId) -> Result<Option<&OrderView>, Fault> {
-        if !self.warm.orders.contains_key(id)
-            && let Some(view) = self.tables.order(id)?
-        {
-            self.warm.orders.insert(id.clone(), view);
+    fn order(&mut self, id: &OrderId, previous: u64) -> Result<Option<&OrderView>, Fault> {
+        if !self.warm.orders.contains_key(id) {
+            let near = self.warm.order_places.get(id).copied().unwrap_or(previous);
+            if let Some(view) = self.tables.order(id, near)? {
+                self.warm.orders.insert(id.clone(), view);
+            }
         }
         Ok(self.warm.orders.get(id))
     }
 
-    fn held(&mut self, hold: &Hold, version: u64, at: (u64, LogTime)) -> Result<(), Stop> {
+    fn held(
+        &mut self,
+        hold: &'a Hold,
+        fact: &Fact,
+        (at, body): (u64, &'a str),
+    ) -> Result<(), Stop> {
         let known = match self.holds.get(&hold.id) {
             Some(row) => Some((row.created, row.version)),
-            // A first event has nothing before it, unless the log is damaged.
-            None => self.tables.hold(&hold.id)?,
+            None => match self.warm.holds.get(&hold.id) {
+                Some(known) => Some(*known),
+                None => self.tables.hold(&hold.id, fact.previous)?,
+            },
         };
-        follows(known.map(|(_, version)| version), version)?;
-        let row = HoldRow {
-            created: known.map_or(at.0, |(created, _)| created),
-            last: at.0,
-            version,
-            hold: hold.clone(),
+        follows(known.map(|(_, version)| version), fact.version)?;
+        let row = Held {
+            created: known.map_or(at, |(created, _)| created),
+            last: at,
+            version: fact.version,
+            hold,
+            body,
         };
-        self.holds.insert(hold.id.clone(), row);
+        self.holds.insert(&hold.id, row);
         Ok(())
     }
 
@@ -252,28 +314,30 @@ impl Folding<'_> {
     }
 
     fn moved(&mut self, made: &Move) -> Result<(), Fault> {
-        let place = (made.sku.clone(), made.location.clone());
-        if !self.balances.contains_key(&place) {
-            let known = self.tables.balances(&place)?;
-            let is_new = known.is_none();
-            self.balances
-                .insert(place.clone(), known.unwrap_or_default());
-            if is_new && let Some(row) = self.sku(&place.0)? {
-                row.locations.push(place.1.clone());
+        let of_sku = self.warm.shelves.get_mut(&made.sku);
+        if let Some(shelf) = of_sku.and_then(|shelves| shelves.get_mut(&made.location)) {
+            if shelf.changed != self.after {
+                let place = (made.sku.clone(), made.location.clone());
+                self.places.push(place);
             }
+            shelf.take(made, self.after);
+            return Ok(());
         }
-        let balances = self.balances.entry(place).or_default();
-        let (from, to) = made.operation.accounts();
-        let mut raw = balances.raw();
-        for (account, units) in [
-            (from, -made.quantity.signed()),
-            (to, made.quantity.signed()),
-        ] {
-            let slot = Account::ALL.iter().position(|each| *each == account);
-            let slot = slot.expect("every account is in the list");
-            raw[slot] = raw[slot].saturating_add(units);
+        let place = (made.sku.clone(), made.location.clone());
+        let known = self.tables.balances(&place)?;
+        if known.is_none()
+            && let Some(row) = self.sku(&place.0)?
+        {
+            row.locations.push(place.1.clone());
         }
-        *balances = Balances::from_raw(raw);
+        let mut shelf = Shelf {
+            balances: known.unwrap_or_default(),
+            changed: self.after,
+        };
+        shelf.take(made, self.after);
+        let of_sku = self.warm.shelves.entry(place.0.clone()).or_default();
+        of_sku.insert(place.1.clone(), shelf);
+        self.places.push(place);
         Ok(())
     }
 
@@ -285,31 +349,61 @@ impl Folding<'_> {
         for view in orders {
             self.tables.put_order(view)?;
         }
-        let mut holds: Vec<HoldRow> = self.holds.into_values().collect();
+        let mut holds: Vec<Held<'_>> = self.holds.into_values().collect();
         holds.sort_unstable_by_key(|row| row.created);
         for row in &holds {
-            self.tables.put_hold(row)?;
+            self.tables.put_hold(&HoldView {
+                created: row.created,
+                last: row.last,
+                version: row.version,
+                hold: row.hold,
+                body: row.body,
+            })?;
+            self.warm.keep(row);
         }
         let mut skus: Vec<SkuRow> = self.skus.into_values().collect();
         skus.sort_unstable_by_key(|row| row.created);
         for row in &skus {
             self.tables.put_sku(row)?;
         }
-        let mut balances: Vec<(Place, Balances)> = self.balances.into_iter().collect();
-        balances.sort_unstable_by(|one, other| one.0.cmp(&other.0));
-        for (place, balances) in &balances {
-            self.tables.put_balances(place, balances)?;
+        let mut places = self.places;
+        places.sort_unstable();
+        for place in &places {
+            let of_sku = self.warm.shelves.get(&place.0);
+            if let Some(shelf) = of_sku.and_then(|shelves| shelves.get(&place.1)) {
+                self.tables.put_balances(place, &shelf.balances)?;
+            }
         }
         Ok(())
     }
 }
 
-const fn projection_of(aggregate: Aggregate) -> Projection {
-    match aggregate {
-        Aggregate::Order => Projection::Orders,
-        Aggregate::Hold => Projection::Holds,
-        Aggregate::Sku | Aggregate::Stock => Projection::Stock,
-        _ => Projection::Outbox,
+impl Warm {
+    /// Remembers a hold that goes on; a cart's may be placed again once it has ended.
+    fn keep(&mut self, row: &Held<'_>) {
+        let id = &row.hold.id;
+        if matches!(row.hold.state, State::Held | State::Confirming) || id.is_of_cart() {
+            self.holds.insert(id.clone(), (row.created, row.version));
+        } else if !self.holds.is_empty() {
+            self.holds.remove(id);
+        }
+    }
+}
+
+impl Shelf {
+    fn take(&mut self, made: &Move, page: u64) {
+        self.changed = page;
+        let (from, to) = made.operation.accounts();
+        let mut raw = self.balances.raw();
+        for (account, units) in [
+            (from, -made.quantity.signed()),
+            (to, made.quantity.signed()),
+        ] {
+            let slot = Account::ALL.iter().position(|each| *each == account);
+            let slot = slot.expect("every account is in the list");
+            raw[slot] = raw[slot].saturating_add(units);
+        }
+        self.balances = Balances::from_raw(raw);
     }
 }
 

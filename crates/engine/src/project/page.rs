@@ -1,8 +1,9 @@
 //! A page of the log, read once for all projections that fold it.
 //!
 //! Only what somebody wants is read: a row that no wanted projection is interested in costs one
-//! look at its bytes. What cannot be read is kept with the reason, so that the fold can set it
-//! aside; a page itself always succeeds.
+//! look at its bytes, moves and bodies that nobody folds are passed over as text, and what is kept
+//! as it was written is cut out of the row. What cannot be read is kept with the reason, so that
+//! the fold can set it aside; a page itself always succeeds.
 
 use crate::port::{LogRow, Projection};
 use evenkeel_rules::event::{Aggregate, FORMAT, Kind, upcast};
@@ -14,6 +15,7 @@ use evenkeel_rules::time::LogTime;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// Which projections are meant.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -48,6 +50,11 @@ impl Wanted {
         self.has(Projection::Orders) && text.contains("\"order:")
             || self.has(Projection::Holds) && text.contains("\"hold:")
     }
+
+    /// Whether anybody folds moves.
+    const fn of_moves(self) -> bool {
+        self.has(Projection::Stock) || self.has(Projection::Audit)
+    }
 }
 
 /// What an event carries, as far as somebody wants it.
@@ -69,6 +76,17 @@ pub(super) enum Body {
     Broken(String),
 }
 
+/// Data as this program writes it.
+#[derive(Debug)]
+enum Data {
+    /// A piece of its row's text.
+    Cut(Range<usize>),
+    /// What an upcaster made of it.
+    Own(String),
+    /// Nobody keeps it.
+    None,
+}
+
 /// One event.
 #[derive(Debug)]
 pub(super) struct Fact {
@@ -76,16 +94,19 @@ pub(super) struct Fact {
     pub(super) index: u64,
     /// Whose history it belongs to; nothing for one that this program does not know.
     pub(super) aggregate: Option<Aggregate>,
-    /// The id of the aggregate.
+    /// The id of the aggregate, where the body does not say it.
     pub(super) id: String,
     /// Its number in the stream.
     pub(super) version: u64,
-    /// The type's name.
+    /// The position of the stream's event before it; 0 for the first.
+    pub(super) previous: u64,
+    /// The type's name, for the outbox.
     pub(super) kind: String,
     /// What it carries.
     pub(super) body: Body,
-    /// The same as it was written, if the outbox is wanted.
-    pub(super) payload: Option<String>,
+    /// Whether the outbox shows it.
+    pub(super) publishable: bool,
+    data: Data,
 }
 
 /// One row that somebody may want.
@@ -97,10 +118,25 @@ pub(super) struct Parsed {
     pub(super) at: LogTime,
     /// Its events.
     pub(super) facts: Vec<Fact>,
-    /// Its moves.
+    /// Its moves, if they are wanted.
     pub(super) moves: Vec<Move>,
     /// Why it cannot be read, if it cannot.
     pub(super) broken: Option<String>,
+    /// Why its moves alone cannot be read, if they cannot.
+    pub(super) broken_moves: Option<String>,
+    text: Vec<u8>,
+}
+
+impl Parsed {
+    /// An event's data as this program writes it: that of a hold, and what the outbox shows.
+    pub(super) fn data<'a>(&'a self, fact: &'a Fact) -> &'a str {
+        match &fact.data {
+            Data::Cut(range) => std::str::from_utf8(&self.text[range.clone()])
+                .expect("it was cut out as text, and the row's text never changes"),
+            Data::Own(data) => data,
+            Data::None => "",
+        }
+    }
 }
 
 /// Consecutive rows.
@@ -120,13 +156,15 @@ struct Line<'a> {
     format: u32,
     #[serde(borrow)]
     events: Vec<Event<'a>>,
-    moves: Vec<Move>,
+    #[serde(borrow)]
+    moves: &'a RawValue,
 }
 
 #[derive(Deserialize)]
 struct Event<'a> {
     stream: &'a str,
     version: u64,
+    previous: u64,
     #[serde(rename = "type")]
     kind: &'a str,
     #[serde(borrow)]
@@ -135,92 +173,131 @@ struct Event<'a> {
 
 impl Page {
     /// Reads rows, which follow one another, for some projections.
-    pub(super) fn read(after: u64, rows: &[LogRow], wanted: Wanted) -> Self {
-        let rows_wanted = rows.iter().filter(|row| wanted.may_want(&row.text));
+    pub(super) fn read(after: u64, rows: Vec<LogRow>, wanted: Wanted) -> Self {
         Self {
             after,
             to: rows.last().map_or(after, |row| row.position),
-            rows: rows_wanted.map(|row| parsed(row, wanted)).collect(),
+            rows: rows
+                .into_iter()
+                .filter(|row| wanted.may_want(&row.text))
+                .map(|row| parsed(row, wanted))
+                .collect(),
+        }
+    }
+
+    /// Adds a page that follows this one; one that does not is left out.
+    pub(super) fn extend(&mut self, next: Self) {
+        if next.after == self.to {
+            self.to = next.to;
+            self.rows.extend(next.rows);
         }
     }
 }
 
-fn parsed(row: &LogRow, wanted: Wanted) -> Parsed {
-    let line: Result<Line<'_>, String> =
-        serde_json::from_slice(&row.text).map_err(|error| error.to_string());
+fn parsed(row: LogRow, wanted: Wanted) -> Parsed {
+    let text = std::str::from_utf8(&row.text).map_err(|error| error.to_string());
+    let line = text
+        .and_then(|text| serde_json::from_str::<Line<'_>>(text).map_err(|error| error.to_string()));
     let known = line.and_then(|line| match line.format {
         format if format > FORMAT => Err(format!("format {format} is newer than this program")),
         _ => Ok(line),
     });
+    let mut parsed = Parsed {
+        position: row.position,
+        at: LogTime::default(),
+        facts: Vec::new(),
+        moves: Vec::new(),
+        broken: None,
+        broken_moves: None,
+        text: Vec::new(),
+    };
     match known {
-        Ok(line) => Parsed {
-            position: row.position,
-            at: line.at,
-            facts: (0..)
-                .zip(line.events)
-                .map(|(at, one)| fact((line.format, at), &one, wanted))
-                .collect(),
-            moves: line.moves,
-            broken: None,
-        },
-        Err(why) => Parsed {
-            position: row.position,
-            at: LogTime::default(),
-            facts: Vec::new(),
-            moves: Vec::new(),
-            broken: Some(why),
-        },
+        Ok(line) => {
+            parsed.at = line.at;
+            let facts = (0..).zip(line.events);
+            parsed.facts = facts
+                .map(|(at, one)| fact((line.format, at), &one, (&row.text, wanted)))
+                .collect();
+            if wanted.of_moves() {
+                match serde_json::from_str(line.moves.get()) {
+                    Ok(moves) => parsed.moves = moves,
+                    Err(error) => parsed.broken_moves = Some(error.to_string()),
+                }
+            }
+        }
+        Err(why) => parsed.broken = Some(why),
     }
+    if parsed
+        .facts
+        .iter()
+        .any(|fact| matches!(fact.data, Data::Cut(_)))
+    {
+        parsed.text = row.text;
+    }
+    parsed
 }
 
-fn fact((format, index): (u32, u64), event: &Event<'_>, wanted: Wanted) -> Fact {
+/// Where a piece stands in the text that it was borrowed from.
+fn cut(text: &[u8], piece: &str) -> Range<usize> {
+    let begin = piece.as_ptr() as usize - text.as_ptr() as usize;
+    begin..begin + piece.len()
+}
+
+fn fact((format, index): (u32, u64), event: &Event<'_>, (text, wanted): (&[u8], Wanted)) -> Fact {
+    let (word, id) = event.stream.split_once(':').unwrap_or(("", event.stream));
+    let aggregate = Aggregate::split(event.stream).map(|(aggregate, _)| aggregate);
+    let public = aggregate.is_none_or(Aggregate::is_public) && !word.is_empty();
+    let publishable = public && wanted.has(Projection::Outbox);
+    let whose = aggregate.and_then(projection_of);
+    let folded = whose.is_some_and(|whose| wanted.has(whose));
+    let mut fact = Fact {
+        index,
+        aggregate,
+        id: String::new(),
+        version: event.version,
+        previous: event.previous,
+        kind: String::new(),
+        body: Body::Other,
+        publishable,
+        data: Data::None,
+    };
+    if !publishable && !folded {
+        return fact;
+    }
     // A type that is not known has no upcaster: it is shown as it is.
     let kind = Kind::from_name(event.kind).filter(|_| format < FORMAT);
     let data = kind.map_or(Ok(Cow::Borrowed(event.data.get())), |kind| {
         upcast(kind, format, event.data.get())
     });
-    let (word, id) = event.stream.split_once(':').unwrap_or(("", event.stream));
-    let aggregate = Aggregate::split(event.stream).map(|(aggregate, _)| aggregate);
-    let body = match aggregate {
-        Some(aggregate) => body(aggregate, (event.kind, &data), wanted),
-        None => Body::Other,
-    };
-    let publishable = aggregate.is_none_or(Aggregate::is_public) && !word.is_empty();
-    let payload = publishable && wanted.has(Projection::Outbox);
-    Fact {
-        index,
-        aggregate,
-        id: id.to_owned(),
-        version: event.version,
-        kind: if payload || matches!(body, Body::Broken(_)) {
-            event.kind
-        } else {
-            ""
-        }
-        .to_owned(),
-        body,
-        payload: payload.then(|| match data {
-            Ok(data) => data.into_owned(),
-            Err(_) => event.data.get().to_owned(),
-        }),
+    if let (Some(aggregate), true) = (aggregate, folded) {
+        fact.body = body(aggregate, (event.kind, &data));
+    }
+    if publishable || matches!(fact.body, Body::Patch(_) | Body::Stock) {
+        id.clone_into(&mut fact.id);
+    }
+    if publishable {
+        event.kind.clone_into(&mut fact.kind);
+    }
+    if publishable || matches!(fact.body, Body::Hold(_)) {
+        fact.data = match data {
+            Ok(Cow::Owned(data)) => Data::Own(data),
+            Ok(Cow::Borrowed(_)) | Err(_) => Data::Cut(cut(text, event.data.get())),
+        };
+    }
+    fact
+}
+
+/// Who folds the bodies of an aggregate's events: nobody lists what else there is by filters.
+pub(super) const fn projection_of(aggregate: Aggregate) -> Option<Projection> {
+    match aggregate {
+        Aggregate::Order => Some(Projection::Orders),
+        Aggregate::Hold => Some(Projection::Holds),
+        Aggregate::Sku | Aggregate::Stock => Some(Projection::Stock),
+        _ => None,
     }
 }
 
-fn body(
-    aggregate: Aggregate,
-    (name, data): (&str, &Result<Cow<'_, str>, String>),
-    wanted: Wanted,
-) -> Body {
-    let whose = match aggregate {
-        Aggregate::Order => Projection::Orders,
-        Aggregate::Hold => Projection::Holds,
-        Aggregate::Sku | Aggregate::Stock => Projection::Stock,
-        // Nobody lists what else there is by filters.
-        _ => return Body::Other,
-    };
-    if !wanted.has(whose) {
-        return Body::Other;
-    }
+fn body(aggregate: Aggregate, (name, data): (&str, &Result<Cow<'_, str>, String>)) -> Body {
     let Some(kind) = Kind::from_name(name) else {
         return Body::Broken(format!("the type {name} is not known"));
     };

@@ -1,6 +1,7 @@
 //! Posting the events of a page: streams side by side, each in its order.
 
 use super::keep::Spot;
+use super::pace::Pace;
 use super::page::Item;
 use super::sign::Ring;
 use crate::engine::Shared;
@@ -16,6 +17,7 @@ pub(super) struct Poster {
     pub(super) ring: Arc<Ring>,
     /// The subscription's creating position, and the token that is posted under.
     pub(super) right: (u64, u64),
+    pub(super) pace: Arc<Pace>,
 }
 
 /// The events of one stream, in order, and the doubts that its first one has met.
@@ -76,6 +78,7 @@ impl Poster {
 
     async fn post(&self, item: Item, doubts: u32) -> Result<(), Stuck> {
         let shared = &self.shared;
+        self.pace.wait(&*shared.clock).await;
         let timeout = shared.options.post_timeout;
         let (created, token) = self.right;
         let stuck = |judged, what: String, retry_after| Stuck {

@@ -7,6 +7,7 @@
 use super::Over;
 use super::deliver::{Poster, Queue, Stuck, Way};
 use super::keep::{Keep, Spot, Trouble, delay};
+use super::pace::Pace;
 use super::page::{self, Item};
 use super::sign::Ring;
 use crate::commit::{Command, Effect, Step, Subscribing};
@@ -27,6 +28,8 @@ const WINDOW: usize = 4 * PAGE;
 const CATCH_UP: usize = 4 * PAGE;
 /// Most streams that are posted side by side.
 const SIDE_BY_SIDE: usize = 64;
+/// Rows that are read before anybody else has a turn on the thread.
+const ROWS_AT_ONCE: usize = 32;
 
 pub(super) struct Turn {
     shared: Arc<Shared>,
@@ -35,6 +38,7 @@ pub(super) struct Turn {
     keep: Keep,
     lease: u64,
     now: LogTime,
+    pace: Arc<Pace>,
 }
 
 /// What a page came to.
@@ -50,6 +54,7 @@ impl Turn {
         row: SubscriptionRow,
         keep: Keep,
         lease: u64,
+        pace: Pace,
     ) -> Self {
         let now = shared.clock.now();
         Self {
@@ -59,6 +64,7 @@ impl Turn {
             keep,
             lease,
             now,
+            pace: Arc::new(pace),
         }
     }
 
@@ -127,14 +133,18 @@ impl Turn {
             url: self.row.body.url.clone().unwrap_or_default(),
             ring,
             right: (self.row.created, self.lease),
+            pace: Arc::clone(&self.pace),
         })
     }
 
-    fn read(&self, rows: &[LogRow]) -> Result<Vec<Item>, Fault> {
+    async fn read(&self, rows: &[LogRow]) -> Result<Vec<Item>, Fault> {
         let log = self.shared.log_name();
         let mut items = Vec::new();
-        for row in rows {
-            page::items(row, &log, &self.row.body, &mut items)?;
+        for rows in rows.chunks(ROWS_AT_ONCE) {
+            for row in rows {
+                page::items(row, &log, &self.row.body, &mut items)?;
+            }
+            tokio::task::yield_now().await;
         }
         Ok(items)
     }
@@ -152,7 +162,7 @@ impl Turn {
             return Ok((0, false));
         };
         let full = page.rows.len() == limit;
-        let (queues, parked, skipped) = self.sort(self.read(&page.rows)?);
+        let (queues, parked, skipped) = self.sort(self.read(&page.rows).await?);
         let begun = queues.len();
         let trial = self.row.progress.tries > 0;
         let outcome = post(poster, queues, trial).await;
@@ -372,7 +382,7 @@ impl Turn {
         let within = rows.iter().take_while(|row| row.position <= checkpoint);
         let rows: Vec<LogRow> = within.cloned().collect();
         let last = rows.last().map_or(checkpoint, |row| row.position);
-        let mut items = self.read(&rows)?;
+        let mut items = self.read(&rows).await?;
         let first = (parked.from, parked.index);
         items.retain(|it| it.stream == parked.stream && it.spot >= first);
         items.retain(|it| !self.keep.told.contains(&it.spot));

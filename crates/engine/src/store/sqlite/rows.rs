@@ -247,10 +247,14 @@ pub(super) fn log(
     const QUERY: &str = "SELECT position, hash, text FROM log WHERE position >= ?1
         ORDER BY position LIMIT ?2";
     all(conn, QUERY, params![sql(from), sql(limit as u64)], |row| {
+        let text = row.get_ref(2).map_err(fault)?;
+        let text = text
+            .as_bytes()
+            .map_err(|error| Fault::Corrupt(error.to_string()))?;
         Ok(crate::port::LogRow {
             position: number(row, 0)?,
             hash: row.get(1).map_err(fault)?,
-            text: squeeze::open(&row.get::<_, Vec<u8>>(2).map_err(fault)?).into_owned(),
+            text: squeeze::open(text).into_owned(),
         })
     })
 }

@@ -35,10 +35,12 @@ static DECODER: LazyLock<DecoderDictionary<'static>> =
 thread_local! {
     static COMPRESSOR: RefCell<Compressor<'static>> =
         RefCell::new(compressor().expect("the dictionary is a valid one (a test)"));
-    static DECOMPRESSOR: RefCell<Decompressor<'static>> = RefCell::new(
+    /// With the frame that it opens next: most of all calls are a page of the log, row by row.
+    static DECOMPRESSOR: RefCell<(Decompressor<'static>, Vec<u8>)> = RefCell::new((
         Decompressor::with_prepared_dictionary(&DECODER)
             .expect("the dictionary is a valid one (a test)"),
-    );
+        Vec::new(),
+    ));
 }
 
 fn compressor() -> io::Result<Compressor<'static>> {
@@ -87,15 +89,17 @@ pub fn open(kept: &[u8]) -> Cow<'_, [u8]> {
 }
 
 fn expand(rest: &[u8]) -> Option<Vec<u8>> {
-    let frame = [&MAGIC, rest].concat();
-    let length = usize::try_from(get_frame_content_size(&frame).ok()??).ok()?;
-    if length > TEXT_MAX {
-        return None;
-    }
-    let text = DECOMPRESSOR
-        .with_borrow_mut(|decompressor| decompressor.decompress(&frame, length))
-        .ok()?;
-    (text.len() == length).then_some(text)
+    DECOMPRESSOR.with_borrow_mut(|(decompressor, frame)| {
+        frame.clear();
+        frame.extend_from_slice(&MAGIC);
+        frame.extend_from_slice(rest);
+        let length = usize::try_from(get_frame_content_size(frame).ok()??).ok()?;
+        if length > TEXT_MAX {
+            return None;
+        }
+        let text = decompressor.decompress(frame, length).ok()?;
+        (text.len() == length).then_some(text)
+    })
 }
 
 #[cfg(test)]

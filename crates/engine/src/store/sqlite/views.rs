@@ -17,6 +17,7 @@ pub use schema::VIEWS_FILE;
 
 use super::fault::fault;
 use super::rows::sql;
+use super::wal::Checkpoints;
 use crate::port::{
     At, AuditFilter, AuditRow, Fault, FoldInto, Head, HoldFilter, HoldRow, Listed, Map,
     OrderFilter, OrderView, Projection, Relayed, SetAside, Side, Standing, Step, Views,
@@ -26,17 +27,22 @@ use async_trait::async_trait;
 use evenkeel_rules::time::LogTime;
 use parking_lot::Mutex;
 use rusqlite::{Connection, params};
+use schema::Indexed;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Idle reading connections that are kept.
 const READERS_KEPT: usize = 8;
+/// Frames of 4 KiB after which the write-ahead log is copied, beside the writer: 32 MiB.
+const FRAMES_MAX: u32 = 8_192;
 
 struct Inner {
     /// Where the file is; nothing for views in memory, which have one connection for all.
     dir: Option<PathBuf>,
     /// Closed before the writer, which is the one that can put its log away.
     readers: Mutex<Vec<Connection>>,
+    /// Ended before the writer too.
+    checkpoints: Option<Checkpoints>,
     writer: Mutex<Connection>,
 }
 
@@ -50,7 +56,8 @@ struct Line {
     live: i64,
     building: Option<i64>,
     standing: Standing,
-    ready: bool,
+    /// How many of its indexes the second set has.
+    ready: usize,
 }
 
 fn projection(name: &str) -> Result<Projection, Fault> {
@@ -74,7 +81,7 @@ fn lines(conn: &Connection) -> Result<Vec<Line>, Fault> {
                 building: building.map(|_| built),
                 failed: read::number(row, 6)?,
             },
-            ready: row.get(5).map_err(fault)?,
+            ready: usize::try_from(read::number(row, 5)?).unwrap_or(usize::MAX),
         })
     })?;
     lines.sort_unstable_by_key(|line| line.standing.projection);
@@ -94,7 +101,12 @@ impl Inner {
         begin: &str,
         work: impl FnOnce(&Connection) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        within(&self.writer.lock(), begin, work)
+        let writer = self.writer.lock();
+        let done = within(&writer, begin, work)?;
+        if let Some(checkpoints) = &self.checkpoints {
+            checkpoints.between_batches(&writer)?;
+        }
+        Ok(done)
     }
 
     /// Reads in one transaction.
@@ -151,8 +163,9 @@ impl SqliteViews {
     /// # Errors
     /// A [`Fault`]: the directory cannot be written.
     pub fn open(dir: &Path, head: &Head) -> Result<Self, Fault> {
-        let conn = schema::open_writer(dir, head)?;
-        Ok(Self::over(Some(dir.to_owned()), conn))
+        let mut conn = schema::open_writer(dir, head)?;
+        let checkpoints = Checkpoints::watch(&mut conn, schema::opened(dir)?, FRAMES_MAX)?;
+        Ok(Self::over(Some(dir.to_owned()), (conn, Some(checkpoints))))
     }
 
     /// Opens the views of a directory beside whoever writes them; nothing where there are none of
@@ -161,7 +174,7 @@ impl SqliteViews {
     pub fn open_read_only(dir: &Path, head: &Head) -> Option<Self> {
         let conn = schema::open_reader(dir).ok()?;
         let ours = schema::is_ours(&conn, head);
-        ours.then(|| Self::over(Some(dir.to_owned()), conn))
+        ours.then(|| Self::over(Some(dir.to_owned()), (conn, None)))
     }
 
     /// Views in memory, empty.
@@ -172,14 +185,18 @@ impl SqliteViews {
         let conn = Connection::open_in_memory().map_err(fault)?;
         schema::set_up(&conn)?;
         schema::found(&conn, head)?;
-        Ok(Self::over(None, conn))
+        Ok(Self::over(None, (conn, None)))
     }
 
-    fn over(dir: Option<PathBuf>, writer: Connection) -> Self {
+    fn over(
+        dir: Option<PathBuf>,
+        (writer, checkpoints): (Connection, Option<Checkpoints>),
+    ) -> Self {
         Self {
             inner: Arc::new(Inner {
                 dir,
                 writer: Mutex::new(writer),
+                checkpoints,
                 readers: Mutex::default(),
             }),
         }
@@ -246,7 +263,8 @@ fn stepped(conn: &Connection, step: &Step) -> Result<Map<Projection, i64>, Fault
     Ok(numbers)
 }
 
-fn begun(conn: &Connection, of: Projection) -> Result<(), Fault> {
+/// Makes a second set; it begins with so many of its indexes.
+fn begun(conn: &Connection, of: Projection, ready: usize) -> Result<(), Fault> {
     if let Some(number) = line(conn, of)?.building {
         schema::delete(conn, of, number)?;
     }
@@ -256,8 +274,24 @@ fn begun(conn: &Connection, of: Projection) -> Result<(), Fault> {
         .query_row("SELECT sets FROM meta", [], |row| row.get(0))
         .map_err(fault)?;
     schema::make(conn, of, number)?;
-    const QUERY: &str = "UPDATE projection SET building = ?2, built = 0, ready = 0 WHERE name = ?1";
-    conn.execute(QUERY, params![of.name(), number])
+    for at in 0..ready {
+        schema::index(conn, of, (number, at))?;
+    }
+    const QUERY: &str =
+        "UPDATE projection SET building = ?2, built = 0, ready = ?3 WHERE name = ?1";
+    conn.execute(QUERY, params![of.name(), number, sql(ready as u64)])
+        .map_err(fault)?;
+    Ok(())
+}
+
+/// Makes the next index of a second set. Where the log begins a stream twice, the set is made again
+/// with the index that finds that out row by row.
+fn readied(conn: &Connection, of: Projection, (number, ready): (i64, usize)) -> Result<(), Fault> {
+    if schema::index(conn, of, (number, ready))? == Indexed::Twice {
+        return begun(conn, of, ready + 1);
+    }
+    const QUERY: &str = "UPDATE projection SET ready = ?2 WHERE name = ?1";
+    conn.execute(QUERY, params![of.name(), sql(ready as u64 + 1)])
         .map_err(fault)?;
     Ok(())
 }
@@ -267,13 +301,8 @@ fn switched(conn: &Connection, of: Projection, least: u64) -> Result<bool, Fault
     let (Some(number), Some(built)) = (line.building, line.standing.building) else {
         return Ok(false);
     };
-    if !line.ready {
-        schema::index(conn, of, number)?;
-        conn.execute(
-            "UPDATE projection SET ready = 1 WHERE name = ?1",
-            [of.name()],
-        )
-        .map_err(fault)?;
+    if line.ready < schema::indexes(of).len() {
+        readied(conn, of, (number, line.ready))?;
         return Ok(false);
     }
     if built < least {
@@ -301,14 +330,14 @@ impl Views for SqliteViews {
         self.run(move |inner| {
             inner.transaction(WRITING, |conn| {
                 let numbers = stepped(conn, &step)?;
-                fold(&mut write::Rows::new(conn, numbers))
+                fold(&mut write::Rows::new(conn, numbers, &step)?)
             })
         })
         .await
     }
 
     async fn begin(&self, projection: Projection) -> Result<(), Fault> {
-        self.run(move |inner| inner.transaction(WRITING, |conn| begun(conn, projection)))
+        self.run(move |inner| inner.transaction(WRITING, |conn| begun(conn, projection, 0)))
             .await
     }
 

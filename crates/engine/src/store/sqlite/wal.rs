@@ -30,9 +30,25 @@ pub(super) struct Checkpoints {
     frames_max: u32,
     /// The second connection has done what it can; the writer's turn.
     ripe: Arc<AtomicBool>,
-    wake: SyncSender<()>,
     /// The disk did not confirm what the second connection wrote.
     failed: Arc<Mutex<Option<Fault>>>,
+    /// Nothing once the thread is to end.
+    wake: Option<SyncSender<()>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+/// The second connection is closed when this is gone: nobody else's file is touched after that.
+impl Drop for Checkpoints {
+    fn drop(&mut self) {
+        drop(self.wake.take());
+        if self
+            .thread
+            .take()
+            .is_some_and(|thread| thread.join().is_err())
+        {
+            tracing::error!("the checkpoint thread panicked");
+        }
+    }
 }
 
 impl Checkpoints {
@@ -69,13 +85,14 @@ impl Checkpoints {
         };
         let thread = std::thread::Builder::new().name("checkpoint".to_owned());
         let started = thread.spawn(work);
-        started.map_err(|error| Fault::Unavailable(error.to_string()))?;
+        let started = started.map_err(|error| Fault::Unavailable(error.to_string()))?;
         Ok(Self {
             frames,
             frames_max,
             ripe,
-            wake,
             failed,
+            wake: Some(wake),
+            thread: Some(started),
         })
     }
 
@@ -91,9 +108,9 @@ impl Checkpoints {
         if self.frames.load(Ordering::Relaxed) < self.frames_max {
             return Ok(());
         }
-        match self.wake.try_send(()) {
-            Ok(()) | Err(TrySendError::Full(())) => Ok(()),
-            Err(TrySendError::Disconnected(())) => Err(Fault::Unavailable(
+        match self.wake.as_ref().map(|wake| wake.try_send(())) {
+            Some(Ok(()) | Err(TrySendError::Full(()))) => Ok(()),
+            Some(Err(TrySendError::Disconnected(()))) | None => Err(Fault::Unavailable(
                 "the checkpoint thread has ended".to_owned(),
             )),
         }

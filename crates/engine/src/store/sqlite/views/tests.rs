@@ -1,7 +1,11 @@
 //! The file alone: what it belongs to, sets of rows, and the SQL views.
 
 use super::*;
-use crate::port::{OutboxRow, ParkedView};
+use crate::port::{AuditRow, HoldView, OutboxRow, ParkedView, Tables};
+use evenkeel_rules::hold::{Hold, State};
+use evenkeel_rules::ids::{CustomerId, HoldId, LocationId, Reference, SkuId};
+use evenkeel_rules::quantity::Quantity;
+use evenkeel_rules::stock::{Move, Operation};
 use evenkeel_rules::time::LogTime;
 use std::collections::VecDeque;
 
@@ -253,4 +257,129 @@ async fn a_file_of_another_log_is_made_anew() {
     assert_eq!(filled(2).await, 0, "a restored log is another log");
     std::fs::write(dir.path().join(VIEWS_FILE), "no database").expect("written");
     assert_eq!(filled(2).await, 0, "what cannot be read is made anew");
+}
+
+fn put(tables: &mut dyn Tables, (id, created): (&str, u64)) -> Result<(), Fault> {
+    let hold = Hold {
+        id: HoldId::new(id).expect("an id"),
+        customer: CustomerId::new("c-1").expect("an id"),
+        state: State::Held,
+        lines: Vec::new(),
+        placed_at: LogTime::default(),
+        deadline: LogTime::default(),
+        changed_at: None,
+        ended_at: None,
+        order: None,
+    };
+    let body = serde_json::to_string(&hold).expect("a hold is plain JSON");
+    tables.put_hold(&HoldView {
+        created,
+        last: created,
+        version: 1,
+        hold: &hold,
+        body: &body,
+    })
+}
+
+fn of_holds(side: Side, after: u64, to: u64) -> Step {
+    Step {
+        projections: vec![Projection::Holds],
+        ..step(side, after, to)
+    }
+}
+
+#[tokio::test]
+async fn rows_that_are_built_are_found_by_place_then_by_a_name_that_is_indexed_when_asked_for() {
+    let views = SqliteViews::in_memory(&head(1)).expect("memory");
+    views.begin(Projection::Holds).await.expect("a second set");
+    let first: FoldInto = Box::new(|tables| {
+        put(tables, ("h-1", 1))?;
+        put(tables, ("h-2", 2))
+    });
+    let written = views.write(of_holds(Side::Building, 0, 2), first).await;
+    written.expect("built");
+    let names = "SELECT name FROM sqlite_master WHERE name LIKE 'hold/_seek/__' ESCAPE '/'";
+    let look: FoldInto = Box::new(|tables| {
+        let id = HoldId::new("h-2").expect("an id");
+        assert_eq!(
+            tables.hold(&id, 0),
+            Ok(None),
+            "it is taken for a first event"
+        );
+        assert_eq!(tables.hold(&id, 2), Ok(Some((2, 1))));
+        Ok(())
+    });
+    let looked = views.write(of_holds(Side::Building, 2, 3), look).await;
+    looked.expect("built");
+    assert_eq!(column(&views, names), [], "no name was needed");
+    let seek: FoldInto = Box::new(|tables| {
+        let id = HoldId::new("h-2").expect("an id");
+        assert_eq!(
+            tables.hold(&id, 1),
+            Ok(Some((2, 1))),
+            "another row is there"
+        );
+        Ok(())
+    });
+    let sought = views.write(of_holds(Side::Building, 3, 4), seek).await;
+    sought.expect("built");
+    assert_eq!(column(&views, names).len(), 1);
+}
+
+#[tokio::test]
+async fn a_set_with_a_stream_twice_is_begun_again_with_the_index_that_finds_it() {
+    let views = SqliteViews::in_memory(&head(1)).expect("memory");
+    let of = Projection::Holds;
+    views.begin(of).await.expect("a second set");
+    let twice: FoldInto = Box::new(|tables| {
+        put(tables, ("h-1", 1))?;
+        put(tables, ("h-1", 2))
+    });
+    let written = views.write(of_holds(Side::Building, 0, 2), twice).await;
+    written.expect("built");
+    assert_eq!(views.switch(of, 0).await, Ok(false));
+    let standing = views.standing().await.expect("readable");
+    let stands = |one: &&Standing| one.projection == of;
+    assert_eq!(
+        standing.iter().find(stands).and_then(|one| one.building),
+        Some(0)
+    );
+    let found: FoldInto = Box::new(|tables| {
+        put(tables, ("h-1", 1))?;
+        let id = HoldId::new("h-1").expect("an id");
+        assert_eq!(tables.hold(&id, 0), Ok(Some((1, 1))), "now it is looked up");
+        Ok(())
+    });
+    let written = views.write(of_holds(Side::Building, 0, 2), found).await;
+    written.expect("built");
+}
+
+#[tokio::test]
+async fn every_move_is_read_back_as_it_was_made() {
+    let views = SqliteViews::in_memory(&head(1)).expect("memory");
+    let rows: Vec<AuditRow> = (0..)
+        .zip(Operation::ALL)
+        .map(|(index, operation)| AuditRow {
+            position: 1,
+            index,
+            at: LogTime::from_micros(7),
+            made: Move {
+                operation,
+                sku: SkuId::new("s-1").expect("an id"),
+                location: LocationId::main(),
+                quantity: Quantity::ONE,
+                reference: Reference::new("r-1").expect("an id"),
+            },
+        })
+        .collect();
+    let made = rows.clone();
+    let add: FoldInto =
+        Box::new(move |tables| made.iter().try_for_each(|row| tables.add_audit(row)));
+    let of_audit = Step {
+        projections: vec![Projection::Audit],
+        ..step(Side::Live, 0, 1)
+    };
+    views.write(of_audit, add).await.expect("written");
+    let read = views.audit(&AuditFilter::default(), (0, 0), 100).await;
+    assert_eq!(read.expect("readable").rows, rows);
 }

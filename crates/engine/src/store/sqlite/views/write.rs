@@ -1,35 +1,75 @@
 //! The rows of one writing transaction.
+//!
+//! A row that the transaction's step created is inserted, any other is updated: nothing is tried
+//! first. Rows of a set that is being built are found by their place, because it has no index by
+//! name: see [`Tables`].
 
-use super::{read, sql};
+use super::{read, schema, sql};
 use crate::port::{
-    AuditRow, Fault, HoldRow, Map, OrderView, OutboxRow, Place, Projection, SetAside, SkuRow,
-    Tables,
+    AuditRow, Fault, HoldView, Map, OrderView, OutboxRow, Place, Projection, SetAside, Side,
+    SkuRow, Step, Tables,
 };
 use crate::store::sqlite::fault::fault;
 use evenkeel_rules::ids::{HoldId, LocationId, OrderId, SkuId};
 use evenkeel_rules::order::Order;
-use evenkeel_rules::stock::Balances;
+use evenkeel_rules::stock::{Balances, Operation};
 use evenkeel_rules::time::LogTime;
-use rusqlite::{Connection, params};
+use rusqlite::{CachedStatement, Connection, params};
+
+/// A statement, prepared when it is used first and kept for the transaction.
+struct Statement<'a> {
+    query: String,
+    prepared: Option<CachedStatement<'a>>,
+}
+
+impl<'a> Statement<'a> {
+    fn run(&mut self, conn: &'a Connection, params: impl rusqlite::Params) -> Result<usize, Fault> {
+        let prepared = match &mut self.prepared {
+            Some(prepared) => prepared,
+            None => {
+                let prepared = conn.prepare_cached(&self.query).map_err(fault)?;
+                self.prepared.insert(prepared)
+            }
+        };
+        prepared.execute(params).map_err(fault)
+    }
+}
+
+/// How a set's rows are found by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Named {
+    /// By its index.
+    Indexed,
+    /// Not yet: only by place.
+    Bare,
+    /// By an index that was made for it, which may have a stream twice.
+    Sought,
+}
 
 /// The statements over the sets that a transaction writes.
 pub(super) struct Rows<'a> {
     conn: &'a Connection,
     numbers: Map<Projection, i64>,
+    /// What was created behind this position is new.
+    after: u64,
+    orders: Named,
+    holds: Named,
     order_read: String,
-    order_update: String,
-    order_insert: String,
-    line_insert: String,
+    order_near: String,
+    order_update: Statement<'a>,
+    order_insert: Statement<'a>,
+    line_insert: Statement<'a>,
     hold_read: String,
-    hold_update: String,
-    hold_insert: String,
-    hold_line: String,
+    hold_near: String,
+    hold_update: Statement<'a>,
+    hold_insert: Statement<'a>,
+    hold_line: Statement<'a>,
     sku_read: String,
-    sku_put: String,
+    sku_put: Statement<'a>,
     balance_read: String,
-    balance_put: String,
-    audit_add: String,
-    outbox_add: String,
+    balance_put: Statement<'a>,
+    audit_add: Statement<'a>,
+    outbox_add: Statement<'a>,
 }
 
 const ORDER_INSERT: &str = "INSERT INTO order_row_{n}(created, id, last, version, updated, paid_at,
@@ -42,6 +82,7 @@ const LINE_INSERT: &str = "INSERT INTO order_line_{n}(sku, created, line, again,
     VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 const HOLD_UPDATE: &str =
     "UPDATE hold_row_{n} SET last = ?2, version = ?3, state = ?4, body = ?5 WHERE created = ?1";
+const HOLD_LINE: &str = "INSERT OR IGNORE INTO hold_line_{n}(sku, created) VALUES (?1, ?2)";
 const HOLD_INSERT: &str = "INSERT INTO hold_row_{n}(created, id, last, version, customer, state,
     body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 const SKU_PUT: &str = "INSERT INTO sku_row_{n}(created, id, last, version, stock_last,
@@ -59,51 +100,74 @@ const OUTBOX_ADD: &str = "INSERT INTO outbox_{n}(position, idx, at, id, type, pa
 
 impl<'a> Rows<'a> {
     /// The rows of these sets.
-    pub(super) fn new(conn: &'a Connection, numbers: Map<Projection, i64>) -> Self {
+    pub(super) fn new(
+        conn: &'a Connection,
+        numbers: Map<Projection, i64>,
+        step: &Step,
+    ) -> Result<Self, Fault> {
+        let named = |projection: Projection| match (step.side, numbers.get(&projection)) {
+            (Side::Building, Some(number)) if !schema::is_named(conn, projection, *number)? => {
+                Ok(Named::Bare)
+            }
+            (Side::Live | Side::Building, _) => Ok(Named::Indexed),
+        };
         let of = |projection: Projection, query: &str| {
             let number = numbers.get(&projection).copied().unwrap_or_default();
             query.replace("{n}", &number.to_string())
         };
-        let columns = read::ORDER;
-        let order_read = format!("SELECT {columns} FROM order_row_{{n}} WHERE id = ?1");
-        let columns = read::SKU;
-        let sku_read = format!("SELECT {columns} FROM sku_row_{{n}} WHERE id = ?1");
-        let columns = read::BALANCES;
-        let balance_read =
-            format!("SELECT {columns} FROM balance_{{n}} WHERE sku = ?1 AND location = ?2");
-        let hold_read = "SELECT created, version FROM hold_row_{n} WHERE id = ?1";
-        let hold_line = "INSERT OR IGNORE INTO hold_line_{n}(sku, created) VALUES (?1, ?2)";
-        Self {
-            order_read: of(Projection::Orders, &order_read),
-            order_update: of(Projection::Orders, ORDER_UPDATE),
-            order_insert: of(Projection::Orders, ORDER_INSERT),
-            line_insert: of(Projection::Orders, LINE_INSERT),
-            hold_read: of(Projection::Holds, hold_read),
-            hold_update: of(Projection::Holds, HOLD_UPDATE),
-            hold_insert: of(Projection::Holds, HOLD_INSERT),
-            hold_line: of(Projection::Holds, hold_line),
-            sku_read: of(Projection::Stock, &sku_read),
-            sku_put: of(Projection::Stock, SKU_PUT),
-            balance_read: of(Projection::Stock, &balance_read),
-            balance_put: of(Projection::Stock, BALANCE_PUT),
-            audit_add: of(Projection::Audit, AUDIT_ADD),
-            outbox_add: of(Projection::Outbox, OUTBOX_ADD),
+        let statement = |projection: Projection, query: &str| Statement {
+            query: of(projection, query),
+            prepared: None,
+        };
+        let (orders, holds) = (Projection::Orders, Projection::Holds);
+        let (order, sku, balances) = (read::ORDER, read::SKU, read::BALANCES);
+        let order = format!("SELECT {order} FROM order_row_{{n}} WHERE");
+        let sku = format!("SELECT {sku} FROM sku_row_{{n}} WHERE id = ?1");
+        let balance =
+            format!("SELECT {balances} FROM balance_{{n}} WHERE sku = ?1 AND location = ?2");
+        let hold = "SELECT created, version FROM hold_row_{n} WHERE";
+        let (by_name, by_place) = (
+            "id = ?1 ORDER BY created LIMIT 1",
+            "created = ?2 AND id = ?1",
+        );
+        Ok(Self {
+            orders: named(orders)?,
+            holds: named(holds)?,
+            order_read: of(orders, &format!("{order} {by_name}")),
+            order_near: of(orders, &format!("{order} {by_place}")),
+            order_update: statement(orders, ORDER_UPDATE),
+            order_insert: statement(orders, ORDER_INSERT),
+            line_insert: statement(orders, LINE_INSERT),
+            hold_read: of(holds, &format!("{hold} {by_name}")),
+            hold_near: of(holds, &format!("{hold} {by_place}")),
+            hold_update: statement(holds, HOLD_UPDATE),
+            hold_insert: statement(holds, HOLD_INSERT),
+            hold_line: statement(holds, HOLD_LINE),
+            sku_read: of(Projection::Stock, &sku),
+            sku_put: statement(Projection::Stock, SKU_PUT),
+            balance_read: of(Projection::Stock, &balance),
+            balance_put: statement(Projection::Stock, BALANCE_PUT),
+            audit_add: statement(Projection::Audit, AUDIT_ADD),
+            outbox_add: statement(Projection::Outbox, OUTBOX_ADD),
+            after: step.after,
             conn,
             numbers,
-        }
+        })
     }
 
-    fn run(&self, query: &str, params: impl rusqlite::Params) -> Result<usize, Fault> {
-        let mut statement = self.conn.prepare_cached(query).map_err(fault)?;
-        statement.execute(params).map_err(fault)
+    /// Makes rows of a set that is being built be found by name.
+    fn seek(&self, of: Projection) -> Result<Named, Fault> {
+        let number = self.numbers.get(&of).copied().unwrap_or_default();
+        schema::name(self.conn, of, number)?;
+        Ok(Named::Sought)
     }
 
-    fn lines(&self, created: u64, order: &Order) -> Result<(), Fault> {
+    fn lines(&mut self, created: u64, order: &Order) -> Result<(), Fault> {
         for (number, line) in (0_i64..).zip(&order.lines) {
             let first = order.lines.iter().position(|one| one.sku == line.sku);
             let again = i64::try_from(first.unwrap_or_default()).is_ok_and(|first| first < number);
-            self.run(
-                &self.line_insert,
+            self.line_insert.run(
+                self.conn,
                 params![
                     line.sku.as_str(),
                     sql(created),
@@ -126,12 +190,41 @@ fn paid(order: &Order) -> (Option<&str>, i64) {
     (charge.map(|charge| charge.transaction.as_str()), amount)
 }
 
+/// A move's name, as it is read back; both scraps have one word.
+const fn name(operation: Operation) -> &'static str {
+    match operation {
+        Operation::ScrapAvailable => "scrap_available",
+        Operation::ScrapReturned => "scrap_returned",
+        _ => operation.word(),
+    }
+}
+
+/// An update of a row that the fold has seen or made.
+fn one_row(changed: usize) -> Result<(), Fault> {
+    match changed {
+        1 => Ok(()),
+        _ => Err(Fault::Corrupt("a row of the views is gone".to_owned())),
+    }
+}
+
 fn json(body: &impl serde::Serialize) -> String {
     serde_json::to_string(body).expect("a body is plain JSON")
 }
 
 impl Tables for Rows<'_> {
-    fn order(&mut self, id: &OrderId) -> Result<Option<OrderView>, Fault> {
+    fn order(&mut self, id: &OrderId, near: u64) -> Result<Option<OrderView>, Fault> {
+        if self.orders != Named::Indexed {
+            if near == 0 {
+                return Ok(None);
+            }
+            let place = params![id.as_str(), sql(near)];
+            if let Some(view) = read::one(self.conn, &self.order_near, place, read::order)? {
+                return Ok(Some(view));
+            }
+        }
+        if self.orders == Named::Bare {
+            self.orders = self.seek(Projection::Orders)?;
+        }
         read::one(self.conn, &self.order_read, [id.as_str()], read::order)
     }
 
@@ -152,9 +245,8 @@ impl Tables for Rows<'_> {
             .as_ref()
             .map(|shipment| shipment.status.name());
         let body = json(order);
-        let changed = self.run(
-            &self.order_update,
-            params![
+        if row.created <= self.after {
+            let params = params![
                 created,
                 last,
                 version,
@@ -167,13 +259,11 @@ impl Tables for Rows<'_> {
                 transaction,
                 amount,
                 body
-            ],
-        )?;
-        if changed > 0 {
-            return Ok(());
+            ];
+            return one_row(self.order_update.run(self.conn, params)?);
         }
-        self.run(
-            &self.order_insert,
+        self.order_insert.run(
+            self.conn,
             params![
                 created,
                 order.id.as_str(),
@@ -197,29 +287,36 @@ impl Tables for Rows<'_> {
         self.lines(row.created, order)
     }
 
-    fn hold(&mut self, id: &HoldId) -> Result<Option<(u64, u64)>, Fault> {
-        read::one(self.conn, &self.hold_read, [id.as_str()], |row| {
-            Ok((read::number(row, 0)?, read::number(row, 1)?))
-        })
+    fn hold(&mut self, id: &HoldId, near: u64) -> Result<Option<(u64, u64)>, Fault> {
+        let known = |row: &rusqlite::Row<'_>| Ok((read::number(row, 0)?, read::number(row, 1)?));
+        if self.holds != Named::Indexed {
+            if near == 0 {
+                return Ok(None);
+            }
+            let place = params![id.as_str(), sql(near)];
+            if let Some(found) = read::one(self.conn, &self.hold_near, place, known)? {
+                return Ok(Some(found));
+            }
+        }
+        if self.holds == Named::Bare {
+            self.holds = self.seek(Projection::Holds)?;
+        }
+        read::one(self.conn, &self.hold_read, [id.as_str()], known)
     }
 
-    fn put_hold(&mut self, row: &HoldRow) -> Result<(), Fault> {
+    fn put_hold(&mut self, row: &HoldView<'_>) -> Result<(), Fault> {
         let (created, last, version) = (sql(row.created), sql(row.last), sql(row.version));
-        let (state, body) = (row.hold.state.name(), json(&row.hold));
-        let changed = self.run(
-            &self.hold_update,
-            params![created, last, version, state, body],
-        )?;
-        if changed > 0 {
-            return Ok(());
+        let state = row.hold.state.name();
+        if row.created <= self.after {
+            let params = params![created, last, version, state, row.body];
+            return one_row(self.hold_update.run(self.conn, params)?);
         }
         let (id, customer) = (row.hold.id.as_str(), row.hold.customer.as_str());
-        self.run(
-            &self.hold_insert,
-            params![created, id, last, version, customer, state, body],
-        )?;
+        let params = params![created, id, last, version, customer, state, row.body];
+        self.hold_insert.run(self.conn, params)?;
         for line in &row.hold.lines {
-            self.run(&self.hold_line, params![line.sku.as_str(), created])?;
+            self.hold_line
+                .run(self.conn, params![line.sku.as_str(), created])?;
         }
         Ok(())
     }
@@ -230,8 +327,8 @@ impl Tables for Rows<'_> {
 
     fn put_sku(&mut self, row: &SkuRow) -> Result<(), Fault> {
         let locations: Vec<&str> = row.locations.iter().map(LocationId::as_str).collect();
-        self.run(
-            &self.sku_put,
+        self.sku_put.run(
+            self.conn,
             params![
                 sql(row.created),
                 row.sku.terms.sku.as_str(),
@@ -253,8 +350,8 @@ impl Tables for Rows<'_> {
 
     fn put_balances(&mut self, (sku, location): &Place, now: &Balances) -> Result<(), Fault> {
         let [supply, available, held, sold, shipped, returned, off] = now.raw();
-        self.run(
-            &self.balance_put,
+        self.balance_put.run(
+            self.conn,
             params![
                 sku.as_str(),
                 location.as_str(),
@@ -271,16 +368,16 @@ impl Tables for Rows<'_> {
     }
 
     fn add_audit(&mut self, row: &AuditRow) -> Result<(), Fault> {
-        let operation = json(&row.made.operation);
-        self.run(
-            &self.audit_add,
+        let operation = name(row.made.operation);
+        self.audit_add.run(
+            self.conn,
             params![
                 sql(row.position),
                 sql(row.index),
                 row.at.micros(),
                 row.made.sku.as_str(),
                 row.made.location.as_str(),
-                operation.trim_matches('"'),
+                operation,
                 row.made.operation.word(),
                 sql(row.made.quantity.get()),
                 row.made.reference.as_str()
@@ -292,8 +389,8 @@ impl Tables for Rows<'_> {
     fn add_outbox(&mut self, row: &OutboxRow<'_>) -> Result<(), Fault> {
         let (position, index) = (sql(row.position), sql(row.index));
         let at = row.at.micros();
-        self.run(
-            &self.outbox_add,
+        self.outbox_add.run(
+            self.conn,
             params![position, index, at, row.id, row.kind, row.payload],
         )?;
         Ok(())
@@ -304,10 +401,12 @@ impl Tables for Rows<'_> {
             why) VALUES (?1, ?2, ?3, ?4, ?5)";
         let number = self.numbers.get(&row.projection).copied();
         let (position, index) = (sql(row.position), sql(row.index));
-        self.run(
-            QUERY,
-            params![row.projection.name(), number, position, index, row.why],
-        )?;
+        self.conn
+            .execute(
+                QUERY,
+                params![row.projection.name(), number, position, index, row.why],
+            )
+            .map_err(fault)?;
         Ok(())
     }
 }
