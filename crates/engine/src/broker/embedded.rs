@@ -12,12 +12,11 @@
 use super::{aggregate, message};
 use crate::cloud::{self, Place};
 use crate::consumer::{Consumer, PAGE_MAX, Page, Reading};
-use crate::engine::Engine;
-use crate::execute::Refusal;
 use crate::port::{
     Broker, Fault, Group, HighWater, Message, Publisher, Receipt, Received, Receiver, Topic,
     UNACKED_MAX, Unserved,
 };
+use crate::{Engine, Refusal};
 use async_trait::async_trait;
 use evenkeel_rules::event::Aggregate;
 use evenkeel_rules::ids::SubscriptionId;

@@ -8,7 +8,7 @@ use evenkeel_engine::Engine;
 use evenkeel_engine::broker::{Topics, URL, ask};
 use evenkeel_engine::commit::{Command, Subscribing};
 use evenkeel_engine::port::{
-    Clock, Message, Outlet, Post, Posted, Publisher, Store, SubscriptionRow, Topic,
+    Clock, Message, Outlet, Post, Posted, Publisher, SubscriptionRow, Topic,
 };
 use evenkeel_engine::store::memory::MemoryStore;
 use evenkeel_engine::verify::{Inputs, Outcome, verify};

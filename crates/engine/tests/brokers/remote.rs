@@ -75,7 +75,6 @@ const SIZE_MAX: usize = ROOM + 4_096;
 const SLOW: usize = 50;
 
 struct State {
-    shape: Shape,
     planted: Option<Planted>,
     up: bool,
     /// Raised by each start: a connection ends with its server.
@@ -112,7 +111,6 @@ impl Remote {
 
     pub(crate) fn lying(shape: Shape, planted: Option<Planted>) -> Self {
         let state = State {
-            shape,
             planted,
             up: true,
             epoch: 0,
