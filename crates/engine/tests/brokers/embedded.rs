@@ -86,6 +86,7 @@ impl Node {
 
 impl Fixture for Node {
     const PATIENCE: Duration = Duration::from_secs(20);
+    const MISSED: Duration = Duration::ZERO;
     const QUIET: Duration = Duration::from_millis(60);
     const MARKS: bool = true;
 

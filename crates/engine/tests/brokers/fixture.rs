@@ -29,8 +29,11 @@ pub(crate) struct Sent {
 
 /// A broker under test.
 pub(crate) trait Fixture: Sized {
-    /// Longest that something may take which comes.
+    /// Longest that something may take which nobody has; shorter than a time-out by which what
+    /// somebody has comes free.
     const PATIENCE: Duration;
+    /// Longest until what a vanished reader had comes free.
+    const MISSED: Duration;
     /// How long nothing comes where nothing is to come.
     const QUIET: Duration;
     /// Whether it can say what is before a mark.
@@ -125,6 +128,13 @@ impl Reader {
             patience: F::PATIENCE,
             quiet: F::QUIET,
         }
+    }
+
+    /// Joins in place of a member that vanished.
+    pub(crate) async fn rejoin<F: Fixture>(fixture: &F, topic: &Topic, group: &str) -> Self {
+        let mut reader = Self::join(fixture, topic, group).await;
+        reader.patience += F::MISSED;
+        reader
     }
 
     /// What comes next: at least one message.

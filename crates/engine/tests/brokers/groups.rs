@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// How long a message is its receiver's, in the shape that counts time.
-const VISIBLE_AFTER: Duration = Duration::from_secs(30);
+pub(crate) const VISIBLE_AFTER: Duration = Duration::from_secs(30);
 /// What a lying broker keeps for slow readers.
 const RETAINED: usize = 50;
 
@@ -160,7 +160,8 @@ impl Groups {
         if self.is(Planted::DropsWhatIsGivenBack) {
             return self.acknowledge(entry, member, places);
         }
-        let shape = self.shape;
+        let first = self.is(Planted::StopsBehindWhatWasGivenBack);
+        let shape = if first { Shape::Log } else { self.shape };
         let readers = self.of(entry);
         let places = readers.owned(member, places);
         readers.given_back.extend(&places);
@@ -195,7 +196,10 @@ impl Groups {
             let had: Vec<usize> = readers.out.keys().copied().collect();
             return self.acknowledge(entry, member, &had);
         }
-        self.gone(entry, Some(member));
+        // Where time alone says whose a message is, nobody notices.
+        if self.shape != Shape::Fifo {
+            self.gone(entry, Some(member));
+        }
     }
 
     /// Nobody is connected any more.

@@ -32,7 +32,7 @@ pub(crate) async fn messages_of_a_key_first_come_in_their_order<F: Fixture>(fixt
             done.extend(some[1..].iter().map(sent));
         }
         reader.crash();
-        reader = Reader::join(&fixture, &topic, "stock").await;
+        reader = Reader::rejoin(&fixture, &topic, "stock").await;
     }
     let open = wanted.iter().filter(|one| !done.contains(one));
     let open: Vec<Sent> = open.cloned().collect();
@@ -51,7 +51,7 @@ pub(crate) async fn what_was_not_acknowledged_comes_again_after_a_crash<F: Fixtu
     reader.acknowledge(&first).await;
     let open = reader.some(3).await;
     reader.crash();
-    let mut reader = Reader::join(&fixture, &topic, "stock").await;
+    let mut reader = Reader::rejoin(&fixture, &topic, "stock").await;
     let open: Vec<Sent> = open.iter().map(sent).collect();
     let done = sent(&first[0]);
     let rest = wanted.into_iter().filter(|one| *one != done);
@@ -159,7 +159,7 @@ pub(crate) async fn a_poisoned_message_holds_up_no_other_key<F: Fixture>(fixture
         assert!(again < 1_000, "it comes, and nothing else does");
     }
     reader.crash();
-    let mut reader = Reader::join(&fixture, &topic, "stock").await;
+    let mut reader = Reader::rejoin(&fixture, &topic, "stock").await;
     reader.all(std::slice::from_ref(&poison)).await;
     reader.leave().await;
 }

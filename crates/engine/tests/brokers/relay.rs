@@ -207,9 +207,9 @@ async fn lost_answers_and_killed_brokers_and_relays_cost_doubles_and_nothing_els
     let ways = [Lost::Answer, Lost::Request, Lost::Late];
     for life in 0..9 {
         world.remote.lose(ways[life as usize % 3]);
+        let seen = world.remote.count();
         world.puts(4, life * 5..life * 5 + 5).await;
         if life % 2 == 0 {
-            let seen = world.remote.count();
             world
                 .until("something came", async |world| world.remote.count() > seen)
                 .await;
@@ -244,7 +244,7 @@ async fn what_is_too_large_parks_its_key_alone_until_a_person_has_seen_to_it() {
     world.puts(2, 0..1).await;
     world.drained().await;
     world.remote.limit(600);
-    shop::put(&world.engine, "s-0", &"x".repeat(200)).await;
+    shop::put(&world.engine, "s-0", &"x".repeat(1_000)).await;
     world.puts(2, 1..3).await;
     world.drained().await;
     assert_eq!(firsts(&world.remote, "s-0"), [1]);

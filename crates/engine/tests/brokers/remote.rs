@@ -4,7 +4,7 @@
 //! made to lie in one way ([`Planted`]), so that the suite is seen to ask no less.
 
 use super::fixture::{Fixture, Lost};
-use super::groups::{Entry, Groups};
+use super::groups::{Entry, Groups, VISIBLE_AFTER};
 use async_trait::async_trait;
 use evenkeel_engine::port::{
     Broker, Group, HighWater, Message, Published, Publisher, ROOM, Receipt, Received, Receiver,
@@ -273,7 +273,8 @@ fn not_sent(why: &str) -> Published {
 }
 
 impl Fixture for Remote {
-    const PATIENCE: Duration = Duration::from_secs(120);
+    const PATIENCE: Duration = Duration::from_secs(20);
+    const MISSED: Duration = VISIBLE_AFTER;
     const QUIET: Duration = Duration::from_secs(1);
     const MARKS: bool = true;
 

@@ -180,7 +180,9 @@ fn what_this_build_has_not_and_what_does_not_go_together_is_told() {
 #[test]
 fn a_password_in_the_url_of_a_broker_is_not_told() {
     for scheme in ["amqp", "amqps", "kafka", "rabbitmq"] {
-        let told = mistake(&format!("[broker]\nurl = \"{scheme}://shop:hunter2@mq:5672\"\n"));
+        let told = mistake(&format!(
+            "[broker]\nurl = \"{scheme}://shop:hunter2@mq:5672\"\n"
+        ));
         assert!(told.contains("broker.url"), "{told}");
         assert!(told.contains("\"embedded\""), "{told}");
         assert!(!told.contains("hunter2"), "{told}");
