@@ -59,16 +59,24 @@ macro_rules! conformance {
     };
 }
 
-async fn remote(shape: Shape) -> Remote {
-    Remote::start(shape)
+async fn log() -> Remote {
+    Remote::start(Shape::Log)
+}
+
+async fn fifo() -> Remote {
+    Remote::start(Shape::Fifo)
+}
+
+async fn queue() -> Remote {
+    Remote::start(Shape::Queue)
 }
 
 conformance!(in_memory, [tokio::test], Node::start(Disk::memory()); readers);
 conformance!(on_sqlite, [tokio::test], Node::start(Disk::sqlite()); readers);
 
-conformance!(log_readers, [tokio::test(start_paused = true)], remote(Shape::Log); readers);
-conformance!(log_publishers, [tokio::test(start_paused = true)], remote(Shape::Log); publishers);
-conformance!(fifo_readers, [tokio::test(start_paused = true)], remote(Shape::Fifo); readers);
-conformance!(fifo_publishers, [tokio::test(start_paused = true)], remote(Shape::Fifo); publishers);
-conformance!(queue_readers, [tokio::test(start_paused = true)], remote(Shape::Queue); readers);
-conformance!(queue_publishers, [tokio::test(start_paused = true)], remote(Shape::Queue); publishers);
+conformance!(log_readers, [tokio::test(start_paused = true)], log(); readers);
+conformance!(log_publishers, [tokio::test(start_paused = true)], log(); publishers);
+conformance!(fifo_readers, [tokio::test(start_paused = true)], fifo(); readers);
+conformance!(fifo_publishers, [tokio::test(start_paused = true)], fifo(); publishers);
+conformance!(queue_readers, [tokio::test(start_paused = true)], queue(); readers);
+conformance!(queue_publishers, [tokio::test(start_paused = true)], queue(); publishers);
