@@ -10,7 +10,7 @@ use crate::chain::{Entry, EntryEvent};
 use crate::commit::{Command, Effect, Rejection, Step, Subscribing};
 use crate::engine::Shared;
 use crate::execute::{Refusal, engine_asks};
-use crate::port::{Fault, SubscriptionRow};
+use crate::port::{Clock, Fault, SubscriptionRow};
 use evenkeel_rules::event::Kind;
 use evenkeel_rules::ids::SubscriptionId;
 use evenkeel_rules::order::Handler;
@@ -109,7 +109,11 @@ impl Consumer {
     /// # Errors
     /// A [`Fault`] of the store.
     pub async fn page(&self, rows: usize) -> Result<Page, Fault> {
-        let from = self.checkpoint();
+        self.page_after(self.checkpoint(), rows).await
+    }
+
+    /// What comes after a position, for one that reads ahead of its checkpoint.
+    pub(crate) async fn page_after(&self, from: u64, rows: usize) -> Result<Page, Fault> {
         let rows = rows.clamp(1, PAGE_MAX);
         let rows = self.shared.store.log(from + 1, rows).await?.rows;
         let mut page = Page {
@@ -176,6 +180,21 @@ impl Consumer {
         let left = engine_asks(&self.shared, advance).await?;
         self.row.progress = next;
         Ok(has_effect.then_some(left))
+    }
+
+    /// The log and its incarnation, as in `main.1`.
+    pub(crate) fn log_name(&self) -> String {
+        self.shared.log_name()
+    }
+
+    /// The node's clock.
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.shared.clock
+    }
+
+    /// The head's position.
+    pub(crate) async fn head(&self) -> Result<u64, Fault> {
+        Ok(self.shared.store.head().await?.position)
     }
 
     /// Reads again where the subscription stands.

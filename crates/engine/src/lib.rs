@@ -5,6 +5,7 @@
 //! Cargo features. It can be embedded as a library: see [`Engine`].
 
 pub mod body;
+pub mod broker;
 pub mod callback;
 mod calls;
 pub mod chain;

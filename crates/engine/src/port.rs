@@ -24,10 +24,15 @@ use evenkeel_rules::time::LogTime;
 use std::collections::{HashMap, VecDeque};
 
 mod around;
+mod broker;
 mod outlet;
 mod rows;
 mod views;
 pub use around::{Clock, Ids, News, StockGate};
+pub use broker::{
+    BadName, Broker, Group, HighWater, Message, Published, Publisher, ROOM, Receipt, Received,
+    Receiver, Topic, UNACKED_MAX, Unserved,
+};
 pub use outlet::{Outlet, Post, Posted};
 pub use rows::{
     BalanceWrite, CallbackRow, CartRow, DueRow, HoldRow, HoldWrite, OrderRow, PrivateId,

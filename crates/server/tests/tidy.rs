@@ -341,10 +341,12 @@ const ADAPTERS: &[&str] = &[
     "gate::memory",
     "gateway::http",
     "gateway::memory",
+    "broker::embedded",
     "SqliteStore",
     "MemoryStore",
     "HttpGateway",
     "InstantGateway",
+    "Embedded::new",
 ];
 
 const WALLS: &[Wall] = &[
@@ -398,6 +400,7 @@ const WALLS: &[Wall] = &[
             "crates/engine/src/store/",
             "crates/engine/src/gate/",
             "crates/engine/src/gateway/",
+            "crates/engine/src/broker/",
         ],
         except: &[],
         never: &[
@@ -487,6 +490,7 @@ fn no_adapter_imports_another_adapter() {
         ("gate", "memory"),
         ("gateway", "http"),
         ("gateway", "memory"),
+        ("broker", "embedded"),
     ];
     let mut broken = Vec::new();
     for (port, own) in adapters {

@@ -1,4 +1,4 @@
-//! The outlet port: where the relay's posts go.
+//! The outlet port: where the relay's posts go, be it to a subscriber over HTTP or to a broker.
 //!
 //! An adapter sends one post once and says what was heard; it decides nothing, follows no redirect
 //! and connects only where it is allowed to, which it checks when it connects.
@@ -11,6 +11,8 @@ use std::time::Duration;
 pub struct Post {
     /// Where to.
     pub url: String,
+    /// Whose history the event belongs to: `<aggregate>:<id>`.
+    pub stream: String,
     /// The event's id: `webhook-id`.
     pub id: String,
     /// When it was signed, in unix seconds: `webhook-timestamp`.
@@ -30,6 +32,13 @@ pub enum Posted {
         status: u16,
         /// After how many seconds it wants to be asked again (`Retry-After`).
         retry_after: Option<u64>,
+    },
+    /// It is where it should be, durably.
+    Taken,
+    /// This very event is refused for good.
+    Refused {
+        /// Why, in words for operators.
+        why: String,
     },
     /// Nothing, in time; it may have arrived.
     Nothing,

@@ -95,6 +95,7 @@ impl Poster {
         let signature = self.ring.sign((&item.id, &timestamp), &body);
         let post = Post {
             url: self.url.clone(),
+            stream: item.stream,
             id: item.id,
             timestamp,
             signature,
@@ -110,6 +111,8 @@ impl Poster {
                 format!("answered {status}"),
                 retry_after,
             ),
+            Posted::Taken => (Heard::Taken, "it was taken".to_owned(), None),
+            Posted::Refused { why } => (Heard::Refused, why, None),
             Posted::Nothing => (Heard::Nothing, "no answer in time".to_owned(), None),
             Posted::NotSent { why } => {
                 tracing::debug!(why, url = self.url, "a post was not sent");

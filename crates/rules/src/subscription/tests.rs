@@ -272,6 +272,8 @@ fn an_answer_about_the_event_parks_it_and_one_about_the_place_never_does() {
     for heard in [Heard::Nothing, Heard::NotSent] {
         assert_eq!(judge(heard, u32::MAX), Judged::Again);
     }
+    assert_eq!(judge(Heard::Taken, 0), Judged::Delivered);
+    assert_eq!(judge(Heard::Refused, 0), Judged::Refused);
     for event in [400, 401, 403, 404, 413, 422] {
         assert_eq!(status(event, 0), Judged::Refused, "{event}");
     }

@@ -11,6 +11,10 @@ use super::DOUBTS_MAX;
 pub enum Heard {
     /// An answer with this status.
     Status(u16),
+    /// A broker has it, durably.
+    Taken,
+    /// A broker refuses this very event for good: it is too large, say.
+    Refused,
     /// Nothing, in time; it may have arrived.
     Nothing,
     /// It was not sent: no such host, nobody listens, the address is blocked.
@@ -36,12 +40,12 @@ pub enum Judged {
 #[must_use]
 pub const fn judge(heard: Heard, doubts: u32) -> Judged {
     match heard {
-        Heard::Status(200..=299) => Judged::Delivered,
+        Heard::Status(200..=299) | Heard::Taken => Judged::Delivered,
         Heard::Status(410) => Judged::Gone,
         // The place has moved, or is busy: that is about the place.
         Heard::Status(300..=399 | 408 | 425 | 429) => Judged::Again,
         Heard::Status(409) => doubtful(doubts),
-        Heard::Status(400..=499) => Judged::Refused,
+        Heard::Status(400..=499) | Heard::Refused => Judged::Refused,
         Heard::Status(502..=504) => Judged::Again,
         Heard::Status(500..=599) => doubtful(doubts),
         Heard::Status(_) | Heard::Nothing | Heard::NotSent => Judged::Again,

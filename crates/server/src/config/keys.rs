@@ -120,6 +120,14 @@ pub(crate) const KEYS: &[Key] = &[
         show: |_| Some(Value::Text("memory".to_owned())),
     },
     Key {
+        path: "broker.url",
+        kind: Kind::Text,
+        range: "`embedded`",
+        meaning: "The broker: `embedded` is the log itself.",
+        set: |_, value| only_embedded(value),
+        show: |_| Some(Value::Text("embedded".to_owned())),
+    },
+    Key {
         path: "inventory.low_at",
         kind: Kind::Integer,
         range: "0 to 2^53-1 units",
@@ -403,6 +411,22 @@ fn only_memory(value: &Value) -> Result<(), String> {
             "is {other:?}: the one gate that this build has is \"memory\""
         )),
     }
+}
+
+/// Nothing of a URL is quoted but its scheme: it may have a password.
+fn only_embedded(value: &Value) -> Result<(), String> {
+    let text = text(value)?;
+    let (scheme, _) = text.split_once("://").unwrap_or((text, ""));
+    let named = match scheme {
+        "embedded" if text == "embedded" => return Ok(()),
+        "kafka" => "\"kafka://\", Kafka",
+        "amqp" | "amqps" => "\"amqp://\", RabbitMQ",
+        "sqs" => "\"sqs://\", SQS",
+        _ => return Err("must be \"embedded\", the one broker that this build has".to_owned()),
+    };
+    Err(format!(
+        "is {named}, which is not built yet: the one broker that this build has is \"embedded\""
+    ))
 }
 
 fn level(value: &Value) -> Result<tracing::level_filters::LevelFilter, String> {

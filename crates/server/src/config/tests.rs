@@ -159,6 +159,20 @@ fn what_this_build_has_not_and_what_does_not_go_together_is_told() {
              \"memory\"",
         ),
         (
+            "[broker]\nurl = \"kafka://localhost:9092\"\n",
+            "evenkeel.toml:2: broker.url is \"kafka://\", Kafka, which is not built yet: the one \
+             broker that this build has is \"embedded\"",
+        ),
+        (
+            "[broker]\nurl = \"sqs://eu-central-1/shop\"\n",
+            "evenkeel.toml:2: broker.url is \"sqs://\", SQS, which is not built yet: the one \
+             broker that this build has is \"embedded\"",
+        ),
+        (
+            "[broker]\nurl = \"embedded://here\"\n",
+            "evenkeel.toml:2: broker.url must be \"embedded\", the one broker that this build has",
+        ),
+        (
             "[telemetry]\nlog_level = \"loud\"\n",
             "evenkeel.toml:2: telemetry.log_level is \"loud\" and must be one of off, error, \
              warn, info, debug, trace",
@@ -169,6 +183,19 @@ fn what_this_build_has_not_and_what_does_not_go_together_is_told() {
              the listener",
         ),
     ]);
+}
+
+#[test]
+fn a_password_in_the_url_of_a_broker_is_not_told() {
+    for scheme in ["amqp", "amqps", "kafka", "rabbitmq"] {
+        let told = mistake(&format!(
+            "[broker]\nurl = \"{scheme}://shop:hunter2@mq:5672\"\n"
+        ));
+        assert!(told.contains("broker.url"), "{told}");
+        assert!(told.contains("\"embedded\""), "{told}");
+        assert!(!told.contains("hunter2"), "{told}");
+    }
+    assert!(from_text("[broker]\nurl = \"embedded\"\n", &[]).is_ok());
 }
 
 #[test]

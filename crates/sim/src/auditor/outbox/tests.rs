@@ -72,6 +72,7 @@ impl Scene {
             "evenkeelversion": event.version, "data": event.data});
         let mut post = Post {
             url: String::new(),
+            stream: event.stream.clone(),
             id,
             timestamp: String::new(),
             signature: "v1,abc".to_owned(),
