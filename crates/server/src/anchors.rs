@@ -123,7 +123,7 @@ mod tests {
 
         // A power cut left a line of which a sector was not written.
         let text = std::fs::read_to_string(&path).expect("it is there");
-        std::fs::write(&path, text + "\0\0\0\0303\n").expect("half a line is left");
+        std::fs::write(&path, text + "\0\0\0\x00303\n").expect("half a line is left");
         assert_eq!(anchors.read(), Ok(three.clone()));
         anchors.add_start(21, &[5; 32]).expect("it is written");
         assert_eq!(anchors.read(), Ok([three, vec![(21, [5; 32])]].concat()));

@@ -71,6 +71,10 @@ pub struct RowWrite<T> {
 }
 
 /// What a row that is due is a row of.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most due rows are orders; a box would be an allocation for each"
+)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DueRow {
     /// An order.

@@ -63,6 +63,7 @@ async fn park(shop: &mut Shop<'_>, stream: &str, from: u64) {
             from,
             index: 0,
             cause: "422".to_owned(),
+            tries: 1,
         },
         private: String::new(),
         lease: lease(shop.store).await,
