@@ -387,14 +387,27 @@ fn address(value: &Value) -> Result<SocketAddr, String> {
     })
 }
 
+/// A value that may be a URL, as a message shows it: nothing of a URL but its scheme, for it may have
+/// a password.
+fn without_secrets(text: &str) -> String {
+    match text.split_once("://") {
+        Some((scheme, _)) => format!("\"{}://...\"", scheme.escape_debug()),
+        None => format!("{text:?}"),
+    }
+}
+
 fn store_directory(value: &Value) -> Result<PathBuf, String> {
     let text = text(value)?;
     match text.split_once("://") {
         Some(("sqlite", directory)) if !directory.is_empty() => Ok(PathBuf::from(directory)),
         Some(("postgres" | "postgresql" | "mysql", _)) => Err(format!(
-            "is {text:?}: this build has no such store; the one it has is \"sqlite://DIR\""
+            "is {}: this build has no such store; the one it has is \"sqlite://DIR\"",
+            without_secrets(text)
         )),
-        Some(_) | None => Err(format!("is {text:?} and must be \"sqlite://DIR\"")),
+        Some(_) | None => {
+            let shown = without_secrets(text);
+            Err(format!("is {shown} and must be \"sqlite://DIR\""))
+        }
     }
 }
 
@@ -408,7 +421,8 @@ fn only_memory(value: &Value) -> Result<(), String> {
     match text(value)? {
         "memory" => Ok(()),
         other => Err(format!(
-            "is {other:?}: the one gate that this build has is \"memory\""
+            "is {}: the one gate that this build has is \"memory\"",
+            without_secrets(other)
         )),
     }
 }

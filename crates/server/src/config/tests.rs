@@ -149,13 +149,13 @@ fn what_this_build_has_not_and_what_does_not_go_together_is_told() {
             "evenkeel.toml:3: holds.warn_ms, 6000, is not below holds.confirming_ms, 5000",
         ),
         (
-            "[store]\nurl = \"postgres://db/shop\"\n",
-            "evenkeel.toml:2: store.url is \"postgres://db/shop\": this build has no such store; \
-             the one it has is \"sqlite://DIR\"",
+            "[store]\nurl = \"postgres://shop:secret@db/shop\"\n",
+            "evenkeel.toml:2: store.url is \"postgres://...\": this build has no such store; the \
+             one it has is \"sqlite://DIR\"",
         ),
         (
             "[gate]\nurl = \"redis://cache\"\n",
-            "evenkeel.toml:2: gate.url is \"redis://cache\": the one gate that this build has is \
+            "evenkeel.toml:2: gate.url is \"redis://...\": the one gate that this build has is \
              \"memory\"",
         ),
         (
