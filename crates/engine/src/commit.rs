@@ -287,6 +287,21 @@ pub enum Lane {
     Background,
 }
 
+impl Lane {
+    /// Every lane, in the order in which they are served.
+    pub const ALL: [Self; 3] = [Self::Ending, Self::Place, Self::Background];
+
+    /// The lane's name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ending => "ending",
+            Self::Place => "place",
+            Self::Background => "background",
+        }
+    }
+}
+
 impl Command {
     /// The command's name in the log.
     #[must_use]

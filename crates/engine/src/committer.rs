@@ -11,6 +11,7 @@
 use crate::clock::ClockWatch;
 use crate::commit::{Command, Commit, Name};
 use crate::ledger::Ledger;
+use crate::meter::OfBatches;
 use crate::port::{Clock, Fault, Ids, Map, News, Place, StockGate, Store, Touch, Writes};
 use crate::queue::{Queue, Waiting};
 use crate::settle::{Context, Settled, Verdict, settle};
@@ -127,6 +128,7 @@ pub struct Parts {
 pub struct Committer {
     parts: Parts,
     ledger: Ledger,
+    meter: OfBatches,
 }
 
 /// How one attempt at a batch ended.
@@ -152,6 +154,7 @@ impl Committer {
         Self {
             parts,
             ledger: Ledger::default(),
+            meter: OfBatches::new(),
         }
     }
 
@@ -169,7 +172,7 @@ impl Committer {
             let begun = self.parts.clock.mono();
             self.batch(batch).await;
             let took = self.parts.clock.mono().saturating_sub(begun);
-            metrics::histogram!("evenkeel_batch_duration_seconds").record(took.as_secs_f64());
+            self.meter.duration.record(took);
             if self.is_broken() {
                 self.parts.queue.close();
             }
@@ -181,7 +184,7 @@ impl Committer {
     }
 
     async fn batch(&mut self, batch: Vec<Waiting>) {
-        metrics::histogram!("evenkeel_batch_commits").record(count(batch.len()));
+        self.meter.taken(&batch);
         let mut todo = vec![(batch, 0)];
         while let Some((part, tries)) = todo.pop() {
             if self.is_broken() {
@@ -318,7 +321,7 @@ impl Committer {
             .iter()
             .filter_map(|waiting| Some(waiting.commit.key.as_ref()?.name));
         self.parts.unresolved.set(keys.collect());
-        metrics::counter!("evenkeel_commit_unknown_total").increment(1);
+        self.meter.unknown.increment(1);
         let committed = loop {
             match self.parts.store.resolve(batch).await {
                 Ok(committed) => break Some(committed),
@@ -466,14 +469,6 @@ impl Committer {
             delivery.deliver(&*self.parts.gate, None);
         }
     }
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "a batch has at most 1,024 commits"
-)]
-fn count(length: usize) -> f64 {
-    length as f64
 }
 
 /// What is told to those whose work was not begun before the disk failed.

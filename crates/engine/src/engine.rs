@@ -4,7 +4,7 @@
 //! nowhere else; reading goes to the store and sees every commit that was answered before.
 
 use crate::chain;
-use crate::commit::Command;
+use crate::commit::{Command, Lane};
 use crate::committer::{Committer, Delivery, Health, Parts, Unresolved};
 use crate::consumer::{Consumer, Reading};
 use crate::execute::{self, Done, Refusal, Request};
@@ -13,6 +13,7 @@ use crate::gateway::Gateway;
 use crate::handle::{self, Handle};
 use crate::lease::{BEATS, Beat, Held};
 use crate::limits::Caps;
+use crate::meter::AtDoor;
 use crate::port::{Clock, Fault, Head, Ids, Outlet, StockGate, Store, Views};
 use crate::project::{Inline, Project, Projector};
 use crate::queue::Queue;
@@ -50,6 +51,7 @@ pub(crate) struct Shared {
     outlet: Option<Arc<dyn Outlet>>,
     pub(crate) held: Held,
     pub(crate) caps: Arc<Caps>,
+    pub(crate) at_door: AtDoor,
     health: Arc<Health>,
     pub(crate) workers: Workers,
     projector: OnceLock<Arc<Projector>>,
@@ -153,6 +155,7 @@ impl Engine {
             outlet,
             held: Held::default(),
             caps: Arc::new(Caps::new(options.limits)),
+            at_door: AtDoor::new(),
             clock,
             options,
             log: head.log,
@@ -445,6 +448,13 @@ impl Engine {
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.shared.queue.len()
+    }
+
+    /// Commits that wait in each lane.
+    #[must_use]
+    pub fn waiting_by_lane(&self) -> [(Lane, usize); Lane::ALL.len()] {
+        let waiting = self.shared.queue.waiting();
+        std::array::from_fn(|at| (Lane::ALL[at], waiting[at]))
     }
 
     /// Takes no more work, finishes what waits, and ends.

@@ -105,7 +105,7 @@ pub(crate) async fn execute(shared: &Shared, request: Request) -> Result<Done, R
     if let Some((lines, id)) = wanted
         && let Some((sku, position)) = gate_refuses(shared, (lines, &id), request.key.as_ref())
     {
-        metrics::counter!("evenkeel_gate_refused_total").increment(1);
+        shared.at_door.gate_refused.increment(1);
         return Err(rejected(hold::Rejection::SoldOut { sku }.into(), position));
     }
 
@@ -197,7 +197,11 @@ fn gate_refuses(
     let known = key.is_some_and(|key| shared.store.may_know(&key.name))
         || shared.store.may_know(id)
         || shared.store.known_to() < position;
-    (!known).then_some((sku, position))
+    if known {
+        shared.at_door.gate_unsure.increment(1);
+        return None;
+    }
+    Some((sku, position))
 }
 
 /// Where the gate stood when it said no to a line. One that leaves its location open is refused

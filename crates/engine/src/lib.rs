@@ -23,6 +23,7 @@ mod handle;
 mod lease;
 pub mod ledger;
 mod limits;
+pub mod meter;
 pub mod port;
 pub mod project;
 pub mod queue;

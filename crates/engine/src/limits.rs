@@ -218,7 +218,7 @@ pub(crate) async fn admit<'a>(
     }
     let admitted = shared.caps.admit((customer, group), shared.clock.now());
     admitted.map_err(|rejection| {
-        metrics::counter!("evenkeel_limit_refused_total").increment(1);
+        shared.at_door.limit_refused.increment(1);
         Refusal::Rejected {
             rejection: rejection.into(),
             position: shared.gate.position(),

@@ -160,6 +160,13 @@ impl Queue {
         self.lanes.lock().lanes.iter().map(VecDeque::len).sum()
     }
 
+    /// Commits that wait in each lane, in the lanes' order.
+    #[must_use]
+    pub fn waiting(&self) -> [usize; Lane::ALL.len()] {
+        let lanes = self.lanes.lock();
+        std::array::from_fn(|at| lanes.lanes[at].len())
+    }
+
     /// Whether nothing waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -11,7 +11,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinHandle;
 
 /// Failed rounds in a row after which a loop counts as failed.
@@ -257,4 +257,74 @@ pub async fn blocking<T: Send + 'static>(
 ) -> Result<T, Fault> {
     let done = tokio::task::spawn_blocking(work).await;
     done.unwrap_or_else(|_| Err(Fault::Unavailable("the process is stopping".to_owned())))
+}
+
+/// Runs a future that computes for long on a thread beside the runtime's workers, so that what
+/// they serve does not wait for it. When the caller is dropped the future is dropped too, where it
+/// next waits or yields: a stop never waits for the end of its work.
+///
+/// # Errors
+/// The future's, or [`Fault::Unavailable`] when the runtime is shutting down.
+pub async fn apart<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Fault>> + Send + 'static,
+) -> Result<T, Fault> {
+    let runtime = tokio::runtime::Handle::current();
+    let (caller, left) = oneshot::channel::<()>();
+    let done = blocking(move || {
+        runtime.block_on(async move {
+            tokio::select! {
+                biased;
+                _ = left => Err(Fault::Unavailable("nobody waits for it".to_owned())),
+                done = work => done,
+            }
+        })
+    });
+    let done = done.await;
+    drop(caller);
+    done
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Says when it is dropped.
+    struct Dropped(Option<oneshot::Sender<()>>);
+
+    impl Drop for Dropped {
+        fn drop(&mut self) {
+            drop(self.0.take().map(|told| told.send(())));
+        }
+    }
+
+    #[tokio::test]
+    async fn work_apart_runs_on_another_thread_and_gives_what_it_came_to() {
+        let here = std::thread::current().id();
+        let there = apart(async {
+            tokio::task::yield_now().await;
+            Ok(std::thread::current().id())
+        });
+        assert_ne!(there.await.expect("the runtime runs"), here);
+    }
+
+    #[tokio::test]
+    async fn work_apart_ends_when_its_caller_goes_away() {
+        let (began, begun) = oneshot::channel();
+        let (told, dropped) = oneshot::channel();
+        let endless = async move {
+            let _dropped = Dropped(Some(told));
+            drop(began.send(()));
+            loop {
+                tokio::task::yield_now().await;
+            }
+        };
+        let mut caller = Box::pin(apart::<()>(endless));
+        tokio::select! {
+            biased;
+            _ = &mut caller => panic!("it never ends by itself"),
+            begun = begun => begun.expect("it begins"),
+        }
+        drop(caller);
+        dropped.await.expect("it is dropped where it yields");
+    }
 }

@@ -88,6 +88,8 @@ struct Inner {
     /// For readers; the writer has its own.
     news: Mutex<balances::News>,
     readers: Mutex<Vec<Connection>>,
+    /// How long COMMITs take.
+    syncs: metrics::Histogram,
 }
 
 /// A store in the file `evenkeel.db` of a directory.

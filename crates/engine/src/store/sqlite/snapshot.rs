@@ -52,6 +52,7 @@ impl Inner {
             known_to: AtomicU64::new(0),
             news: Mutex::default(),
             readers: Mutex::default(),
+            syncs: crate::meter::syncs(),
         };
         conn.execute_batch("BEGIN").map_err(fault)?;
         let caught_up = inner.catch_up(&mut inner.names.lock(), conn);

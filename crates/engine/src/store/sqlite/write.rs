@@ -8,6 +8,7 @@ use super::{
     Inner, REFUSAL, Writer, balances, codec, life, private, shares, subscriptions, timers,
 };
 use crate::commit::{Name, Rejection, cart_name, hold_name, order_name, saga_name};
+use crate::meter::timed;
 use crate::port::{
     FRONT_MAX, Fault, HoldWrite, KeyRow, Locked, Map, Mark, SkuWrite, TokenWrite, Touch, View,
     Writes,
@@ -445,7 +446,8 @@ impl Locked for SqliteLock {
                 return Err(fault);
             }
         };
-        if let Err(error) = self.writer.conn.execute_batch("COMMIT") {
+        let commit = || self.writer.conn.execute_batch("COMMIT");
+        if let Err(error) = timed(&self.inner.syncs, commit) {
             self.inner.names.lock().rolled_back();
             return Err(of_commit(error));
         }

@@ -8,6 +8,7 @@ use crate::http::route::{Doc, Route, WATCHING, Who};
 use crate::http::{Api, refusal, shapes};
 use evenkeel_engine::port::Projection;
 use evenkeel_engine::verify::{Gate, Inputs, Running, verify};
+use evenkeel_engine::worker::apart;
 use evenkeel_rules::time::LogTime;
 use http::Method;
 use schemars::SchemaGenerator;
@@ -45,7 +46,6 @@ fn report<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
         let known = anchors.read().map_err(|what| failed(&what))?;
         let clock = api.engine.clock();
         let (now, mono) = (clock.now(), clock.mono());
-        let gate = &**api.engine.gate();
         let views = api.engine.projector();
         let head = api.engine.head().await;
         let head = head.map_err(|fault| refusal::of_read(&fault))?.position;
@@ -54,18 +54,21 @@ fn report<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
                 let _moves_on = projector.reach(projection, head, SETTLE).await;
             }
         }
-        let inputs = Inputs {
-            running: Some(Running {
-                now,
-                since: began(now, mono.saturating_sub(api.started)),
-            }),
-            acks: None,
-            anchors: known,
-            gate: Some(Gate { gate, mono }),
-            views: views.map(|projector| &**projector.views()),
-        };
-        let report = verify(&**api.engine.store(), inputs).await;
-        let report = report.map_err(|fault| refusal::of_read(&fault))?;
+        let since = began(now, mono.saturating_sub(api.started));
+        let engine = api.engine.clone();
+        // It folds for seconds: other requests do not wait for that, only other verifications do.
+        let report = apart(async move {
+            let gate = &**engine.gate();
+            let inputs = Inputs {
+                running: Some(Running { now, since }),
+                acks: None,
+                anchors: known,
+                gate: Some(Gate { gate, mono }),
+                views: engine.projector().map(|projector| &**projector.views()),
+            };
+            verify(&**engine.store(), inputs).await
+        });
+        let report = report.await.map_err(|fault| refusal::of_read(&fault))?;
         anchors.add_green(&report).map_err(|error| failed(&error))?;
         Ok(api.at(Answer::json(&report), report.position))
     }))
