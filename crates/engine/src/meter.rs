@@ -123,6 +123,13 @@ pub const METRICS: &[Metric] = &[
         "Holds that were ended after their deadline.",
     ),
     metric(
+        "evenkeel_sweep_overdue_seconds",
+        Kind::Gauge,
+        &[],
+        "How far the hold that the last round of the sweep found most overdue was past its \
+         deadline; 0 if none was due.",
+    ),
+    metric(
         "evenkeel_provider_calls_total",
         Kind::Counter,
         &["call", "reply"],

@@ -13,6 +13,7 @@ use crate::worker::{Round, Work};
 use async_trait::async_trait;
 use evenkeel_rules::ids::TokenId;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// Most holds that one round ends.
@@ -60,7 +61,11 @@ impl Work for Sweep {
     }
 
     async fn run_once(&mut self) -> Result<Round, Fault> {
-        let due = self.store.due(self.clock.now(), SWEEP_MAX).await?.rows;
+        let now = self.clock.now();
+        let due = self.store.due(now, SWEEP_MAX).await?.rows;
+        let overdue = due.iter().map(|row| row.hold.deadline.until(now));
+        let overdue = Duration::from_millis(overdue.max().map_or(0, |it| it.0));
+        metrics::gauge!("evenkeel_sweep_overdue_seconds").set(overdue);
         let mut answers: Vec<oneshot::Receiver<Told>> = Vec::with_capacity(due.len());
         for row in &due {
             let (answer, told) = oneshot::channel();

@@ -31,7 +31,7 @@ pub(crate) mod time;
 mod wire;
 
 pub(crate) use answer::{Door, Payload, measured};
-pub(crate) use meter::describe as describe_metrics;
+pub(crate) use meter::install as install_metrics;
 pub(crate) use openapi::document as openapi_document;
 pub(crate) use serve::{read as read_body, serve};
 
@@ -111,6 +111,7 @@ impl Api {
         settings: Settings,
         recorder: Option<PrometheusHandle>,
     ) -> Arc<Self> {
+        let routes = Routes::new();
         let id = TokenId::new("nobody").expect("a word is an id");
         let openapi = serde_json::to_vec(&openapi::document()).expect("a document is plain JSON");
         Arc::new(Self {
@@ -118,8 +119,8 @@ impl Api {
             engine,
             ids,
             settings,
-            routes: Routes::new(),
-            meter: Meter::new(recorder),
+            meter: Meter::new(routes.names(), recorder),
+            routes,
             nobody: Arc::new(Token {
                 id,
                 role: Role::Auditor,

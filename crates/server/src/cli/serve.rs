@@ -16,7 +16,6 @@ use std::sync::Arc;
 
 use clap::Args;
 use evenkeel_engine::store::sqlite::sync_dir;
-use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -65,9 +64,8 @@ async fn serve(config: &Config) -> Result<Verdict, Failure> {
     let mut lock = lock_of(&config.data)?;
     // Before the stores: a start that cannot listen leaves no store and no token behind.
     let listeners = Listeners::bind(config).await?;
-    let recorder = PrometheusBuilder::new().install_recorder();
+    let recorder = http::install_metrics();
     let recorder = recorder.map_err(|error| Failure::Refused(error.to_string()))?;
-    http::describe_metrics();
     let providers = Providers::of(config, &url_of(&listeners.main)?).await?;
     let open = stores::to_write(config, Some((recorder, &providers))).await?;
     anchor(config, &open).await?;

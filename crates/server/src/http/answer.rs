@@ -7,6 +7,7 @@
 use super::body::Body;
 use super::call::Call;
 use super::head;
+use super::meter::Answered;
 use super::problem::{Code, Problem};
 use super::route::Who;
 use super::{Api, call::Answer};
@@ -51,16 +52,32 @@ impl Api {
         door: &Door,
     ) -> Response<Body> {
         let (parts, payload) = request.into_parts();
-        let result = caught(self.steps(&parts, payload, door)).await;
+        let begun = self.engine.clock().mono();
+        let mut route = None;
+        let result = caught(self.steps(&parts, payload, door, &mut route)).await;
+        let refused = result.as_ref().err().map(Problem::code);
         let response = match result {
             Ok(answer) => answer.render(),
             Err(problem) => problem.render(parts.uri.path()).map(Body::from),
         };
-        self.meter.count(&parts.method, response.status());
+        self.meter.count(&Answered {
+            method: &parts.method,
+            status: response.status(),
+            route,
+            refused,
+            took: self.engine.clock().mono().saturating_sub(begun),
+        });
         response
     }
 
-    async fn steps(&self, parts: &Parts, body: Payload, door: &Door) -> Result<Answer, Problem> {
+    /// Walks the steps; notes the number of the route once it is known.
+    async fn steps(
+        &self,
+        parts: &Parts,
+        body: Payload,
+        door: &Door,
+        number: &mut Option<usize>,
+    ) -> Result<Answer, Problem> {
         let headers = &parts.headers;
         let path = parts.uri.path();
         // 1. 414, 431, 413: what is too large or has no one meaning is not looked at.
@@ -76,9 +93,10 @@ impl Api {
         // 3. 404: the route.
         let (path, segment) = found.ok_or_else(|| Problem::new(Code::NotFound))?;
         // 4. 405: its method.
-        let route = path
+        let (at, route) = path
             .route(&parts.method)
             .ok_or_else(|| Problem::new(Code::MethodNotAllowed).allow(&path.allow))?;
+        *number = Some(at);
         let event = match route.who {
             // 413, 401: a provider has no token; it signs.
             Who::Signed(sender) => Some(self.signed(sender, headers, &body)?),

@@ -133,6 +133,8 @@ impl Route {
 /// All routes of one path.
 pub(crate) struct Path {
     routes: Vec<&'static Route>,
+    /// The number of the first of them; the others follow.
+    first: usize,
     /// The methods it has, for `Allow`.
     pub(crate) allow: String,
     /// Whether it asks for no token.
@@ -140,17 +142,15 @@ pub(crate) struct Path {
 }
 
 impl Path {
-    /// The route with this method; `HEAD` is a `GET` whose body is not sent.
-    pub(crate) fn route(&self, method: &Method) -> Option<&'static Route> {
+    /// The route with this method and its number; `HEAD` is a `GET` whose body is not sent.
+    pub(crate) fn route(&self, method: &Method) -> Option<(usize, &'static Route)> {
         let method = if *method == Method::HEAD {
             &Method::GET
         } else {
             method
         };
-        self.routes
-            .iter()
-            .copied()
-            .find(|route| route.method == *method)
+        let at = self.routes.iter().position(|it| it.method == *method)?;
+        Some((self.first + at, self.routes[at]))
     }
 }
 
@@ -173,6 +173,7 @@ impl Routes {
             let at = at.unwrap_or_else(|| {
                 let path = Path {
                     routes: Vec::new(),
+                    first: 0,
                     allow: String::new(),
                     open: true,
                 };
@@ -184,8 +185,11 @@ impl Routes {
             path.open &= !matches!(route.who, Who::Roles(_));
         }
         let mut router = matchit::Router::new();
+        let mut numbered = 0;
         for (index, (pattern, path)) in paths.iter_mut().enumerate() {
             path.allow = allow(&path.routes);
+            path.first = numbered;
+            numbered += path.routes.len();
             router
                 .insert(*pattern, index)
                 .expect("patterns do not overlap");
@@ -203,6 +207,14 @@ impl Routes {
             paths: paths.into_iter().map(|(_, path)| path).collect(),
             holds,
         }
+    }
+
+    /// Method and pattern of every route, in the order of their numbers.
+    pub(crate) fn names(&self) -> Vec<(&'static str, &'static str)> {
+        let routes = self.paths.iter().flat_map(|path| &path.routes);
+        routes
+            .map(|route| (route.method.as_str(), route.pattern))
+            .collect()
     }
 
     /// The path's entry and its variable segment; of two, all from the first on.

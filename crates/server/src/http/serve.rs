@@ -113,6 +113,7 @@ fn connections_max() -> usize {
     reason = "a connection's pace is part of its task"
 )]
 async fn connection(stream: TcpStream, api: Arc<Api>, door: Door, mut stop: Receiver<bool>) {
+    let _open = api.meter.connected(&door);
     let _unset = stream.set_nodelay(true);
     let watch = Arc::new(Watch::default());
     let seen = Arc::clone(&watch);

@@ -124,26 +124,22 @@ struct Read {
 #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^53")]
 fn waiting(read: &Read) -> [Gauge; 3] {
     let values = |value: Option<f64>| value.map(|value| (String::new(), value));
-    let gauge = |name, help, value| Gauge {
+    let gauge = |name, value| Gauge {
         name,
-        help,
         values: values(value).into_iter().collect(),
     };
     let parked = read.outbox.zip(read.callbacks);
     [
         gauge(
             "evenkeel_outbox_pending_positions",
-            "Positions that some active subscriber has not passed.",
             read.outbox.map(|outbox| outbox.pending as f64),
         ),
         gauge(
             "evenkeel_outbox_oldest_seconds",
-            "Since the oldest of them was committed.",
             read.outbox.map(|outbox| outbox.oldest.as_secs_f64()),
         ),
         gauge(
             "evenkeel_parked",
-            "Streams and callbacks that wait for a person.",
             parked.map(|(outbox, callbacks)| outbox.parked as f64 + callbacks as f64),
         ),
     ]
@@ -162,37 +158,35 @@ fn gauges(api: &Api, read: &Read) -> Vec<Gauge> {
             .collect()
     };
     let uptime = mono.saturating_sub(api.started);
-    let gauge = |name, help, values| Gauge { name, help, values };
+    let by_lane = api.engine.waiting_by_lane().into_iter();
+    let by_lane = by_lane
+        .map(|(lane, waiting)| (format!("{{lane=\"{}\"}}", lane.name()), waiting as f64))
+        .collect();
+    let gauge = |name, values| Gauge { name, values };
     let mut all = vec![
         gauge(
             "evenkeel_ready",
-            "1 if requests are served, 0 if not.",
             plain(f64::from(u8::from(failing(api).is_empty()))),
         ),
         gauge(
             "evenkeel_uptime_seconds",
-            "Since the start of the process.",
             plain(uptime.as_secs_f64()),
         ),
         gauge(
             "evenkeel_log_position",
-            "The position of the log's head.",
             read.position
                 .map_or_else(Vec::new, |position| plain(position as f64)),
         ),
         gauge(
             "evenkeel_waiting_commits",
-            "Commits that wait for their batch.",
-            plain(api.engine.waiting() as f64),
+            by_lane,
         ),
         gauge(
             "evenkeel_loop_lag_positions",
-            "How far a loop is behind the log's head.",
             of_loop(|pulse, _| pulse.behind() as f64),
         ),
         gauge(
             "evenkeel_loop_lag_seconds",
-            "Since a loop's last good round.",
             of_loop(|pulse, mono| pulse.age_ms(mono) as f64 / 1000.0),
         ),
     ];
