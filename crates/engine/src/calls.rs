@@ -30,16 +30,6 @@ pub(crate) fn random(shared: &Shared) -> u64 {
 
 /// Counts a call; whether it was answered.
 pub(crate) fn count(call: &Call, reply: &Reply) -> bool {
-    let call = match call {
-        Call::Charge { .. } => "charge",
-        Call::AskCharge { .. } => "ask_charge",
-        Call::Refund { .. } => "refund",
-        Call::AskRefund { .. } => "ask_refund",
-        Call::Deliver { .. } => "deliver",
-        Call::AskDelivery { .. } => "ask_delivery",
-        Call::CancelDelivery { .. } => "cancel_delivery",
-        Call::Step { .. } => "step",
-    };
     let (reply, answered) = match reply {
         Reply::Money(_) | Reply::Delivery { .. } | Reply::Done => ("yes", true),
         Reply::Refused { .. } => ("refused", true),
@@ -47,6 +37,7 @@ pub(crate) fn count(call: &Call, reply: &Reply) -> bool {
         Reply::Unknown => ("unknown", false),
         Reply::NotSent { .. } => ("not_sent", false),
     };
+    let call = call.name();
     metrics::counter!("evenkeel_provider_calls_total", "call" => call, "reply" => reply)
         .increment(1);
     answered

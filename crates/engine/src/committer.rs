@@ -11,7 +11,7 @@
 use crate::clock::ClockWatch;
 use crate::commit::{Command, Commit, Name};
 use crate::ledger::Ledger;
-use crate::meter::OfBatches;
+use crate::meter::{OfBatches, SPANS};
 use crate::port::{Clock, Fault, Ids, Map, News, Place, StockGate, Store, Touch, Writes};
 use crate::queue::{Queue, Waiting};
 use crate::settle::{Context, Settled, Verdict, settle};
@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tracing::Instrument as _;
 
 mod delivery;
 pub use delivery::Delivery;
@@ -170,7 +171,8 @@ impl Committer {
                 continue;
             }
             let begun = self.parts.clock.mono();
-            self.batch(batch).await;
+            let span = tracing::trace_span!(target: SPANS, "batch", commits = batch.len());
+            self.batch(batch).instrument(span).await;
             let took = self.parts.clock.mono().saturating_sub(begun);
             self.meter.duration.record(took);
             if self.is_broken() {

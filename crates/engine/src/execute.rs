@@ -9,6 +9,7 @@ use crate::commit::{
 };
 use crate::engine::Shared;
 use crate::limits;
+use crate::meter::SPANS;
 use crate::port::{Fault, Place, Rows, Touch};
 use crate::queue::{Full, Told, Waiting};
 use crate::settle::allocation;
@@ -23,6 +24,7 @@ use evenkeel_rules::ids::{CustomerId, SkuId, TokenId};
 use evenkeel_rules::quantity::Quantity;
 use evenkeel_rules::time::LogTime;
 use tokio::sync::oneshot;
+use tracing::Instrument as _;
 
 /// A command, and who asks for it how.
 #[derive(Debug, Clone)]
@@ -131,6 +133,7 @@ pub(crate) async fn execute(shared: &Shared, request: Request) -> Result<Done, R
     };
 
     // 5. The committer.
+    let span = tracing::trace_span!(target: SPANS, "commit", command = commit.command.name());
     let (answer, told) = oneshot::channel();
     let waiting = Waiting {
         commit,
@@ -144,7 +147,7 @@ pub(crate) async fn execute(shared: &Shared, request: Request) -> Result<Done, R
             Full::Closed => "the engine is stopping".to_owned(),
         })
     })?;
-    let told = wait(shared, told).await?;
+    let told = wait(shared, told).instrument(span).await?;
 
     // 6. The answer.
     answer_of(shared, told).await

@@ -93,6 +93,23 @@ pub enum Call {
     },
 }
 
+impl Call {
+    /// What is asked for, in a word.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Charge { .. } => "charge",
+            Self::AskCharge { .. } => "ask_charge",
+            Self::Refund { .. } => "refund",
+            Self::AskRefund { .. } => "ask_refund",
+            Self::Deliver { .. } => "deliver",
+            Self::AskDelivery { .. } => "ask_delivery",
+            Self::CancelDelivery { .. } => "cancel_delivery",
+            Self::Step { .. } => "step",
+        }
+    }
+}
+
 /// What came of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {

@@ -15,6 +15,9 @@ use crate::port::Clock;
 use crate::queue::Waiting;
 use metrics::{Counter, Histogram};
 
+/// The target of spans: whoever makes traces listens to it, and to nothing else.
+pub const SPANS: &str = "evenkeel::spans";
+
 /// How a metric behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {

@@ -12,6 +12,7 @@ mod mistake;
 mod outbound;
 mod providers;
 mod read;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 
@@ -26,6 +27,7 @@ pub(crate) use keys::{KEYS, Value};
 pub(crate) use mistake::{Mistake, Mistakes};
 pub(crate) use outbound::Allowed;
 pub(crate) use providers::Provider;
+pub(crate) use telemetry::LogFormat;
 
 /// The values that a command runs with, all of them checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +66,10 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     /// The least severe level that is logged.
     pub(crate) log_level: tracing::level_filters::LevelFilter,
+    /// How logs are written.
+    pub(crate) log_format: LogFormat,
+    /// Where traces are sent; none: nowhere.
+    pub(crate) otlp_url: Option<String>,
 }
 
 impl Default for Config {
@@ -89,6 +95,8 @@ impl Default for Config {
             },
             allocation: vec![LocationId::main()],
             log_level: tracing::level_filters::LevelFilter::INFO,
+            log_format: LogFormat::default(),
+            otlp_url: None,
         }
     }
 }

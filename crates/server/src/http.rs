@@ -28,6 +28,7 @@ mod serve;
 mod shapes;
 mod streams;
 pub(crate) mod time;
+mod trace;
 mod wire;
 
 pub(crate) use answer::{Door, Payload, measured};

@@ -3,7 +3,8 @@
 //! `cli` reads the command line and starts the rest; `config` is what a command runs with; `lock`
 //! says which process writes a data directory, `anchors` what was known of its log; `http` is the
 //! API, `client` speaks to it from outside, `load` drives it, and `demo` shows it all in one
-//! command; `sandbox` plays the services that it calls, and `webhook` signs what they call back.
+//! command; `sandbox` plays the services that it calls, and `webhook` signs what they call back;
+//! `telemetry` is what it says of itself in logs and traces.
 //! Main holds no logic: whatever could be wrong is where a test can reach it.
 
 mod anchors;
@@ -20,6 +21,7 @@ mod reference;
 mod sandbox;
 #[cfg(test)]
 mod states;
+mod telemetry;
 mod webhook;
 
 /// Small things come and go by the million, on all cores: the system's allocator is slower at it.

@@ -11,11 +11,13 @@
 
 use super::outbound::{Outbound, Why};
 use super::{Call, Gateway, Reply};
+use crate::meter::SPANS;
 use answer::Answer;
 use asked::{Provider, Providers};
 use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::Duration;
+use tracing::Instrument as _;
 use wire::{Heard, Wire};
 
 mod answer;
@@ -122,7 +124,9 @@ impl Gateway for HttpGateway {
             | Call::AskDelivery { .. }
             | Call::CancelDelivery { .. } => &self.trusted,
         };
-        match wire.exchange(&sending, timeout).await {
+        let asked = call.name();
+        let span = tracing::trace_span!(target: SPANS, "call", span.kind = "client", asked);
+        match wire.exchange(&sending, timeout).instrument(span).await {
             Heard::Answer {
                 status,
                 body,

@@ -38,7 +38,7 @@ pub(super) fn run(command: &Sandbox) -> Result<Verdict, Failure> {
     if start::variable("EVENKEEL_DIE_WITH_PARENT").is_some() {
         process::die_with_parent()?;
     }
-    start::log_from(tracing::level_filters::LevelFilter::WARN);
+    start::log_warnings()?;
     start::runtime()?.block_on(serve(command))
 }
 

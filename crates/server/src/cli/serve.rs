@@ -55,24 +55,30 @@ pub(super) fn run(command: &Serve) -> Result<Verdict, Failure> {
         .collect();
     let loaded = start::configured(command.config.as_deref(), command.data.as_deref(), flags)?;
     let config = loaded.config;
-    start::log_from(config.log_level);
     start::runtime()?.block_on(serve(&config))
 }
 
 async fn serve(config: &Config) -> Result<Verdict, Failure> {
+    let recorder = http::install_metrics();
+    let recorder = recorder.map_err(|error| Failure::Refused(error.to_string()))?;
+    let traces = start::telemetry(config)?;
     let mut ends = Ends::listen()?;
     let mut lock = lock_of(&config.data)?;
     // Before the stores: a start that cannot listen leaves no store and no token behind.
     let listeners = Listeners::bind(config).await?;
-    let recorder = http::install_metrics();
-    let recorder = recorder.map_err(|error| Failure::Refused(error.to_string()))?;
     let providers = Providers::of(config, &url_of(&listeners.main)?).await?;
     let open = stores::to_write(config, Some((recorder, &providers))).await?;
     anchor(config, &open).await?;
     let told = providers.sandbox().map(str::to_owned);
-    let served = with_stores(config, &open, (&mut lock, listeners, told), &mut ends).await;
-    open.engine.stop().await;
-    providers.stop().await;
+    let (end, ended) = watch::channel(false);
+    let work = async {
+        let served = with_stores(config, &open, (&mut lock, listeners, told), &mut ends).await;
+        open.engine.stop().await;
+        providers.stop().await;
+        let _nobody_traces = end.send(true);
+        served
+    };
+    let (served, ()) = tokio::join!(work, traces.run(ended));
     if open.engine.is_broken() {
         // Closing the store would carry its log over once more, believe a sync that only the first
         // time told the truth, and delete the log. The next start writes all of it anew.

@@ -9,7 +9,8 @@ use std::path::Path;
 use tracing::level_filters::LevelFilter;
 
 use super::failure::Failure;
-use crate::config::{Given, Loaded, load};
+use crate::config::{Config, Given, Loaded, load};
+use crate::telemetry::{self, Logs, Traces};
 
 /// The environment as pairs of text; what is not UTF-8 cannot be ours.
 pub(super) fn variables() -> impl Iterator<Item = (String, String)> {
@@ -43,13 +44,22 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     built.map_err(|error| Failure::Refused(format!("the runtime cannot start: {error}")))
 }
 
-/// Logs to standard error from this level on.
-pub(super) fn log_from(level: LevelFilter) {
+/// Begins to log, and to trace, as the configuration says; the recorder of metrics is there.
+pub(super) fn telemetry(config: &Config) -> Result<Traces, Failure> {
     let colours = std::io::stderr().is_terminal() && variable("NO_COLOR").is_none();
-    let logger = tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_ansi(colours);
-    let set = logger.with_max_level(level).try_init();
-    // A second start in one process (a test) keeps the first one's logger.
-    let _kept = set.is_err();
+    let logs = Logs {
+        level: config.log_level,
+        format: config.log_format,
+        colours,
+    };
+    telemetry::begin(logs, config.otlp_url.as_deref()).map_err(Failure::Usage)
+}
+
+/// Logs what matters to standard error, for a command that has no configuration of logs.
+pub(super) fn log_warnings() -> Result<(), Failure> {
+    let config = Config {
+        log_level: LevelFilter::WARN,
+        ..Config::default()
+    };
+    telemetry(&config).map(drop)
 }

@@ -14,6 +14,7 @@ use evenkeel_engine::OrderMode;
 use evenkeel_rules::ids::LocationId;
 
 use super::providers::{secrets, secrets_in, url};
+use super::telemetry::{LogFormat, collector};
 use super::{Allowed, Config};
 
 /// The largest integer that a JSON client can be trusted to read back.
@@ -301,6 +302,22 @@ pub(crate) const KEYS: &[Key] = &[
         meaning: "The least severe level that is logged to standard error.",
         set: |config, value| level(value).map(|new| config.log_level = new),
         show: |config| Some(Value::Text(config.log_level.to_string())),
+    },
+    Key {
+        path: "telemetry.log_format",
+        kind: Kind::Text,
+        range: "`text` or `json`",
+        meaning: "Whether a logged line is text, or a JSON object.",
+        set: |config, value| LogFormat::named(text(value)?).map(|new| config.log_format = new),
+        show: |config| Some(Value::Text(config.log_format.name().to_owned())),
+    },
+    Key {
+        path: "telemetry.otlp_url",
+        kind: Kind::Text,
+        range: "`http://HOST:PORT`, in a build with the feature `otel`",
+        meaning: "The collector that traces are sent to, by OTLP over HTTP in JSON.",
+        set: |config, value| collector(text(value)?).map(|new| config.otlp_url = Some(new)),
+        show: |config| config.otlp_url.clone().map(Value::Text),
     },
 ];
 

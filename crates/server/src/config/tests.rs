@@ -173,6 +173,10 @@ fn what_this_build_has_not_and_what_does_not_go_together_is_told() {
             "evenkeel.toml:2: broker.url must be \"embedded\", the one broker that this build has",
         ),
         (
+            "[telemetry]\nlog_format = \"xml\"\n",
+            "evenkeel.toml:2: telemetry.log_format is \"xml\", neither \"text\" nor \"json\"",
+        ),
+        (
             "[telemetry]\nlog_level = \"loud\"\n",
             "evenkeel.toml:2: telemetry.log_level is \"loud\" and must be one of off, error, \
              warn, info, debug, trace",
@@ -365,4 +369,13 @@ fn a_wrong_secret_is_told_without_it() {
     ] {
         assert_eq!(mistake(text), *told, "for the file\n{text}");
     }
+}
+
+#[test]
+fn a_collector_of_traces_needs_a_build_that_can_send_them() {
+    let read = from_text("[telemetry]\notlp_url = \"http://127.0.0.1:4318\"\n", &[]);
+    assert_eq!(read.is_ok(), cfg!(feature = "otel"));
+    let told = mistake("[telemetry]\notlp_url = \"http://shop:hunter2@collector:4318/x\"\n");
+    assert!(told.contains("telemetry.otlp_url"), "{told}");
+    assert!(!told.contains("hunter2"), "{told}");
 }

@@ -10,6 +10,7 @@ use super::head;
 use super::meter::Answered;
 use super::problem::{Code, Problem};
 use super::route::Who;
+use super::trace;
 use super::{Api, call::Answer};
 use bytes::Bytes;
 use evenkeel_rules::token::Token;
@@ -19,6 +20,7 @@ use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
+use tracing::Instrument as _;
 
 /// The way by which a request came in.
 #[derive(Debug, Clone)]
@@ -54,12 +56,16 @@ impl Api {
         let (parts, payload) = request.into_parts();
         let begun = self.engine.clock().mono();
         let mut route = None;
-        let result = caught(self.steps(&parts, payload, door, &mut route)).await;
+        let span = trace::request(&parts);
+        let steps = self.steps(&parts, payload, door, &mut route);
+        let result = caught(steps).instrument(span.clone()).await;
         let refused = result.as_ref().err().map(Problem::code);
         let response = match result {
             Ok(answer) => answer.render(),
             Err(problem) => problem.render(parts.uri.path()).map(Body::from),
         };
+        let pattern = route.map(|number| self.meter.pattern(number));
+        trace::answered(&span, pattern, response.status());
         self.meter.count(&Answered {
             method: &parts.method,
             status: response.status(),

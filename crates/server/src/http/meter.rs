@@ -124,6 +124,11 @@ impl Meter {
         self.latencies.observe(route, status, took);
     }
 
+    /// The pattern of the route with this number.
+    pub(crate) fn pattern(&self, route: usize) -> &'static str {
+        self.latencies.pattern(route)
+    }
+
     /// Counts a connection that was taken at a door, until what this gives is dropped.
     pub(crate) fn connected(&self, door: &Door) -> Connected {
         let listener = match door {

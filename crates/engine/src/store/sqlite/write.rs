@@ -8,7 +8,7 @@ use super::{
     Inner, REFUSAL, Writer, balances, codec, life, private, shares, subscriptions, timers,
 };
 use crate::commit::{Name, Rejection, cart_name, hold_name, order_name, saga_name};
-use crate::meter::timed;
+use crate::meter::{SPANS, timed};
 use crate::port::{
     FRONT_MAX, Fault, HoldWrite, KeyRow, Locked, Map, Mark, SkuWrite, TokenWrite, Touch, View,
     Writes,
@@ -446,7 +446,10 @@ impl Locked for SqliteLock {
                 return Err(fault);
             }
         };
-        let commit = || self.writer.conn.execute_batch("COMMIT");
+        let commit = || {
+            let _span = tracing::trace_span!(target: SPANS, "sync").entered();
+            self.writer.conn.execute_batch("COMMIT")
+        };
         if let Err(error) = timed(&self.inner.syncs, commit) {
             self.inner.names.lock().rolled_back();
             return Err(of_commit(error));

@@ -56,6 +56,11 @@ impl Latencies {
         }
     }
 
+    /// The pattern of the route with this number.
+    pub(super) fn pattern(&self, route: usize) -> &'static str {
+        self.routes[route].1
+    }
+
     /// Notes an answer with a status, of the route with a number or of none.
     pub(super) fn observe(&self, route: Option<usize>, status: u16, took: Duration) {
         let route = route.unwrap_or(self.routes.len() - 1);

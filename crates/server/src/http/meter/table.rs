@@ -94,6 +94,12 @@ pub(super) const OWN: &[Metric] = &[
                counts until it begins. What belongs to no route has `other` and `none`.",
     },
     Metric {
+        name: "evenkeel_spans_lost_total",
+        kind: Kind::Counter,
+        labels: &[],
+        help: "Spans of traces that could not be sent; only in builds with the feature `otel`.",
+    },
+    Metric {
         name: REFUSALS,
         kind: Kind::Counter,
         labels: &["code"],
