@@ -18,6 +18,7 @@ use crate::config::LogFormat;
 use lines::Lines;
 use tokio::sync::watch::Receiver;
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Layer, SubscriberExt as _};
 use tracing_subscriber::registry::Registry;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -43,13 +44,16 @@ pub(crate) struct Traces {
 
 impl Traces {
     /// Sends traces until `stop` turns true, and then what is left.
+    #[cfg(feature = "otel")]
     pub(crate) async fn run(self, stop: Receiver<bool>) {
-        #[cfg(feature = "otel")]
         if let Some(sender) = self.sender {
-            return sender.run(stop).await;
+            sender.run(stop).await;
         }
-        drop(stop);
     }
+
+    /// Nothing is traced in this build.
+    #[cfg(not(feature = "otel"))]
+    pub(crate) async fn run(self, _stop: Receiver<bool>) {}
 }
 
 /// Begins to log from a level on, and to trace where a URL says so; the recorder of metrics has to
@@ -66,13 +70,17 @@ pub(crate) fn begin(logs: Logs, otlp_url: Option<&str>) -> Result<Traces, String
 
 impl Logs {
     fn layer(self) -> Box<dyn Layer<Registry> + Send + Sync> {
+        // Of what libraries tell below a warning nobody here can say that nothing private is in it.
+        let wanted = Targets::new()
+            .with_default(self.level.min(LevelFilter::WARN))
+            .with_target("evenkeel", self.level);
         match self.format {
             LogFormat::Text => tracing_subscriber::fmt::layer()
                 .with_writer(std::io::stderr)
                 .with_ansi(self.colours)
-                .with_filter(self.level)
+                .with_filter(wanted)
                 .boxed(),
-            LogFormat::Json => Lines::new().with_filter(self.level).boxed(),
+            LogFormat::Json => Lines::new().with_filter(wanted).boxed(),
         }
     }
 }
@@ -83,7 +91,7 @@ fn with_traces(mut layers: Layers, url: Option<&str>) -> Result<(Layers, Traces)
         return Ok((layers, Traces::default()));
     };
     let (spans, sender) = otlp::channel(url)?;
-    let wanted = tracing_subscriber::filter::Targets::new()
+    let wanted = Targets::new()
         .with_target(evenkeel_engine::meter::SPANS, LevelFilter::TRACE);
     layers.push(spans.with_filter(wanted).boxed());
     let sender = Some(sender);
