@@ -91,8 +91,7 @@ fn with_traces(mut layers: Layers, url: Option<&str>) -> Result<(Layers, Traces)
         return Ok((layers, Traces::default()));
     };
     let (spans, sender) = otlp::channel(url)?;
-    let wanted = Targets::new()
-        .with_target(evenkeel_engine::meter::SPANS, LevelFilter::TRACE);
+    let wanted = Targets::new().with_target(evenkeel_engine::meter::SPANS, LevelFilter::TRACE);
     layers.push(spans.with_filter(wanted).boxed());
     let sender = Some(sender);
     Ok((layers, Traces { sender }))

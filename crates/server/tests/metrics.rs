@@ -272,7 +272,10 @@ fn answers_are_timed_by_route_and_class_and_refusals_counted_by_code() {
     assert_eq!(refusals("code=\"sku_unknown\""), 3.0);
     assert_eq!(refusals("code=\"not_found\""), 1.0);
     let open = "evenkeel_http_server_open_connections";
-    assert!(value(&page, open, &["listener=\"main\""]) >= 1.0, "this one is");
+    assert!(
+        value(&page, open, &["listener=\"main\""]) >= 1.0,
+        "this one is"
+    );
     for lane in ["ending", "place", "background"] {
         let lane = format!("lane=\"{lane}\"");
         assert_eq!(value(&page, "evenkeel_waiting_commits", &[&lane]), 0.0);
@@ -313,7 +316,10 @@ fn the_page_of_metrics_names_what_the_code_measures_and_nothing_else() {
         let text = fs::read_to_string(&source).expect("a source can be read");
         // A name in a test is looked for, not measured.
         let text = text.split("#[cfg(test)]").next().unwrap_or_default();
-        for name in named(text, '"').into_iter().filter(|name| name != "evenkeel_") {
+        for name in named(text, '"')
+            .into_iter()
+            .filter(|name| name != "evenkeel_")
+        {
             let times = text.matches(&format!("\"{name}\"")).count();
             *uses.entry(name.clone()).or_default() += times;
             measured.insert(name);
@@ -324,7 +330,10 @@ fn the_page_of_metrics_names_what_the_code_measures_and_nothing_else() {
     assert_eq!(page, measured);
     for name in page.iter().filter(|name| !name.contains("_http_server_")) {
         let own = ["evenkeel_refusals_total"].contains(&name.as_str());
-        assert!(own || uses[name] >= 2, "{name} is in its table and nobody measures it");
+        assert!(
+            own || uses[name] >= 2,
+            "{name} is in its table and nobody measures it"
+        );
     }
 }
 
@@ -343,7 +352,10 @@ fn a_customers_life(server: &Server) -> String {
     let is = |answer: (String, String), status: u16| {
         let (head, body) = answer;
         let line = format!("http/1.1 {status}");
-        assert!(head.starts_with(&line), "{status} was wanted: {head} {body}");
+        assert!(
+            head.starts_with(&line),
+            "{status} was wanted: {head} {body}"
+        );
         body
     };
     is(server.ask("PUT /v1/skus/lamp", lamp), 201);
@@ -382,9 +394,15 @@ fn neither_logs_nor_metrics_name_a_customer_an_address_or_a_token() {
         let token = a_customers_life(&server);
         let (_, page) = server.ask("GET /metrics", "");
         let log = server.log();
-        assert!(log.contains("a projection is folded again"), "it logs: {log}");
+        assert!(
+            log.contains("a projection is folded again"),
+            "it logs: {log}"
+        );
         for (what, text) in [("the log", &log), ("the page of metrics", &page)] {
-            for secret in [token.as_str(), server.token.as_str()].iter().chain(&PRIVATE) {
+            for secret in [token.as_str(), server.token.as_str()]
+                .iter()
+                .chain(&PRIVATE)
+            {
                 assert!(!text.contains(secret), "{what} says {secret}: {text}");
             }
         }

@@ -61,7 +61,7 @@ pub(super) fn run(command: &Serve) -> Result<Verdict, Failure> {
 async fn serve(config: &Config) -> Result<Verdict, Failure> {
     let recorder = http::install_metrics();
     let recorder = recorder.map_err(|error| Failure::Refused(error.to_string()))?;
-    let traces = start::telemetry(config)?;
+    let traces = start::begin_logs(config)?;
     let mut ends = Ends::listen()?;
     let mut lock = lock_of(&config.data)?;
     // Before the stores: a start that cannot listen leaves no store and no token behind.

@@ -45,7 +45,7 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 }
 
 /// Begins to log, and to trace, as the configuration says; the recorder of metrics is there.
-pub(super) fn telemetry(config: &Config) -> Result<Traces, Failure> {
+pub(super) fn begin_logs(config: &Config) -> Result<Traces, Failure> {
     let colours = std::io::stderr().is_terminal() && variable("NO_COLOR").is_none();
     let logs = Logs {
         level: config.log_level,
@@ -61,5 +61,5 @@ pub(super) fn log_warnings() -> Result<(), Failure> {
         log_level: LevelFilter::WARN,
         ..Config::default()
     };
-    telemetry(&config).map(drop)
+    begin_logs(&config).map(drop)
 }

@@ -111,7 +111,11 @@ mod tests {
         assert_eq!(line["worker"], "sweep");
         assert_eq!(line["tries"], 3);
         assert_eq!(line["level"], "WARN", "a field does not hide what it is");
-        assert!(line["time"].as_str().is_some_and(|time| time.ends_with('Z')));
+        assert!(
+            line["time"]
+                .as_str()
+                .is_some_and(|time| time.ends_with('Z'))
+        );
         assert!(line["target"].is_string());
     }
 }

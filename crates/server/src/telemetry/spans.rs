@@ -9,9 +9,9 @@ use metrics::Counter;
 use std::fmt::Debug;
 use std::sync::Arc;
 use tokio::sync::mpsc;
+use tracing::Subscriber;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
-use tracing::Subscriber;
 use tracing_subscriber::layer::{Context, Layer};
 use tracing_subscriber::registry::LookupSpan;
 

@@ -77,7 +77,10 @@ impl Latencies {
     /// The samples of every histogram that is not empty.
     pub(super) fn show(&self, page: &mut String) {
         for (at, cell) in self.cells.iter().enumerate() {
-            let counts = cell.buckets.each_ref().map(|one| one.load(Ordering::Relaxed));
+            let counts = cell
+                .buckets
+                .each_ref()
+                .map(|one| one.load(Ordering::Relaxed));
             let all: u64 = counts.iter().sum();
             if all == 0 {
                 continue;
@@ -112,7 +115,10 @@ mod tests {
     fn bounds_grow_and_are_shown_as_what_they_are() {
         for (micros, shown) in BOUNDS {
             let seconds: f64 = shown.parse().expect("a number");
-            assert_eq!(Duration::from_secs_f64(seconds), Duration::from_micros(micros));
+            assert_eq!(
+                Duration::from_secs_f64(seconds),
+                Duration::from_micros(micros)
+            );
         }
         assert!(BOUNDS.is_sorted());
     }

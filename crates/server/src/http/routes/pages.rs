@@ -168,19 +168,13 @@ fn gauges(api: &Api, read: &Read) -> Vec<Gauge> {
             "evenkeel_ready",
             plain(f64::from(u8::from(failing(api).is_empty()))),
         ),
-        gauge(
-            "evenkeel_uptime_seconds",
-            plain(uptime.as_secs_f64()),
-        ),
+        gauge("evenkeel_uptime_seconds", plain(uptime.as_secs_f64())),
         gauge(
             "evenkeel_log_position",
             read.position
                 .map_or_else(Vec::new, |position| plain(position as f64)),
         ),
-        gauge(
-            "evenkeel_waiting_commits",
-            by_lane,
-        ),
+        gauge("evenkeel_waiting_commits", by_lane),
         gauge(
             "evenkeel_loop_lag_positions",
             of_loop(|pulse, _| pulse.behind() as f64),

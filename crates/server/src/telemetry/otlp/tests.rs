@@ -50,7 +50,10 @@ fn a_request_and_its_commit_are_spans_of_the_callers_trace() {
     let [commit, request] = all.as_slice() else {
         panic!("two spans ended: {all:?}");
     };
-    assert_eq!((&request["traceId"], &commit["traceId"]), (&TRACE.into(), &TRACE.into()));
+    assert_eq!(
+        (&request["traceId"], &commit["traceId"]),
+        (&TRACE.into(), &TRACE.into())
+    );
     assert_eq!(request["parentSpanId"], PARENT);
     assert_eq!(commit["parentSpanId"], request["spanId"]);
     assert_eq!(request["name"], "POST /v1/holds");
