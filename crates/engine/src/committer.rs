@@ -169,6 +169,7 @@ impl Committer {
             self.batch(batch).await;
             let took = self.parts.clock.mono().saturating_sub(begun);
             metrics::histogram!("evenkeel_batch_duration_seconds").record(took.as_secs_f64());
+            self.parts.queue.paced(took);
             if self.is_broken() {
                 self.parts.queue.close();
             }
@@ -213,11 +214,11 @@ impl Committer {
 
     /// Answers what is past its deadline before any work is done for it.
     fn drop_late(&self, part: Vec<Waiting>) -> Vec<Waiting> {
-        if part.iter().all(|waiting| waiting.deadline.is_none()) {
-            return part;
-        }
         let mono = self.parts.clock.mono();
         let is_late = |waiting: &Waiting| waiting.deadline.is_some_and(|until| until <= mono);
+        if !part.iter().any(is_late) {
+            return part;
+        }
         let (late, part) = part.into_iter().partition(is_late);
         self.tell_all(late, &Fault::DeadlinePassed);
         part

@@ -4,6 +4,7 @@
 //! nowhere else; reading goes to the store and sees every commit that was answered before.
 
 use crate::chain;
+use crate::clock::AGREE_FOR;
 use crate::commit::Command;
 use crate::committer::{Committer, Delivery, Health, Parts, Unresolved};
 use crate::consumer::{Consumer, Reading};
@@ -445,6 +446,15 @@ impl Engine {
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.shared.queue.len()
+    }
+
+    /// When to ask again what was refused because of the state of this node: after what waits, and
+    /// not before the clocks have agreed for as long as they must.
+    #[must_use]
+    pub fn ask_again_after(&self) -> Duration {
+        let clock_off = self.shared.health.clock_off.load(Ordering::Acquire);
+        let clocks = if clock_off { AGREE_FOR } else { Duration::ZERO };
+        self.shared.queue.backlog().max(clocks)
     }
 
     /// Takes no more work, finishes what waits, and ends.
