@@ -33,6 +33,14 @@ pub(crate) fn describe() {
         "Requests whose customer had too many live or abandoned holds."
     );
     metrics::describe_counter!(
+        "evenkeel_rate_refused_total",
+        "Requests beyond those that a token or an address may make in a second, by policy."
+    );
+    metrics::describe_counter!(
+        "evenkeel_overload_refused_total",
+        "Commits that were refused because they would have waited, or had waited, too long."
+    );
+    metrics::describe_counter!(
         "evenkeel_swept_holds_total",
         "Holds that were ended after their deadline."
     );
