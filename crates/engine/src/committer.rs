@@ -300,6 +300,7 @@ impl Committer {
                 Attempt::Failed(Fault::TimedOut)
             }
             Fault::Unavailable(_) | Fault::DiskFull | Fault::TimedOut => {
+                tracing::warn!(%fault, "a batch was not written");
                 health.store_down.store(true, Ordering::Release);
                 Attempt::Failed(fault)
             }

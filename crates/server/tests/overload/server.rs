@@ -1,6 +1,6 @@
 //! The server as a process.
 
-use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit, setrlimit};
 use serde_json::json;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -19,6 +19,7 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it with these variables.
     pub(crate) fn start(variables: &[(&str, &str)]) -> Self {
+        handles();
         let home = tempfile::tempdir().expect("a scratch directory");
         let mut command = Command::new(env!("CARGO_BIN_EXE_evenkeel"));
         command
@@ -124,9 +125,15 @@ impl Drop for Server {
     }
 }
 
-/// Handles that a process may have, this one and the servers that it starts.
+/// Handles that a process may have, this one and the servers that it starts: as many as there are.
 pub(crate) fn handles() -> u64 {
-    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    let all = Rlimit {
+        current: maximum,
+        maximum,
+    };
+    setrlimit(Resource::Nofile, all).expect("the highest can be taken");
+    maximum.unwrap_or(u64::MAX)
 }
 
 /// The slow disk, compiled once; the compiler is the one that SQLite needs.
