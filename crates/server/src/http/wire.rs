@@ -109,23 +109,24 @@ impl Watch {
 
     /// Counts a tick and says how the connection does.
     pub(super) fn tick(&self, most: Ticks) -> Pace {
-        if self.stalled.load(Ordering::Relaxed)
-            && self.stalls.fetch_add(1, Ordering::Relaxed) >= most.stall
-        {
+        let stalled = self.stalled.load(Ordering::Relaxed);
+        if stalled && self.stalls.fetch_add(1, Ordering::Relaxed) >= most.stall {
             return Pace::Stuck;
         }
         let ticks = self.ticks.fetch_add(1, Ordering::Relaxed) + 1;
         if self.busy.load(Ordering::Relaxed) > 0 {
             return Pace::Fine;
         }
-        if self.begun.load(Ordering::Relaxed) && ticks > most.head {
+        // Bytes of a next head lie unread as long as the answer before it is not taken.
+        if self.begun.load(Ordering::Relaxed) && !stalled && ticks > most.head {
             return Pace::Slow;
         }
-        if ticks > most.idle {
-            Pace::Idle
+        let idle = if stalled {
+            most.idle.max(most.stall)
         } else {
-            Pace::Fine
-        }
+            most.idle
+        };
+        if ticks > idle { Pace::Idle } else { Pace::Fine }
     }
 
     /// Lets the connection answer 408 and end.
@@ -455,5 +456,22 @@ mod tests {
         watch.took(false);
         assert_eq!(three(), [Pace::Fine; 3]);
         assert_eq!(watch.tick(MOST), Pace::Stuck);
+    }
+
+    #[test]
+    fn an_answer_that_is_being_taken_is_not_cut_to_make_room() {
+        let watch = Watch::default();
+        watch.took(false);
+        let crowded = Ticks { idle: 1, ..MOST };
+        let three = || {
+            [
+                watch.tick(crowded),
+                watch.tick(crowded),
+                watch.tick(crowded),
+            ]
+        };
+        assert_eq!(three(), [Pace::Fine; 3]);
+        watch.took(true);
+        assert_eq!(watch.tick(crowded), Pace::Idle);
     }
 }
