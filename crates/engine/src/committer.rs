@@ -189,7 +189,8 @@ impl Committer {
                 self.tell_all(part, &broken());
                 continue;
             }
-            let mut part = self.drop_late(part);
+            // What was begun once is gone on with: its caller may have been told that nobody knows.
+            let mut part = if tries == 0 { self.drop_late(part) } else { part };
             if part.is_empty() {
                 continue;
             }
