@@ -190,7 +190,11 @@ impl Committer {
                 continue;
             }
             // What was begun once is gone on with: its caller may have been told that nobody knows.
-            let mut part = if tries == 0 { self.drop_late(part) } else { part };
+            let mut part = if tries == 0 {
+                self.drop_late(part)
+            } else {
+                part
+            };
             if part.is_empty() {
                 continue;
             }
