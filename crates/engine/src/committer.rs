@@ -175,6 +175,7 @@ impl Committer {
             self.batch(batch).instrument(span).await;
             let took = self.parts.clock.mono().saturating_sub(begun);
             self.meter.duration.record(took);
+            self.parts.queue.paced(took);
             if self.is_broken() {
                 self.parts.queue.close();
             }
@@ -194,7 +195,12 @@ impl Committer {
                 self.tell_all(part, &broken());
                 continue;
             }
-            let mut part = self.drop_late(part);
+            // What was begun once is gone on with: its caller may have been told that nobody knows.
+            let mut part = if tries == 0 {
+                self.drop_late(part)
+            } else {
+                part
+            };
             if part.is_empty() {
                 continue;
             }
@@ -218,11 +224,11 @@ impl Committer {
 
     /// Answers what is past its deadline before any work is done for it.
     fn drop_late(&self, part: Vec<Waiting>) -> Vec<Waiting> {
-        if part.iter().all(|waiting| waiting.deadline.is_none()) {
-            return part;
-        }
         let mono = self.parts.clock.mono();
         let is_late = |waiting: &Waiting| waiting.deadline.is_some_and(|until| until <= mono);
+        if !part.iter().any(is_late) {
+            return part;
+        }
         let (late, part) = part.into_iter().partition(is_late);
         self.tell_all(late, &Fault::DeadlinePassed);
         part
@@ -304,6 +310,7 @@ impl Committer {
                 Attempt::Failed(Fault::TimedOut)
             }
             Fault::Unavailable(_) | Fault::DiskFull | Fault::TimedOut => {
+                tracing::warn!(%fault, "a batch was not written");
                 health.store_down.store(true, Ordering::Release);
                 Attempt::Failed(fault)
             }

@@ -4,6 +4,7 @@
 //! nowhere else; reading goes to the store and sees every commit that was answered before.
 
 use crate::chain;
+use crate::clock::AGREE_FOR;
 use crate::commit::{Command, Lane};
 use crate::committer::{Committer, Delivery, Health, Parts, Unresolved};
 use crate::consumer::{Consumer, Reading};
@@ -455,6 +456,15 @@ impl Engine {
     pub fn waiting_by_lane(&self) -> [(Lane, usize); Lane::ALL.len()] {
         let waiting = self.shared.queue.waiting();
         std::array::from_fn(|at| (Lane::ALL[at], waiting[at]))
+    }
+
+    /// When to ask again what was refused because of the state of this node: after what waits, and
+    /// not before the clocks have agreed for as long as they must.
+    #[must_use]
+    pub fn ask_again_after(&self) -> Duration {
+        let clock_off = self.shared.health.clock_off.load(Ordering::Acquire);
+        let clocks = if clock_off { AGREE_FOR } else { Duration::ZERO };
+        self.shared.queue.backlog().max(clocks)
     }
 
     /// Takes no more work, finishes what waits, and ends.

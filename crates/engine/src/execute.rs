@@ -76,13 +76,72 @@ impl From<Fault> for Refusal {
     }
 }
 
-/// Takes a request from the door to its answer.
+/// Takes a client's request from the door to its answer. It is refused when it would wait too
+/// long, and not begun when it did: its client has given up by then, or soon will.
 ///
 /// # Errors
 /// A [`Refusal`]. After [`Fault::TimedOut`] the same request with the same key gives the answer.
 pub(crate) async fn execute(shared: &Shared, request: Request) -> Result<Done, Refusal> {
+    let mono = shared.clock.mono();
+    let begin_by = mono + shared.options.wait / 2;
+    let own = begin_before(shared, &request)?;
+    let left = own.map_or(shared.options.queue_wait, |own| own.saturating_sub(mono));
+    let patience = Patience {
+        wait: Some(left.min(shared.options.queue_wait)),
+        begin_by: Some(own.map_or(begin_by, |own| own.min(begin_by))),
+    };
+    let told = execute_within(shared, request, patience).await;
+    if own.is_some_and(|own| own <= begin_by) {
+        return told;
+    }
+    answered(shared, told)
+}
+
+/// Takes one of the engine's own requests to its answer; it waits as long as it takes.
+///
+/// # Errors
+/// As [`execute`].
+pub(crate) async fn execute_own(shared: &Shared, request: Request) -> Result<Done, Refusal> {
+    execute_within(shared, request, Patience::default()).await
+}
+
+/// How long a request may wait for its batch.
+#[derive(Debug, Clone, Copy, Default)]
+struct Patience {
+    /// As far as can be told when it comes.
+    wait: Option<std::time::Duration>,
+    /// The monotonic time until which it must be begun.
+    begin_by: Option<std::time::Duration>,
+}
+
+/// The answer to one whose time ran out that it had not set itself: ask again.
+fn answered(shared: &Shared, told: Result<Done, Refusal>) -> Result<Done, Refusal> {
+    told.map_err(|refusal| match refusal {
+        Refusal::Failed(Fault::DeadlinePassed) => {
+            shared.at_door.overload_refused.increment(1);
+            Fault::Unavailable("it waited too long to be begun".to_owned()).into()
+        }
+        other => other,
+    })
+}
+
+/// Why the queue does not take a commit, as a definite no.
+fn not_taken(shared: &Shared, full: Full) -> Fault {
+    Fault::Unavailable(match full {
+        Full::Busy => {
+            shared.at_door.overload_refused.increment(1);
+            "too much is waiting".to_owned()
+        }
+        Full::Closed => "the engine is stopping".to_owned(),
+    })
+}
+
+async fn execute_within(
+    shared: &Shared,
+    request: Request,
+    patience: Patience,
+) -> Result<Done, Refusal> {
     // 1. What needs no state.
-    let deadline = begin_before(shared, &request)?;
     if let Some(key) = &request.key
         && shared.unresolved.contains(&key.name)
     {
@@ -111,7 +170,9 @@ pub(crate) async fn execute(shared: &Shared, request: Request) -> Result<Done, R
         return Err(rejected(hold::Rejection::SoldOut { sku }.into(), position));
     }
 
-    // 3. Which rows it touches.
+    // 3. Which rows it touches; no row is read for what would not be taken.
+    let admitted = shared.queue.admits(request.command.lane(), patience.wait);
+    admitted.map_err(not_taken)?;
     let touch = touch_of(shared, &request.command).await?;
 
     // 4. The commit.
@@ -138,15 +199,11 @@ pub(crate) async fn execute(shared: &Shared, request: Request) -> Result<Done, R
     let waiting = Waiting {
         commit,
         answer,
-        deadline,
+        deadline: patience.begin_by,
         widened: 0,
     };
-    shared.queue.push(waiting).map_err(|full| {
-        Fault::Unavailable(match full {
-            Full::Busy => "too much is waiting".to_owned(),
-            Full::Closed => "the engine is stopping".to_owned(),
-        })
-    })?;
+    let taken = shared.queue.push_within(waiting, patience.wait);
+    taken.map_err(|full| not_taken(shared, full))?;
     let told = wait(shared, told).instrument(span).await?;
 
     // 6. The answer.
@@ -166,7 +223,7 @@ pub(crate) async fn engine_asks(shared: &Shared, command: Command) -> Result<Eff
         expected: None,
         deadline: None,
     };
-    Ok(execute(shared, request).await?.effect)
+    Ok(execute_own(shared, request).await?.effect)
 }
 
 /// The monotonic time until which the work must be begun.

@@ -120,6 +120,12 @@ pub const METRICS: &[Metric] = &[
         "Requests whose customer had too many live or abandoned holds.",
     ),
     metric(
+        "evenkeel_overload_refused_total",
+        Kind::Counter,
+        &[],
+        "Commits that were refused because they would have waited, or had waited, too long.",
+    ),
+    metric(
         "evenkeel_swept_holds_total",
         Kind::Counter,
         &[],
@@ -169,6 +175,7 @@ pub(crate) struct AtDoor {
     pub(crate) gate_refused: Counter,
     pub(crate) gate_unsure: Counter,
     pub(crate) limit_refused: Counter,
+    pub(crate) overload_refused: Counter,
 }
 
 impl AtDoor {
@@ -177,6 +184,7 @@ impl AtDoor {
             gate_refused: metrics::counter!("evenkeel_gate_refused_total"),
             gate_unsure: metrics::counter!("evenkeel_gate_unsure_total"),
             limit_refused: metrics::counter!("evenkeel_limit_refused_total"),
+            overload_refused: metrics::counter!("evenkeel_overload_refused_total"),
         }
     }
 }

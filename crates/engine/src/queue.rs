@@ -3,7 +3,8 @@
 //! A batch is what arrived while the last one was written, at most [`BATCH_MAX`] commits and
 //! [`BATCH_BYTES`]; no timer holds it back. Each lane has at least an eighth of a full batch, so
 //! that neither a rush of new work nor a storm of expiries can starve the others. Beyond the bound
-//! the answer is no before any work.
+//! the answer is no before any work; and a client's commit is also refused when it would wait
+//! longer than it may (`pace`), for whoever waits too long has gone when the answer comes.
 
 use crate::commit::{Commit, Lane, Outcome};
 use crate::port::Fault;
@@ -11,6 +12,9 @@ use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
+
+mod pace;
+use pace::Pace;
 
 /// Most commits of one batch.
 pub const BATCH_MAX: usize = 1_024;
@@ -40,6 +44,7 @@ struct Lanes {
     lanes: [VecDeque<Waiting>; 3],
     closed: bool,
     asked: u64,
+    pace: Pace,
 }
 
 /// The lanes.
@@ -53,14 +58,18 @@ pub struct Queue {
 /// Why a commit was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Full {
-    /// The lane is at its bound.
+    /// The lane is at its bound, or what waits in it takes too long.
     Busy,
     /// The engine is stopping.
     Closed,
 }
 
 const fn lane_of(commit: &Commit) -> usize {
-    match commit.command.lane() {
+    place_of(commit.command.lane())
+}
+
+const fn place_of(lane: Lane) -> usize {
+    match lane {
         Lane::Ending => 0,
         Lane::Place => 1,
         Lane::Background => 2,
@@ -83,20 +92,47 @@ impl Queue {
     /// # Errors
     /// [`Full`]: nothing was begun.
     pub fn push(&self, waiting: Waiting) -> Result<(), Full> {
+        self.push_within(waiting, None)
+    }
+
+    /// The same for one that waits at most so long, as far as the last batches tell.
+    ///
+    /// # Errors
+    /// [`Full`]: nothing was begun.
+    pub fn push_within(&self, waiting: Waiting, most: Option<Duration>) -> Result<(), Full> {
         let mut lanes = self.lanes.lock();
-        if lanes.closed {
-            return Err(Full::Closed);
-        }
-        let lane = &mut lanes.lanes[lane_of(&waiting.commit)];
-        if lane.len() >= self.capacity {
-            return Err(Full::Busy);
-        }
+        let place = lane_of(&waiting.commit);
+        lanes.admits(place, self.capacity, most)?;
+        let lane = &mut lanes.lanes[place];
         let asked = waiting.commit.key.is_some();
         lane.push_back(waiting);
         lanes.asked += u64::from(asked);
         drop(lanes);
         self.wake.notify_one();
         Ok(())
+    }
+
+    /// Whether a commit would be taken now that waits at most so long: asked before any work is
+    /// done for it.
+    ///
+    /// # Errors
+    /// [`Full`]: it would not.
+    pub fn admits(&self, lane: Lane, most: Option<Duration>) -> Result<(), Full> {
+        let lanes = self.lanes.lock();
+        lanes.admits(place_of(lane), self.capacity, most)
+    }
+
+    /// Notes how long the batch took that was taken last.
+    pub fn paced(&self, took: Duration) {
+        self.lanes.lock().pace.took(took);
+    }
+
+    /// How long what waits will take, as far as the last batches tell: when to ask again.
+    #[must_use]
+    pub fn backlog(&self) -> Duration {
+        let lanes = self.lanes.lock();
+        let waits = (0..lanes.lanes.len()).map(|place| lanes.wait(place));
+        waits.max().unwrap_or_default()
     }
 
     /// Puts commits that were in a batch back at the front of their lanes, in their order.
@@ -175,6 +211,22 @@ impl Queue {
 }
 
 impl Lanes {
+    /// How long a commit at the end of a lane waits for the batches before its own.
+    fn wait(&self, place: usize) -> Duration {
+        self.pace.wait(place, self.lanes[place].len())
+    }
+
+    fn admits(&self, place: usize, capacity: usize, most: Option<Duration>) -> Result<(), Full> {
+        if self.closed {
+            return Err(Full::Closed);
+        }
+        let late = most.is_some_and(|most| self.wait(place) > most);
+        if late || self.lanes[place].len() >= capacity {
+            return Err(Full::Busy);
+        }
+        Ok(())
+    }
+
     /// First each lane's share, in commits and in bytes, then what room is left in lane order.
     fn take(&mut self) -> Vec<Waiting> {
         let mut take = [0; 3];
@@ -203,6 +255,8 @@ impl Lanes {
         for (lane, count) in take.into_iter().enumerate() {
             batch.extend(self.lanes[lane].drain(..count));
         }
+        let left = std::array::from_fn(|lane| !self.lanes[lane].is_empty());
+        self.pace.taken(take, left);
         batch
     }
 }

@@ -23,6 +23,8 @@ use evenkeel_engine::OrderMode;
 use evenkeel_rules::ids::LocationId;
 use evenkeel_rules::limits::Limits;
 
+use crate::http::Most;
+
 pub(crate) use keys::{KEYS, Value};
 pub(crate) use mistake::{Mistake, Mistakes};
 pub(crate) use outbound::Allowed;
@@ -64,6 +66,8 @@ pub(crate) struct Config {
     pub(crate) allocation: Vec<LocationId>,
     /// How much one customer may keep from the others.
     pub(crate) limits: Limits,
+    /// How many requests a second one client may make.
+    pub(crate) rates: Most,
     /// The least severe level that is logged.
     pub(crate) log_level: tracing::level_filters::LevelFilter,
     /// How logs are written.
@@ -93,6 +97,7 @@ impl Default for Config {
                 holds: 10,
                 abandon: 5,
             },
+            rates: Most::default(),
             allocation: vec![LocationId::main()],
             log_level: tracing::level_filters::LevelFilter::INFO,
             log_format: LogFormat::default(),

@@ -19,6 +19,7 @@ mod meter;
 mod openapi;
 pub(crate) mod problem;
 pub(crate) mod query;
+mod rate;
 mod reads;
 mod refusal;
 mod render;
@@ -34,6 +35,7 @@ mod wire;
 pub(crate) use answer::{Door, Payload, measured};
 pub(crate) use meter::install as install_metrics;
 pub(crate) use openapi::document as openapi_document;
+pub(crate) use rate::Most;
 pub(crate) use serve::{read as read_body, serve};
 
 use crate::anchors::Anchors;
@@ -49,6 +51,7 @@ use http::HeaderMap;
 use meter::Meter;
 use metrics_exporter_prometheus::PrometheusHandle;
 use problem::{Code, Problem};
+use rate::Rates;
 use route::Routes;
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,6 +76,8 @@ pub(crate) struct Settings {
     pub(crate) allocates: bool,
     /// Whether health and metrics have a listener of their own.
     pub(crate) admin_apart: bool,
+    /// How many requests a second one client may make.
+    pub(crate) rates: Most,
     /// What was known of the log's chain before.
     pub(crate) anchors: Anchors,
 }
@@ -93,6 +98,7 @@ pub(crate) struct Api {
     settings: Settings,
     routes: Routes,
     meter: Meter,
+    rates: Rates,
     /// Who asks where nobody has to say.
     nobody: Arc<Token>,
     /// Monotonic time of the start.
@@ -119,6 +125,7 @@ impl Api {
             started: engine.clock().mono(),
             engine,
             ids,
+            rates: Rates::new(settings.rates),
             settings,
             meter: Meter::new(routes.names(), recorder),
             routes,
@@ -154,20 +161,38 @@ impl Api {
     fn serves(&self, path: &str, door: &Door) -> bool {
         let operators = matches!(path, "/livez" | "/readyz" | "/metrics");
         match door {
-            Door::Main => !(operators && self.settings.admin_apart),
+            Door::Main | Door::Client(_) => !(operators && self.settings.admin_apart),
             Door::Admin => operators,
             Door::Inside(_) => true,
         }
     }
 
-    /// Who the bearer of the request's token is.
-    async fn caller(&self, headers: &HeaderMap) -> Result<Arc<Token>, Problem> {
-        let unknown = || Problem::new(Code::Unauthenticated);
-        let secret = head::bearer(headers).ok_or_else(unknown)?;
-        let found = self.engine.token(secret).await;
-        found
-            .map_err(|fault| refusal::of_read(&fault))?
-            .ok_or_else(unknown)
+    /// Who the bearer of the request's token is; a buyer's requests are counted by token, and those
+    /// of nobody that is known by address.
+    async fn caller(&self, headers: &HeaderMap, door: &Door) -> Result<Arc<Token>, Problem> {
+        let found = match head::bearer(headers) {
+            Some(secret) => self.engine.token(secret).await,
+            None => Ok(None),
+        };
+        let Some(token) = found.map_err(|fault| refusal::of_read(&fault))? else {
+            self.count_unknown(door)?;
+            return Err(Problem::new(Code::Unauthenticated));
+        };
+        if token.role == Role::Buyer {
+            self.rates.token(&token.id, self.engine.clock().mono())?;
+        }
+        Ok(token)
+    }
+
+    /// Counts a request that carries no valid token.
+    ///
+    /// # Errors
+    /// 429 when its address made too many.
+    fn count_unknown(&self, door: &Door) -> Result<(), Problem> {
+        match door {
+            Door::Client(address) => self.rates.address(*address, self.engine.clock().mono()),
+            Door::Main | Door::Admin | Door::Inside(_) => Ok(()),
+        }
     }
 }
 

@@ -121,6 +121,7 @@ fn engine_options(
         relay_every: ms(&mut beside, 60, 400),
         post_timeout: ms(&mut beside, 200, 1_500),
         warn: Millis([0, 300, 1_500][beside.usize(0..3)]),
+        queue_wait: ms(&mut beside, 50, 1_000),
     }
 }
 

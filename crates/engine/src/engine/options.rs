@@ -58,7 +58,11 @@ pub struct Options {
     pub cache: bool,
     /// Most commits that wait in each lane; beyond it the answer is no.
     pub queue_max: usize,
-    /// How long a caller waits for its answer before it is told that the outcome is unknown.
+    /// Longest that a client's commit is expected to wait for the batches before its own, as the
+    /// last ones went; beyond it the answer is no.
+    pub queue_wait: Duration,
+    /// How long a caller waits for its answer before it is told that the outcome is unknown. What
+    /// was not begun after half of it is answered no.
     pub wait: Duration,
     /// Longest life of a hold, however often it is extended.
     pub max_life: Millis,
@@ -102,6 +106,7 @@ impl Default for Options {
             tail_every: Duration::from_millis(50),
             cache: true,
             queue_max: 16_384,
+            queue_wait: Duration::from_secs(1),
             wait: Duration::from_secs(10),
             max_life: Millis(3_600_000),
             warn: Millis(0),

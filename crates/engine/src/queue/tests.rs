@@ -219,3 +219,52 @@ async fn an_abandoned_queue_leaves_nobody_waiting() {
     assert!(queue.is_empty() && queue.take().await.is_none());
     assert_eq!(push(&queue, place(2)), Err(Full::Closed));
 }
+
+/// A queue of places, of which a full batch takes a second.
+fn slow() -> Queue {
+    let queue = Queue::new(100 * BATCH_MAX);
+    for number in 0..=BATCH_MAX {
+        push(&queue, place(number)).expect("there is room");
+    }
+    assert_eq!(take(&queue).len(), BATCH_MAX);
+    queue.paced(Duration::from_secs(1));
+    queue
+}
+
+#[test]
+fn who_would_wait_too_long_is_told_no_at_once() {
+    let queue = slow();
+    let mut patient = 0;
+    let within = |number, most| {
+        let (waiting, _told) = waiting(place(number));
+        queue.push_within(waiting, Some(Duration::from_secs(most)))
+    };
+    while patient < 10 * BATCH_MAX && within(patient, 2) == Ok(()) {
+        patient += 1;
+    }
+    // The batch of his own is not waited for, and one was waiting before.
+    assert_eq!(patient + 1, 3 * BATCH_MAX);
+    assert_eq!(
+        queue.admits(Lane::Place, Some(Duration::from_secs(2))),
+        Err(Full::Busy)
+    );
+    assert_eq!(within(0, 3), Ok(()), "who has more time is taken");
+    assert_eq!(
+        push(&queue, place(0)),
+        Ok(()),
+        "the engine's own work is taken"
+    );
+    assert_eq!(queue.admits(Lane::Ending, Some(Duration::ZERO)), Ok(()));
+    assert!(queue.backlog() >= Duration::from_secs(3));
+}
+
+#[test]
+fn what_fits_the_next_batch_is_taken_however_slow_the_disk_is() {
+    let queue = slow();
+    while !queue.is_empty() {
+        take(&queue);
+    }
+    assert_eq!(queue.backlog(), Duration::ZERO);
+    let (first, _told) = waiting(place(1));
+    assert_eq!(queue.push_within(first, Some(Duration::ZERO)), Ok(()));
+}

@@ -12,7 +12,7 @@ use super::page::{self, Item};
 use super::sign::Ring;
 use crate::commit::{Command, Effect, Step, Subscribing};
 use crate::engine::Shared;
-use crate::execute::{Refusal, Request, execute};
+use crate::execute::{Refusal, Request, execute_own};
 use crate::port::{Fault, LogRow, Map, Outlet, SubscriptionRow};
 use evenkeel_rules::ids::TokenId;
 use evenkeel_rules::subscription::{Act, Judged, Parked, Progress};
@@ -366,7 +366,7 @@ impl Turn {
             expected,
             deadline: None,
         };
-        Ok(execute(&self.shared, request).await?.effect)
+        Ok(execute_own(&self.shared, request).await?.effect)
     }
 
     /// Posts a page of what waits of a parked stream; at the checkpoint it is parked no more.

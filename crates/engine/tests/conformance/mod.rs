@@ -112,6 +112,7 @@ macro_rules! conformance {
                 a_clock_that_jumps_stops_writing_until_it_agrees_again
                 an_idle_engine_leaves_the_head_where_it_was
                 work_past_its_deadline_is_not_begun
+                what_waited_too_long_is_told_no_and_not_begun
             }
             tokens {
                 a_token_is_found_until_it_is_revoked

@@ -135,3 +135,29 @@ pub(crate) async fn work_past_its_deadline_is_not_begun<F: Fixture>() {
     assert!(!shop.ok(again).await.replayed);
     shop.close().await;
 }
+
+pub(crate) async fn what_waited_too_long_is_told_no_and_not_begun<F: Fixture>() {
+    let fixture = F::empty().await;
+    let shop = Shop::with_lamps(&fixture, 5).await;
+    let hold = |id: &str| keyed(id, place(id, &[("lamp", 1)]));
+    shop.store.script.shut_door();
+    let slow = shop.send(hold("h-1"));
+    until("it is in a batch", || shop.store.script.at_door()).await;
+    let patient = Request {
+        deadline: Some(shop.clock.now().plus(Millis(60_000))),
+        ..hold("h-2")
+    };
+    let late = [shop.send(hold("h-3")), shop.send(patient)];
+    until("they wait", || shop.engine.waiting() == 2).await;
+    shop.clock.advance(5_000);
+    shop.store.script.open_door();
+    assert!(slow.await.expect("no panic").is_ok(), "it was begun");
+    for late in late {
+        // A deadline of its own that has not come is no reason to tell it that it has.
+        let told = late.await.expect("no panic");
+        let no = matches!(told, Err(Refusal::Failed(Fault::Unavailable(_))));
+        assert!(no, "{told:?}");
+    }
+    assert!(!shop.ok(hold("h-3")).await.replayed, "its key is free");
+    shop.close().await;
+}

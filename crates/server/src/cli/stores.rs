@@ -95,6 +95,7 @@ fn over(
         low_at: config.low_at,
         allocates: config.allocation.len() > 1,
         admin_apart: config.admin_listen.is_some(),
+        rates: config.rates,
         anchors: Anchors::of(&config.data),
     };
     let ids: Arc<dyn Ids> = Arc::new(SystemIds);

@@ -200,6 +200,23 @@ pub(crate) const KEYS: &[Key] = &[
         show: |config| shown(config.limits.abandon),
     },
     Key {
+        path: "limits.requests_per_token",
+        kind: Kind::Integer,
+        range: "0 (no limit) to 1000000, a second",
+        meaning: "Most requests of one buyer's token; then 429. Other roles have no limit.",
+        set: |config, value| integer(value, 0, 1_000_000).map(|new| config.rates.token = new),
+        show: |config| shown(config.rates.token),
+    },
+    Key {
+        path: "limits.requests_per_address",
+        kind: Kind::Integer,
+        range: "0 (no limit) to 1000000, a second",
+        meaning: "Most requests without a valid token or signature from one address, an IPv6 \
+                  network of 64 bits being one; then 429.",
+        set: |config, value| integer(value, 0, 1_000_000).map(|new| config.rates.address = new),
+        show: |config| shown(config.rates.address),
+    },
+    Key {
         path: "order.mode",
         kind: Kind::Text,
         range: "`orchestrated` or `choreographed`",

@@ -9,13 +9,16 @@ use super::call::Call;
 use super::head;
 use super::meter::Answered;
 use super::problem::{Code, Problem};
+use super::rate::whole_seconds;
 use super::route::Who;
 use super::trace;
 use super::{Api, call::Answer};
 use bytes::Bytes;
 use evenkeel_rules::token::Token;
+use http::header::RETRY_AFTER;
 use http::request::Parts;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
@@ -27,6 +30,8 @@ use tracing::Instrument as _;
 pub(crate) enum Door {
     /// The listener for everybody: callers show a token.
     Main,
+    /// The same for the clients of an address.
+    Client(IpAddr),
     /// The listener for operators (`server.admin_listen`): health and metrics, no token.
     Admin,
     /// A command in this process, which is who it says it is.
@@ -42,8 +47,20 @@ pub(crate) enum Payload {
     TooLarge,
     /// It did not come in time.
     TooSlow,
+    /// So much of other bodies is on its way that there is no room for it.
+    NoRoom,
     /// Its framing has more than one meaning, or broke off.
     Unclear,
+}
+
+impl Door {
+    /// The door for whoever connects from an address.
+    pub(crate) fn of(&self, address: IpAddr) -> Self {
+        match self {
+            Self::Main | Self::Client(_) => Self::Client(address),
+            Self::Admin | Self::Inside(_) => self.clone(),
+        }
+    }
 }
 
 impl Api {
@@ -62,7 +79,10 @@ impl Api {
         let refused = result.as_ref().err().map(Problem::code);
         let response = match result {
             Ok(answer) => answer.render(),
-            Err(problem) => problem.render(parts.uri.path()).map(Body::from),
+            Err(problem) => {
+                let problem = self.timed(problem);
+                problem.render(parts.uri.path()).map(Body::from)
+            }
         };
         let pattern = route.map(|number| self.meter.pattern(number));
         trace::answered(&span, pattern, response.status());
@@ -74,6 +94,15 @@ impl Api {
             took: self.engine.clock().mono().saturating_sub(begun),
         });
         response
+    }
+
+    /// Says when to ask again of what this node's state does not allow now.
+    fn timed(&self, problem: Problem) -> Problem {
+        if problem.code() != Code::Unavailable {
+            return problem;
+        }
+        let seconds = whole_seconds(self.engine.ask_again_after());
+        problem.header(RETRY_AFTER, HeaderValue::from(seconds))
     }
 
     /// Walks the steps; notes the number of the route once it is known.
@@ -88,13 +117,14 @@ impl Api {
         let path = parts.uri.path();
         // 1. 414, 431, 413: what is too large or has no one meaning is not looked at.
         let body = measured(parts, body)?;
-        // 2. 401: who asks.
+        // 2. 401: who asks; 429: whether he asked too often.
         let found = self.routes.find(path).filter(|_| self.serves(path, door));
+        let is_open = found.is_some_and(|(path, _)| path.open);
         let caller = match door {
             Door::Inside(caller) => Arc::clone(caller),
             Door::Admin => Arc::clone(&self.nobody),
-            Door::Main if found.is_some_and(|(path, _)| path.open) => Arc::clone(&self.nobody),
-            Door::Main => self.caller(headers).await?,
+            Door::Main | Door::Client(_) if is_open => Arc::clone(&self.nobody),
+            Door::Main | Door::Client(_) => self.caller(headers, door).await?,
         };
         // 3. 404: the route.
         let (path, segment) = found.ok_or_else(|| Problem::new(Code::NotFound))?;
@@ -104,9 +134,16 @@ impl Api {
             .ok_or_else(|| Problem::new(Code::MethodNotAllowed).allow(&path.allow))?;
         *number = Some(at);
         let event = match route.who {
-            // 413, 401: a provider has no token; it signs.
-            Who::Signed(sender) => Some(self.signed(sender, headers, &body)?),
-            Who::Anybody | Who::Roles(_) => None,
+            // 413, 401: a provider has no token; it signs, and whoever does not is counted.
+            Who::Signed(sender) => {
+                let signed = self.signed(sender, headers, &body);
+                Some(signed.or_else(|refused| self.count_unknown(door).and(Err(refused)))?)
+            }
+            Who::Anybody => {
+                self.count_unknown(door)?;
+                None
+            }
+            Who::Roles(_) => None,
         };
         // 5. 406: what the client takes.
         if route.is_api() && !head::takes(headers, route.kinds()) {
@@ -157,18 +194,19 @@ impl Api {
 /// The body of a request that is within every bound of size and time.
 ///
 /// # Errors
-/// 414, 431, 413, 408 or 400, in this order.
+/// 414, 431, 413, 408, 503 or 400, in this order.
 pub(crate) fn measured(parts: &Parts, body: Payload) -> Result<Bytes, Problem> {
     let size = match &body {
         Payload::Whole(body) => body.len(),
         Payload::TooLarge => usize::MAX,
-        Payload::TooSlow | Payload::Unclear => 0,
+        Payload::TooSlow | Payload::NoRoom | Payload::Unclear => 0,
     };
     head::sizes(&parts.uri, &parts.headers, size)?;
     match body {
         Payload::Whole(body) => Ok(body),
         Payload::TooLarge => Err(Problem::new(Code::TooLarge)),
         Payload::TooSlow => Err(Problem::new(Code::RequestTimeout)),
+        Payload::NoRoom => Err(Problem::new(Code::Unavailable)),
         Payload::Unclear => Err(Problem::new(Code::BadText)),
     }
 }

@@ -16,6 +16,7 @@ pub(super) const EVERYWHERE: &[Code] = &[
     Code::RequestTimeout,
     Code::TooLarge,
     Code::UriTooLong,
+    Code::RateLimited,
     Code::HeadersTooLarge,
     Code::Schema,
     Code::Internal,

@@ -249,7 +249,12 @@ pub(super) fn of_read(fault: &Fault) -> Problem {
             tracing::error!("the disk is full");
             Problem::new(Code::DiskFull)
         }
-        Fault::Conflict | Fault::Fenced | Fault::Unavailable(_) | Fault::TimedOut => {
+        // Under load there are thousands in a second: they are counted, and the committer says why.
+        Fault::Unavailable(_) => {
+            tracing::debug!(%fault, "a request was refused");
+            Problem::new(Code::Unavailable)
+        }
+        Fault::Conflict | Fault::Fenced | Fault::TimedOut => {
             tracing::warn!(%fault, "a request was refused");
             Problem::new(Code::Unavailable)
         }

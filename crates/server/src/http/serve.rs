@@ -2,8 +2,9 @@
 //!
 //! Each connection is one task of one set, so that the end of the server can wait for them. The
 //! HTTP library reads heads and frames; size and time limits, and what a refusal looks like, are
-//! ours ([`super::wire`]). More connections than there are handles for wait in the system's queue.
-//! A request's body is read whole before it is answered, bounded in size and time. When the server
+//! ours ([`super::wire`]). More connections than there are handles for wait in the system's queue,
+//! and idle ones make room for them. A request's body is read whole before it is answered, bounded
+//! in size and time, and all that are on their way together in memory. When the server
 //! stops, no connection is accepted any more, requests that have begun are answered, and what then
 //! still lingers is dropped.
 
@@ -11,7 +12,7 @@ use super::Api;
 use super::answer::{Door, Payload};
 use super::body::Body;
 use super::head::BODY_MAX;
-use super::wire::{Answering, Pace, Watch, Wire};
+use super::wire::{Answering, Pace, Ticks, Watch, Wire};
 use bytes::Bytes;
 use http::header::{CONNECTION, EXPECT, TRANSFER_ENCODING};
 use http::{HeaderValue, Request, Response, Version};
@@ -24,6 +25,7 @@ use rustix::process::{Resource, getrlimit};
 use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -35,10 +37,15 @@ use tokio::time::{MissedTickBehavior, timeout};
 const BODY_TIME: Duration = Duration::from_secs(30);
 /// How often a connection's pace is looked at.
 const TICK: Duration = Duration::from_millis(2_500);
-/// Ticks that a head may take: 10 s.
-const HEAD_TICKS: u32 = 4;
-/// Ticks without a request after which a connection is closed: 60 s.
-const IDLE_TICKS: u32 = 24;
+/// A head may take 10 s, an answer's next part 30 s; a connection is closed after 60 s without a
+/// request.
+const TICKS: Ticks = Ticks {
+    head: 4,
+    idle: 24,
+    stall: 12,
+};
+/// The same while others wait to be let in: whoever asked nothing for 2.5 s makes room.
+const CROWDED: Ticks = Ticks { idle: 1, ..TICKS };
 /// How long connections may take to end when the server stops.
 ///
 /// Commands that were taken are answered within milliseconds; what takes longer is a client that
@@ -56,6 +63,10 @@ const UPKEEP: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(50);
 /// A body that is too large is read on to here, so that its client gets the answer.
 const DRAIN_MAX: usize = 4 * 1024 * 1024;
+/// Most memory for bodies that are on their way, all connections together.
+const BODIES_MAX: usize = 256 * 1024 * 1024;
+/// Memory of bodies that are on their way; the process's, as its memory is.
+static BODIES: AtomicUsize = AtomicUsize::new(0);
 
 /// Serves until `stop` turns true.
 ///
@@ -71,10 +82,12 @@ pub(crate) async fn serve(
     mut stop: Receiver<bool>,
 ) {
     let mut connections = JoinSet::new();
+    let crowded = Arc::new(AtomicBool::new(false));
     let mut upkeep = tokio::time::interval(UPKEEP);
     upkeep.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         let room = connections.len() < connections_max();
+        crowded.store(!room, Ordering::Relaxed);
         let accepted = tokio::select! {
             biased;
             _ = stop.wait_for(|stop| *stop) => break,
@@ -86,9 +99,13 @@ pub(crate) async fn serve(
             accepted = listener.accept(), if room => accepted,
         };
         match accepted {
-            Ok((stream, _)) => {
-                let connection = connection(stream, Arc::clone(&api), door.clone(), stop.clone());
-                connections.spawn(connection);
+            Ok((stream, client)) => {
+                let place = Place {
+                    door: door.of(client.ip()),
+                    crowded: Arc::clone(&crowded),
+                    stop: stop.clone(),
+                };
+                connections.spawn(connection(stream, Arc::clone(&api), place));
             }
             // Out of file descriptors, or a client that is gone already: others wait their turn.
             Err(_) => api.pause(PAUSE).await,
@@ -108,11 +125,24 @@ fn connections_max() -> usize {
     usize::try_from(most).unwrap_or(usize::MAX)
 }
 
+/// Where a connection came in, and what it hears of the others.
+struct Place {
+    door: Door,
+    /// Whether there is no room for more of them.
+    crowded: Arc<AtomicBool>,
+    stop: Receiver<bool>,
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "a connection's pace is part of its task"
 )]
-async fn connection(stream: TcpStream, api: Arc<Api>, door: Door, mut stop: Receiver<bool>) {
+async fn connection(stream: TcpStream, api: Arc<Api>, place: Place) {
+    let Place {
+        door,
+        crowded,
+        mut stop,
+    } = place;
     let _open = api.meter.connected(&door);
     let _unset = stream.set_nodelay(true);
     let watch = Arc::new(Watch::default());
@@ -142,14 +172,22 @@ async fn connection(stream: TcpStream, api: Arc<Api>, door: Door, mut stop: Rece
                 stopping = true;
                 served.as_mut().graceful_shutdown();
             }
-            _ = ticks.tick() => match watch.tick(HEAD_TICKS, IDLE_TICKS) {
+            _ = ticks.tick() => match watch.tick(most(&crowded)) {
                 Pace::Fine => {}
                 // Two ticks for the 408 to be sent and read, or for the farewell; then the end.
                 Pace::Slow if late < 2 => { late += 1; watch.expire(); }
                 Pace::Idle if late < 2 => { late += 1; served.as_mut().graceful_shutdown(); }
-                Pace::Slow | Pace::Idle => return,
+                Pace::Slow | Pace::Idle | Pace::Stuck => return,
             },
         }
+    }
+}
+
+fn most(crowded: &AtomicBool) -> Ticks {
+    if crowded.load(Ordering::Relaxed) {
+        CROWDED
+    } else {
+        TICKS
     }
 }
 
@@ -198,7 +236,27 @@ pub(crate) async fn read(mut body: Incoming, waits: bool) -> Payload {
     }
 }
 
+/// What a body that is on its way has of [`BODIES`]; given back when it is read or given up.
+#[derive(Default)]
+struct Room(usize);
+
+impl Room {
+    /// Takes room for more; whether there is any.
+    fn grow(&mut self, more: usize) -> bool {
+        let before = BODIES.fetch_add(more, Ordering::Relaxed);
+        self.0 += more;
+        before + more <= BODIES_MAX
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        BODIES.fetch_sub(self.0, Ordering::Relaxed);
+    }
+}
+
 async fn collect(body: &mut Incoming) -> Payload {
+    let mut room = Room::default();
     let mut whole = Bytes::new();
     let mut parts = Vec::new();
     let mut size = 0_usize;
@@ -216,6 +274,9 @@ async fn collect(body: &mut Incoming) -> Payload {
         if size > BODY_MAX {
             continue;
         }
+        if !room.grow(data.len()) {
+            return Payload::NoRoom;
+        }
         if whole.is_empty() && parts.is_empty() {
             whole = data;
         } else {
@@ -231,5 +292,21 @@ async fn collect(body: &mut Incoming) -> Payload {
         Payload::Whole(whole)
     } else {
         Payload::Whole(Bytes::from(parts))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_on_their_way_have_so_much_memory_together_and_give_it_back() {
+        let (mut first, mut second) = (Room::default(), Room::default());
+        // Other tests of this process read bodies, too.
+        assert!(first.grow(BODIES_MAX / 2));
+        assert!(!second.grow(BODIES_MAX / 2 + 1));
+        drop(second);
+        let mut third = Room::default();
+        assert!(third.grow(BODIES_MAX / 4));
     }
 }

@@ -1,10 +1,11 @@
 //! A connection's bytes, watched for what the HTTP library does not tell.
 //!
-//! Three things are seen only here. A head with both `Transfer-Encoding` and `Content-Length`: the
+//! Four things are seen only here. A head with both `Transfer-Encoding` and `Content-Length`: the
 //! library drops one of them, and with it the doubt about where the body ends. The library's own
 //! refusals (a head that is no HTTP or too large), which have no body: each is replaced by the
 //! problem document that every error has. And a head that does not come to its end: the owner
-//! counts time, and a connection that has expired is told 408 and ended.
+//! counts time, and a connection that has expired is told 408 and ended. And a client that does not
+//! take its answer: what is sent to it makes no way, and the owner counts time again.
 //!
 //! Nothing is parsed twice: heads are only scanned for two header names at a line's beginning,
 //! where no JSON body can have them.
@@ -33,6 +34,10 @@ pub(super) struct Watch {
     begun: AtomicBool,
     /// Ticks since `busy` or `begun` changed.
     ticks: AtomicU32,
+    /// Whether the client takes nothing of what is sent to it.
+    stalled: AtomicBool,
+    /// Ticks since it last took something.
+    stalls: AtomicU32,
     expired: AtomicBool,
     unclear: AtomicBool,
     linger: AtomicBool,
@@ -56,7 +61,7 @@ impl Drop for Answering {
 }
 
 /// What the owner finds when it looks at a connection.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pace {
     /// Requests are being answered, or little time has passed.
     Fine,
@@ -64,6 +69,19 @@ pub(super) enum Pace {
     Slow,
     /// Nothing was asked for long.
     Idle,
+    /// An answer was not taken for long.
+    Stuck,
+}
+
+/// How many ticks a connection may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ticks {
+    /// From the first byte of a head to its end.
+    pub(super) head: u32,
+    /// Without a request.
+    pub(super) idle: u32,
+    /// Until something of an answer is taken.
+    pub(super) stall: u32,
 }
 
 impl Watch {
@@ -80,20 +98,35 @@ impl Watch {
         self.ticks.store(0, Ordering::Relaxed);
     }
 
-    /// Counts a tick and says how the connection does; limits are in ticks.
-    pub(super) fn tick(&self, head_max: u32, idle_max: u32) -> Pace {
+    /// The client took something of what is sent to it, or takes nothing now.
+    fn took(&self, some: bool) {
+        if some && self.stalled.swap(false, Ordering::Relaxed) {
+            self.stalls.store(0, Ordering::Relaxed);
+        } else if !some {
+            self.stalled.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts a tick and says how the connection does.
+    pub(super) fn tick(&self, most: Ticks) -> Pace {
+        let stalled = self.stalled.load(Ordering::Relaxed);
+        if stalled && self.stalls.fetch_add(1, Ordering::Relaxed) >= most.stall {
+            return Pace::Stuck;
+        }
         let ticks = self.ticks.fetch_add(1, Ordering::Relaxed) + 1;
         if self.busy.load(Ordering::Relaxed) > 0 {
             return Pace::Fine;
         }
-        if self.begun.load(Ordering::Relaxed) && ticks > head_max {
+        // Bytes of a next head lie unread as long as the answer before it is not taken.
+        if self.begun.load(Ordering::Relaxed) && !stalled && ticks > most.head {
             return Pace::Slow;
         }
-        if ticks > idle_max {
-            Pace::Idle
+        let idle = if stalled {
+            most.idle.max(most.stall)
         } else {
-            Pace::Fine
-        }
+            most.idle
+        };
+        if ticks > idle { Pace::Idle } else { Pace::Fine }
     }
 
     /// Lets the connection answer 408 and end.
@@ -224,7 +257,9 @@ impl AsyncWrite for Wire {
             wire.watch.linger();
             return Poll::Ready(Ok(bytes.len()));
         }
-        Pin::new(&mut wire.stream).poll_write(context, bytes)
+        let written = Pin::new(&mut wire.stream).poll_write(context, bytes);
+        wire.watch.took(written.is_ready());
+        written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -386,22 +421,57 @@ mod tests {
         }
     }
 
+    const MOST: Ticks = Ticks {
+        head: 2,
+        idle: 9,
+        stall: 3,
+    };
+
     #[test]
     fn a_head_that_stalls_is_slow_and_a_quiet_connection_is_idle() {
         let watch = Watch::default();
         watch.begun.store(true, Ordering::Relaxed);
-        assert_eq!(
-            [watch.tick(2, 9), watch.tick(2, 9)],
-            [Pace::Fine, Pace::Fine]
-        );
-        assert_eq!(watch.tick(2, 9), Pace::Slow);
+        assert_eq!([watch.tick(MOST), watch.tick(MOST)], [Pace::Fine; 2]);
+        assert_eq!(watch.tick(MOST), Pace::Slow);
         watch.enter();
-        assert_eq!(
-            [watch.tick(0, 0), watch.tick(0, 0)],
-            [Pace::Fine, Pace::Fine]
-        );
+        for _ in 0..20 {
+            assert_eq!(watch.tick(MOST), Pace::Fine);
+        }
         watch.leave();
-        assert_eq!(watch.tick(0, 1), Pace::Fine);
-        assert_eq!(watch.tick(0, 1), Pace::Idle);
+        for _ in 0..9 {
+            assert_eq!(watch.tick(MOST), Pace::Fine);
+        }
+        assert_eq!(watch.tick(MOST), Pace::Idle);
+    }
+
+    #[test]
+    fn who_takes_nothing_of_his_answer_is_stuck_even_while_more_is_made() {
+        let watch = Watch::default();
+        watch.enter();
+        watch.took(false);
+        let three = || [watch.tick(MOST), watch.tick(MOST), watch.tick(MOST)];
+        assert_eq!(three(), [Pace::Fine; 3]);
+        // Whoever takes a little has all the time again.
+        watch.took(true);
+        watch.took(false);
+        assert_eq!(three(), [Pace::Fine; 3]);
+        assert_eq!(watch.tick(MOST), Pace::Stuck);
+    }
+
+    #[test]
+    fn an_answer_that_is_being_taken_is_not_cut_to_make_room() {
+        let watch = Watch::default();
+        watch.took(false);
+        let crowded = Ticks { idle: 1, ..MOST };
+        let three = || {
+            [
+                watch.tick(crowded),
+                watch.tick(crowded),
+                watch.tick(crowded),
+            ]
+        };
+        assert_eq!(three(), [Pace::Fine; 3]);
+        watch.took(true);
+        assert_eq!(watch.tick(crowded), Pace::Idle);
     }
 }

@@ -86,6 +86,12 @@ pub(super) const OWN: &[Metric] = &[
                counts until it begins. What belongs to no route has `other` and `none`.",
     },
     Metric {
+        name: "evenkeel_rate_refused_total",
+        kind: Kind::Counter,
+        labels: &["policy"],
+        help: "Requests beyond those that a token or an address may make in a second, by policy.",
+    },
+    Metric {
         name: "evenkeel_spans_lost_total",
         kind: Kind::Counter,
         labels: &[],

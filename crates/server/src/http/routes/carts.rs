@@ -26,7 +26,6 @@ const LINE: &[Code] = &[
     Code::LimitExceeded,
     Code::SaleNotOpen,
     Code::LimitCustomer,
-    Code::RateLimited,
     Code::SoldOut,
     Code::HoldConfirmed,
     Code::HoldConfirming,

@@ -51,7 +51,6 @@ pub(super) const ROUTES: &[Route] = &[
                 Code::LimitExceeded,
                 Code::SaleNotOpen,
                 Code::LimitCustomer,
-                Code::RateLimited,
                 Code::SoldOut,
             ],
         },

@@ -48,7 +48,6 @@ pub(super) const ROUTES: &[Route] = &[
                 Code::LimitExceeded,
                 Code::SaleNotOpen,
                 Code::LimitCustomer,
-                Code::RateLimited,
                 Code::SoldOut,
                 Code::HoldExpired,
                 Code::HoldReleased,

@@ -114,6 +114,7 @@ impl Server {
             low_at: 10,
             allocates: allocation.len() > 1,
             admin_apart,
+            rates: crate::http::Most::default(),
             anchors: crate::anchors::Anchors::none(),
         };
         let api = Api::new(engine.clone(), Arc::new(SystemIds), settings, None);
