@@ -172,7 +172,7 @@ async fn execute_within(
 
     // 3. Which rows it touches; no row is read for what would not be taken.
     let admitted = shared.queue.admits(request.command.lane(), patience.wait);
-    admitted.map_err(not_taken)?;
+    admitted.map_err(|full| not_taken(shared, full))?;
     let touch = touch_of(shared, &request.command).await?;
 
     // 4. The commit.

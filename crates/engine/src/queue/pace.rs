@@ -1,8 +1,10 @@
 //! How fast the lanes are worked off, measured while there is more than fits a batch.
 //!
-//! A batch that leaves nothing behind says nothing of how long a queue would take, so only those
-//! count that left commits waiting. What fits the next batch never waits, however slow the disk
-//! is: an estimate can refuse what is too much, and never all there is.
+//! A batch that leaves nothing behind says little of how long a queue would take, so what makes a
+//! wait longer is learnt only from those that left commits waiting. That it became shorter is learnt
+//! from every batch: who is refused for an old estimate leaves no queue that could correct it. What
+//! fits the next batch never waits, however slow the disk is: an estimate can refuse what is too
+//! much, and never all there is.
 //!
 //! It reads no clock: who writes batches says how long they took.
 
@@ -40,19 +42,20 @@ impl Pace {
     pub(super) fn took(&mut self, took: Duration) {
         let (counts, left) = std::mem::take(&mut self.last);
         for place in 0..3 {
-            if left[place] {
-                self.each[place] = (self.each[place] + counts[place]).div_ceil(2).max(1);
+            self.each[place] = if left[place] {
+                (self.each[place] + counts[place]).div_ceil(2).max(1)
             } else {
-                self.each[place] = self.each[place].max(counts[place]);
-            }
-        }
-        if left.contains(&true) {
-            // Quick to see that a disk became slow, and no slower to see that it is well again.
-            self.batch = if self.batch.is_zero() {
-                took
-            } else {
-                (self.batch * 3 + took) / 4
+                // Who is admitted by a small share only could never fill a larger one.
+                let seen = self.each[place].max(counts[place]);
+                seen + BATCH_MAX.saturating_sub(seen).div_ceil(16)
             };
+        }
+        let waited = left.contains(&true);
+        if waited && self.batch.is_zero() {
+            self.batch = took;
+        } else if waited || took < self.batch {
+            // Quick to see that a disk became slow, and no slower to see that it is well again.
+            self.batch = (self.batch * 3 + took) / 4;
         }
     }
 
@@ -104,6 +107,24 @@ mod tests {
         // It is worked off in one go: it has a whole batch again.
         batch(&mut pace, [0, BATCH_MAX, 0], [false; 3], SECOND);
         assert_eq!(pace.wait(1, BATCH_MAX - 1), Duration::ZERO);
+    }
+
+    #[test]
+    fn what_was_slow_once_is_forgotten_though_nothing_waits_any_more() {
+        let mut pace = Pace::default();
+        for _ in 0..16 {
+            let counts = [BATCH_MAX - 128, 128, 0];
+            batch(&mut pace, counts, [true, true, false], SECOND * 30);
+        }
+        assert!(pace.wait(1, 512) > SECOND * 30, "{pace:?}");
+        for _ in 0..40 {
+            batch(&mut pace, [0, 3, 0], [false; 3], SECOND / 500);
+        }
+        assert!(pace.wait(1, 10 * BATCH_MAX) < SECOND, "{pace:?}");
+        for _ in 0..160 {
+            batch(&mut pace, [0, 3, 0], [false; 3], SECOND / 500);
+        }
+        assert_eq!(pace.wait(1, BATCH_MAX - 1), Duration::ZERO, "{pace:?}");
     }
 
     #[test]

@@ -132,7 +132,7 @@ impl Meter {
     /// Counts a connection that was taken at a door, until what this gives is dropped.
     pub(crate) fn connected(&self, door: &Door) -> Connected {
         let listener = match door {
-            Door::Main | Door::Inside(_) => 0,
+            Door::Main | Door::Client(_) | Door::Inside(_) => 0,
             Door::Admin => 1,
         };
         let open = Arc::clone(&self.connections[listener]);

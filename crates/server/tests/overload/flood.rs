@@ -6,7 +6,7 @@
 
 use crate::server::{Server, handles};
 use crate::wire::{request, whole};
-use crate::{now, percentile, sized};
+use crate::{alone, now, percentile, sized};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -169,6 +169,7 @@ fn back_to_normal(flood: &Rc<Flood>, bound: Duration) -> Duration {
 
 #[test]
 fn ten_times_the_capacity_is_refused_in_time_and_the_rest_is_served() {
+    let _alone = alone();
     let server = Server::start_on_slow_disk(SYNC_MS);
     server.stock("lamp", 50_000_000);
     let flood = Flood::new(&server);

@@ -2,7 +2,7 @@
 
 use crate::server::{Server, handles};
 use crate::wire::Wire;
-use crate::{now, pass, percentile, sized};
+use crate::{alone, now, pass, percentile, sized};
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -36,6 +36,7 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 
 #[test]
 fn ten_thousand_idle_connections_cost_little_and_slow_nobody_down() {
+    let _alone = alone();
     let server = Server::start(&[]);
     server.stock("lamp", 5);
     // Both processes need handles of their own for the rest.
@@ -59,6 +60,7 @@ fn ten_thousand_idle_connections_cost_little_and_slow_nobody_down() {
 
 #[test]
 fn idle_connections_make_room_for_who_asks() {
+    let _alone = alone();
     let server = Server::start(&[]);
     server.stock("lamp", 5);
     let token = server.token();

@@ -16,12 +16,19 @@ mod slow;
 mod wire;
 
 use std::sync::mpsc::channel;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How much: the second number when the full counts are asked for.
 fn sized(short: u64, long: u64) -> u64 {
     let asked = std::env::var_os("EVENKEEL_LONG").is_some_and(|value| !value.is_empty());
     if asked { long } else { short }
+}
+
+/// For tests that measure what they also load: one at a time.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Lets time pass: load is a matter of time.

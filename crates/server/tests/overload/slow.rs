@@ -1,8 +1,8 @@
 //! Clients that are slow on purpose: they are let go, and nobody else notices them.
 
 use crate::server::Server;
-use crate::wire::{Wire, request};
-use crate::{now, pass, percentile, sized};
+use crate::wire::{Reply, Wire, request};
+use crate::{alone, now, pass, percentile, sized};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -161,4 +161,54 @@ fn slow_clients_are_let_go_in_time_and_nobody_else_notices() {
         times.len()
     );
     assert!(most < Duration::from_secs(1), "{most:?}");
+}
+
+/// The largest body that is taken.
+const BODY: usize = 1024 * 1024;
+/// That there is room for 256 of them is not for a client to know.
+const BODIES_MAX: usize = 400;
+
+/// Asks with the largest body, which is no JSON.
+fn largest(server: &Server) -> Reply {
+    let body = "x".repeat(BODY);
+    let reply = server.admin().ask("POST /v1/holds", "large", &body);
+    assert!(matches!(reply.status, 400 | 503), "{reply:?}");
+    reply
+}
+
+#[test]
+fn bodies_that_are_on_their_way_fill_no_more_memory_than_there_is_for_them() {
+    let _alone = alone();
+    let server = Server::start(&[]);
+    server.stock("lamp", 5);
+    let head = request("POST /v1/holds", (&server.token(), "slow"), "x")
+        .replace(": 1\r\n", &format!(": {BODY}\r\n"));
+    let head = head.strip_suffix('x').expect("the body that was asked for");
+    let part = [head.as_bytes(), &vec![b'x'; BODY - 1]].concat();
+    let mut slow = Vec::new();
+    let full = loop {
+        let reply = largest(&server);
+        if reply.status == 503 {
+            break reply;
+        }
+        assert!(slow.len() < BODIES_MAX, "there is room for all of them");
+        let mut wire = Wire::to(server.address(), "");
+        wire.send(&part);
+        slow.push(wire);
+    };
+    assert_eq!(full.code(), "unavailable");
+    assert_eq!(full.header("retry-after"), Some("1"));
+    let memory = server.memory() / (BODY as u64);
+    println!(
+        "{} bodies of {BODY} bytes on their way have {memory} MiB, then 503",
+        slow.len()
+    );
+    drop(slow);
+    for _ in 0..600 {
+        if largest(&server).status == 400 {
+            return;
+        }
+        pass(Duration::from_millis(20));
+    }
+    panic!("the memory is not given back");
 }

@@ -105,8 +105,9 @@ impl Wire {
     }
 
     /// The same request so often, sent without waiting for answers.
-    pub(crate) fn repeat(&mut self, path: &str, count: usize) -> Vec<Reply> {
-        let one = request(&format!("GET {path}"), (&self.token, ""), "");
+    pub(crate) fn repeat(&mut self, line: &str, count: usize) -> Vec<Reply> {
+        let body = if line.starts_with("GET") { "" } else { "{}" };
+        let one = request(line, (&self.token, ""), body);
         let mut replies = Vec::with_capacity(count);
         // Few enough at a time that neither side waits for the other to read.
         while replies.len() < count {
