@@ -293,7 +293,7 @@ mod tests {
 
     impl Drop for Dropped {
         fn drop(&mut self) {
-            drop(self.0.take().map(|told| told.send(())));
+            let _nobody_waits = self.0.take().map(|told| told.send(()));
         }
     }
 
@@ -313,7 +313,7 @@ mod tests {
         let (told, dropped) = oneshot::channel();
         let endless = async move {
             let _dropped = Dropped(Some(told));
-            drop(began.send(()));
+            let _nobody_waits = began.send(());
             for _ in 0..u64::MAX {
                 tokio::task::yield_now().await;
             }

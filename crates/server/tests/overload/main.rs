@@ -15,8 +15,8 @@ mod server;
 mod slow;
 mod wire;
 
+use parking_lot::{Mutex, MutexGuard};
 use std::sync::mpsc::channel;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How much: the second number when the full counts are asked for.
@@ -28,7 +28,7 @@ fn sized(short: u64, long: u64) -> u64 {
 /// For tests that measure what they also load: one at a time.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+    ALONE.lock()
 }
 
 /// Lets time pass: load is a matter of time.
