@@ -1,0 +1,131 @@
+//! Histories of the real server could have happened one request after the other.
+//!
+//! Clients on connections of their own place, confirm, release and look at holds of one SKU at the
+//! same time, and write down when each request set out, when its answer came and what it said. For
+//! every round a search looks for an order of the requests that respects time and in which the hold
+//! state machine with that many units gives just these answers. `proof` shows that the search sees
+//! what is wrong.
+//!
+//! `LINEAR_SEED` repeats a run's choices; what the threads make of them differs from run to run.
+//! With `EVENKEEL_LONG` there are thousands of rounds.
+
+mod checker;
+mod model;
+mod proof;
+mod server;
+
+use checker::{Call, MOST};
+use fastrand::Rng;
+use model::{Answer, Ask, HOLDS, Life};
+use server::{Server, Wire};
+use std::sync::Barrier;
+use std::sync::atomic::AtomicU64;
+
+const CLIENTS: usize = 6;
+/// Requests of each client in a round.
+const ASKS: usize = 8;
+const ROUNDS: (u64, u64) = (150, 5_000);
+/// Units that a round has, drawn from these: too few for all its holds.
+const UNITS: [u64; 4] = [1, 2, 3, 4];
+
+fn seed() -> u64 {
+    let given = std::env::var("LINEAR_SEED").ok();
+    given.map_or_else(
+        || fastrand::u64(..),
+        |text| text.parse().expect("LINEAR_SEED is a whole number"),
+    )
+}
+
+fn wish(rng: &mut Rng) -> Ask {
+    let hold = rng.usize(0..HOLDS);
+    match rng.u8(0..10) {
+        0..=4 => Ask::Place(hold),
+        5 | 6 => Ask::Release(hold),
+        7 => Ask::Confirm(hold),
+        _ => Ask::Look(hold),
+    }
+}
+
+/// One round: all clients at once, each asking one thing after the other.
+fn round(wires: &mut [Wire], sku: &str, rng: &mut Rng) -> Vec<Call> {
+    let (now, start) = (AtomicU64::new(0), Barrier::new(wires.len()));
+    let clients = (0..)
+        .zip(wires.iter_mut())
+        .map(|(number, wire)| (number, wire, rng.fork()));
+    std::thread::scope(|scope| {
+        let client = |(number, wire, mut rng): (u32, &mut Wire, Rng)| {
+            start.wait();
+            let mut calls = Vec::with_capacity(ASKS);
+            for turn in 0..ASKS {
+                let own = format!("{sku}-{number}-{turn}");
+                calls.extend(wire.call(sku, wish(&mut rng), (&now, &own)));
+            }
+            calls
+        };
+        let client = &client;
+        let threads = clients.map(|hand| scope.spawn(move || client(hand)));
+        let threads: Vec<_> = threads.collect();
+        let calls = threads.into_iter().map(|thread| thread.join());
+        calls
+            .flat_map(|calls| calls.expect("a client comes to its end"))
+            .collect()
+    })
+}
+
+/// Answers of one kind, counted over all rounds.
+fn count(all: &[Call], told: impl Fn(&Call) -> bool) -> usize {
+    all.iter().filter(|call| told(call)).count()
+}
+
+#[test]
+fn every_history_of_the_real_server_has_an_order_that_explains_it() {
+    const { assert!(CLIENTS * ASKS <= MOST, "a history is small") };
+    let seed = seed();
+    println!("LINEAR_SEED={seed}");
+    let mut rng = Rng::with_seed(seed);
+    let long = std::env::var_os("EVENKEEL_LONG").is_some();
+    let rounds = if long { ROUNDS.1 } else { ROUNDS.0 };
+    let directory = tempfile::tempdir().expect("a scratch directory");
+    let server = Server::start(directory.path());
+    let mut wires: Vec<Wire> = (0..CLIENTS).map(|_| server.wire()).collect();
+    let (mut all, mut overlaps) = (Vec::new(), 0);
+    for number in 0..rounds {
+        let units = UNITS[rng.usize(0..UNITS.len())];
+        let sku = format!("r-{number}");
+        wires[0].stock(&sku, units);
+        let mut calls = round(&mut wires, &sku, &mut rng);
+        calls.sort_by_key(|call| call.began);
+        assert!(
+            checker::holds(&calls, units),
+            "round {number} with {units} units has no order: {calls:#?}"
+        );
+        overlaps += calls
+            .windows(2)
+            .filter(|pair| pair[1].began < pair[0].ended)
+            .count();
+        all.extend(calls);
+    }
+    let told = |answer: Answer| count(&all, |call| call.answer == answer);
+    let kinds = [
+        told(Answer::Placed),
+        told(Answer::SoldOut),
+        told(Answer::NotFound),
+        told(Answer::Is(Life::Held)),
+        told(Answer::Is(Life::Confirmed)),
+        told(Answer::Is(Life::Released)),
+        told(Answer::Ended(Life::Confirmed)),
+        told(Answer::Ended(Life::Released)),
+    ];
+    println!(
+        "{rounds} rounds, {} calls, {overlaps} overlaps, answers {kinds:?}",
+        all.len()
+    );
+    assert!(
+        kinds.iter().all(|count| *count > 0),
+        "not all was seen: {kinds:?}"
+    );
+    assert!(
+        overlaps > all.len() / 2,
+        "{overlaps} overlaps are no contest"
+    );
+}

@@ -1,0 +1,212 @@
+//! That the checker can see: histories that are wrong, each beside one that is right, and the naive
+//! way of deciding the same.
+
+use crate::checker::{Call, holds};
+use crate::model::Answer::{Ended, Is, NotFound, Placed, SoldOut, Unknown};
+use crate::model::Ask::{Confirm, Look, Place, Release};
+use crate::model::Life::{Confirmed, Held, Released};
+use crate::model::{Answer, Ask, State};
+use fastrand::Rng;
+
+/// A call that began and ended at these moments.
+fn call(began: u64, ended: u64, ask: Ask, answer: Answer) -> Call {
+    Call {
+        began,
+        ended,
+        ask,
+        answer,
+    }
+}
+
+/// Calls one after the other.
+fn in_turn(calls: &[(Ask, Answer)]) -> Vec<Call> {
+    let moments = (0..).step_by(2);
+    let pairs = moments.zip(calls);
+    pairs
+        .map(|(at, (ask, answer))| call(at, at + 1, *ask, *answer))
+        .collect()
+}
+
+/// The same calls all at once.
+fn at_once(calls: &[(Ask, Answer)]) -> Vec<Call> {
+    let mut all = in_turn(calls);
+    for call in &mut all {
+        call.ended = 1_000;
+    }
+    for (at, call) in (0..).zip(&mut all) {
+        call.began = at;
+    }
+    all
+}
+
+#[test]
+fn wrong_histories_are_seen() {
+    // What is wrong, the calls in turn, and the units there are. Hold 0 is of one unit.
+    let table: [(&str, &[(Ask, Answer)], u64); 10] = [
+        ("an oversell", &[(Place(0), Placed), (Place(2), Placed)], 1),
+        ("a false sold-out", &[(Place(0), SoldOut)], 1),
+        (
+            "a sold-out after a release",
+            &[
+                (Place(0), Placed),
+                (Release(0), Is(Released)),
+                (Place(2), SoldOut),
+            ],
+            1,
+        ),
+        (
+            "a place on units that were sold",
+            &[
+                (Place(0), Placed),
+                (Confirm(0), Is(Confirmed)),
+                (Place(2), Placed),
+            ],
+            1,
+        ),
+        (
+            "two endings",
+            &[
+                (Place(0), Placed),
+                (Confirm(0), Is(Confirmed)),
+                (Release(0), Is(Released)),
+            ],
+            1,
+        ),
+        (
+            "the wrong winner",
+            &[
+                (Place(0), Placed),
+                (Confirm(0), Is(Confirmed)),
+                (Release(0), Ended(Released)),
+            ],
+            1,
+        ),
+        ("a lost hold", &[(Place(0), Placed), (Look(0), NotFound)], 1),
+        (
+            "a stale read",
+            &[
+                (Place(0), Placed),
+                (Confirm(0), Is(Confirmed)),
+                (Look(0), Is(Held)),
+            ],
+            1,
+        ),
+        (
+            "a winner who asks again and is told sold out",
+            &[(Place(0), Placed), (Place(0), SoldOut)],
+            1,
+        ),
+        ("a hold of nobody", &[(Look(0), Is(Held))], 1),
+    ];
+    for (what, calls, units) in table {
+        assert!(!holds(&in_turn(calls), units), "{what}");
+    }
+}
+
+#[test]
+fn what_is_wrong_in_turn_may_be_right_at_once() {
+    let table: [&[(Ask, Answer)]; 4] = [
+        &[
+            (Place(0), Placed),
+            (Confirm(0), Is(Confirmed)),
+            (Look(0), Is(Held)),
+        ],
+        &[(Place(0), Placed), (Look(0), NotFound)],
+        &[
+            (Place(0), Placed),
+            (Release(0), Is(Released)),
+            (Place(2), SoldOut),
+        ],
+        &[
+            (Place(0), Placed),
+            (Place(0), SoldOut),
+            (Place(2), Placed),
+            (Release(2), Is(Released)),
+        ],
+    ];
+    for calls in table {
+        assert!(!holds(&in_turn(calls), 1), "in turn: {calls:?}");
+        assert!(holds(&at_once(calls), 1), "at once: {calls:?}");
+    }
+    let oversold = [(Place(0), Placed), (Place(2), Placed), (Place(4), SoldOut)];
+    assert!(
+        !holds(&at_once(&oversold), 1),
+        "no order sells one unit twice"
+    );
+}
+
+#[test]
+fn an_unknown_answer_may_be_an_effect_at_any_time_or_never() {
+    let lost = call(0, 1, Place(0), Unknown);
+    let later = call(4, 5, Place(2), SoldOut);
+    assert!(
+        holds(&[lost, call(2, 3, Place(2), SoldOut)], 1),
+        "it was done"
+    );
+    assert!(
+        holds(&[lost, call(2, 3, Place(2), Placed)], 1),
+        "it was not"
+    );
+    assert!(
+        holds(&[lost, call(2, 3, Look(0), NotFound), later], 1),
+        "it was done late"
+    );
+    let back = call(6, 7, Look(0), NotFound);
+    assert!(!holds(&[lost, later, back], 1), "what was done stays");
+    assert!(!holds(
+        &[call(2, 3, Place(0), Unknown), call(0, 1, Place(2), SoldOut)],
+        1
+    ));
+}
+
+/// Every order that respects time, tried out: slow, and plainly right.
+fn naive(left: &[Call], state: State) -> bool {
+    if left.is_empty() {
+        return true;
+    }
+    (0..left.len()).any(|at| {
+        let next = left[at];
+        let in_time = left.iter().all(|other| next.began < other.ended);
+        let (said, after) = state.take(next.ask);
+        let mut rest = left.to_vec();
+        rest.remove(at);
+        in_time && said == next.answer && naive(&rest, after)
+    })
+}
+
+/// A few calls whose answers are what chance says.
+fn guesses(rng: &mut Rng) -> Vec<Call> {
+    let mut moments: Vec<u64> = (0..12).collect();
+    rng.shuffle(&mut moments);
+    let calls = rng.usize(1..=6);
+    let call = |at: usize, rng: &mut Rng| {
+        let (one, other) = (moments[2 * at], moments[2 * at + 1]);
+        let hold = 2 * rng.usize(0..2);
+        let answers = match rng.u8(0..4) {
+            0 => (Place(hold), [Placed, SoldOut]),
+            1 => (Confirm(hold), [Is(Confirmed), Ended(Released)]),
+            2 => (Release(hold), [Is(Released), NotFound]),
+            _ => (Look(hold), [Is(Held), NotFound]),
+        };
+        let answer = answers.1[rng.usize(0..2)];
+        call(one.min(other), one.max(other), answers.0, answer)
+    };
+    (0..calls).map(|at| call(at, rng)).collect()
+}
+
+#[test]
+fn the_search_decides_as_trying_every_order_does() {
+    let mut rng = Rng::with_seed(20);
+    let mut right = 0;
+    const HISTORIES: u32 = 20_000;
+    for _ in 0..HISTORIES {
+        let calls = guesses(&mut rng);
+        let expected = naive(&calls, State::with(1));
+        assert_eq!(holds(&calls, 1), expected, "{calls:?}");
+        right += u32::from(expected);
+    }
+    assert!(
+        (1_000..HISTORIES - 1_000).contains(&right),
+        "{right} are right"
+    );
+}
