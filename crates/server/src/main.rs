@@ -5,6 +5,10 @@
 //! API, `client` speaks to it from outside, `load` drives it, and `demo` shows it all in one
 //! command; `sandbox` plays the services that it calls, and `webhook` signs what they call back.
 //! Main holds no logic: whatever could be wrong is where a test can reach it.
+#![cfg_attr(
+    feature = "fuzz",
+    allow(dead_code, reason = "there only the fuzz targets are reached")
+)]
 
 mod anchors;
 mod cli;
@@ -12,6 +16,8 @@ mod client;
 mod config;
 mod csv;
 mod demo;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 mod http;
 mod load;
 mod lock;
