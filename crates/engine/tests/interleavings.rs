@@ -154,7 +154,7 @@ fn nobody_waits_for_an_abandoned_queue() {
         let got = take_all(&queue);
         leaver.join().expect("leaving comes to its end");
         let (pushed, mut told) = pusher.join().expect("the pusher comes to its end");
-        let is_told = told.try_recv() == Err(oneshot::error::TryRecvError::Closed);
+        let is_told = matches!(told.try_recv(), Err(oneshot::error::TryRecvError::Closed));
         assert!(is_told, "{pushed:?}, {got:?}: its caller waits for ever");
     });
 }

@@ -52,17 +52,17 @@ fn round(wires: &mut [Wire], sku: &str, rng: &mut Rng) -> Vec<Call> {
     let clients = (0..)
         .zip(wires.iter_mut())
         .map(|(number, wire)| (number, wire, rng.fork()));
+    let client = |(number, wire, mut rng): (u32, &mut Wire, Rng)| {
+        let _first = start.wait();
+        let mut calls = Vec::with_capacity(ASKS);
+        for turn in 0..ASKS {
+            let own = format!("{sku}-{number}-{turn}");
+            calls.extend(wire.call(sku, wish(&mut rng), (&now, &own)));
+        }
+        calls
+    };
+    let client = &client;
     std::thread::scope(|scope| {
-        let client = |(number, wire, mut rng): (u32, &mut Wire, Rng)| {
-            start.wait();
-            let mut calls = Vec::with_capacity(ASKS);
-            for turn in 0..ASKS {
-                let own = format!("{sku}-{number}-{turn}");
-                calls.extend(wire.call(sku, wish(&mut rng), (&now, &own)));
-            }
-            calls
-        };
-        let client = &client;
         let threads = clients.map(|hand| scope.spawn(move || client(hand)));
         let threads: Vec<_> = threads.collect();
         let calls = threads.into_iter().map(|thread| thread.join());
