@@ -133,7 +133,8 @@ pub struct Committer {
 enum Attempt {
     Done(Box<Decided>),
     Again,
-    Split,
+    /// The store refuses one of its commits, and why.
+    Split(String),
     Failed(Fault),
 }
 
@@ -197,12 +198,11 @@ impl Committer {
                 Attempt::Again if tries < CONFLICT_MAX => todo.push((part, tries + 1)),
                 Attempt::Again => self.tell_all(part, &Fault::Conflict),
                 Attempt::Failed(fault) => self.tell_all(part, &fault),
-                Attempt::Split if part.len() == 1 => {
+                Attempt::Split(why) if part.len() == 1 => {
                     tracing::error!(command = part[0].commit.command.name(), "not writable");
-                    let fault = Fault::Corrupt("the store refuses this commit".to_owned());
-                    self.tell_all(part, &fault);
+                    self.tell_all(part, &Fault::Corrupt(why));
                 }
-                Attempt::Split => {
+                Attempt::Split(_) => {
                     let second = part.split_off(part.len() / 2);
                     todo.push((second, tries));
                     todo.push((part, tries));
@@ -290,7 +290,7 @@ impl Committer {
             Fault::Conflict => Attempt::Again,
             Fault::Corrupt(what) => {
                 tracing::error!(what, "a batch does not fit the store");
-                Attempt::Split
+                Attempt::Split(what)
             }
             Fault::Sync(what) => {
                 tracing::error!(what, "the disk did not confirm a write: stopping");

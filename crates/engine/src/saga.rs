@@ -12,15 +12,12 @@
 //! It hears of fresh rows from the committer, and of all others by their due times. It makes at
 //! most [`CALLS_MAX`] calls at once and never two for one row; beyond that rows wait in the
 //! store, not in memory. Retries come out of a budget, so that a provider in trouble is not buried
-//! under them; whether somebody answers again it finds out soon (`probe`). It never decides what an
-//! answer means: that is the judge's, under the lock.
+//! under them; whether somebody answers again it finds out soon (`probe`). An order that runs out
+//! is told of first. What an answer means is the judge's to say, under the lock.
 //!
-//! When an order's time runs out, it also has its customer told, before any call.
-//!
-//! Where the order flow runs on events (`choreographed`), the first calls of an order are its
-//! handlers' ([`evenkeel_rules::order::Handler`]) and never the runner's: it tells them that there
-//! is something to read, and looks only at orders whose last event all of them have passed. What
-//! is then due was tried before, or is asked after by the clock.
+//! Where the order flow runs on events, first calls are the handlers'
+//! ([`evenkeel_rules::order::Handler`]): the runner tells them that there is something to read, and
+//! looks only at orders whose last event all of them have passed.
 
 use crate::calls::{call_of, count, random, timeout, told};
 use crate::commit::Command;

@@ -42,7 +42,7 @@ fn a_green_batch_ends_with_0_and_its_json_has_every_member() {
     assert_eq!(report["trace_hash"].as_str().map(str::len), Some(64));
     assert_eq!(report["failures"], Value::Array(Vec::new()));
     assert!(report["faults"]["store_crash"].as_u64() > Some(0));
-    assert_eq!(report["transitions"]["legal"], 87);
+    assert_eq!(report["transitions"]["legal"], 88);
     assert!(report["transitions"]["reached"].is_u64());
     assert!(report["missing"].is_array());
 }

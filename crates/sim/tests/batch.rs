@@ -36,7 +36,7 @@ fn two_hundred_seeds_are_green_and_reach_everything() {
     assert_eq!(report.missing, Vec::<String>::new());
     assert!(report.ok);
     assert_eq!(report.transitions.reached, report.transitions.legal);
-    assert_eq!(report.transitions.legal, 87);
+    assert_eq!(report.transitions.legal, 88);
     assert_eq!(report.faults.len(), FaultKind::ALL.len());
     assert!(report.faults.values().all(|count| *count > 0));
     assert_eq!((report.seeds, done.into_inner()), (200, 200));

@@ -148,7 +148,7 @@ async fn each_fault_has_its_way_on() {
         let (mut committer, _told) = committer(&stocked().await);
         let way = match committer.failed(fault.clone()) {
             Attempt::Again => "again",
-            Attempt::Split => "split",
+            Attempt::Split(_) => "split",
             Attempt::Failed(same) if same == fault => "told",
             Attempt::Failed(Fault::TimedOut) => "unknown",
             Attempt::Failed(_) | Attempt::Done(_) => "wrong",

@@ -116,8 +116,8 @@ pub enum Published {
     Unknown,
     /// It surely is not there, and this very message will never be taken.
     Refused {
-        /// Why, in fewer than 200 bytes for operators. It is kept in the log, so it never quotes the
-        /// message.
+        /// Why, in fewer than 200 bytes for operators. It is kept in the log, so it never quotes
+        /// the message.
         why: String,
     },
 }

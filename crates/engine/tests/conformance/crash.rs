@@ -71,8 +71,8 @@ pub(crate) async fn one_unwritable_commit_of_512_fails_alone<F: Fixture>() {
     let told = shop.in_one_batch((0..512).map(buyer).collect()).await;
     for (number, told) in told.into_iter().enumerate() {
         if number == 300 {
-            let fault = Fault::Corrupt("the store refuses this commit".to_owned());
-            assert_eq!(told, Err(Refusal::Failed(fault)));
+            let is_refused = matches!(told, Err(Refusal::Failed(Fault::Corrupt(_))));
+            assert!(is_refused, "{told:?}");
         } else {
             let row = hold_of(told.unwrap_or_else(|no| panic!("buyer {number}: {no:?}")));
             assert_eq!(row.hold.id, hold(&format!("h-{number}")));

@@ -186,9 +186,9 @@ async fn a_store_that_the_newer_build_made_is_not_written_by_the_older() {
     let why = older.began["error"].as_str();
     assert!(why.is_some_and(|why| why.contains(TOO_NEW)), "{why:?}");
     assert_eq!(older.stop().code(), Some(1));
-    // Nor by whoever embeds the older one.
+    // Nor by whoever embeds the older one; and nothing was done to it.
     let store = SqliteStore::open(dir.path(), &SystemIds, NamesOptions::default());
-    let head = store.expect("it opens").head().await.expect("readable");
-    assert_eq!((head.format, head.position), (NEXT, 2));
+    let why = store.err().expect("it is refused").to_string();
+    assert!(why.contains(TOO_NEW), "{why}");
     assert_eq!(told(dir.path()).await, [(2, "balances")]);
 }

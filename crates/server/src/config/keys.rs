@@ -387,8 +387,8 @@ fn address(value: &Value) -> Result<SocketAddr, String> {
     })
 }
 
-/// A value that may be a URL, as a message shows it: nothing of a URL but its scheme, for it may have
-/// a password.
+/// A value that may be a URL, as a message shows it: nothing of a URL but its scheme, for it may
+/// have a password.
 fn without_secrets(text: &str) -> String {
     match text.split_once("://") {
         Some((scheme, _)) => format!("\"{}://...\"", scheme.escape_debug()),

@@ -8,8 +8,8 @@ use evenkeel_rules::time::Millis;
 /// How long a lost line seems to be held on.
 const ON: Millis = Millis(60_000);
 
-/// Shows the ended holds of a cart as live to a batch with its check-out. Of several carts or orders
-/// at once, others than check-outs would be lied to.
+/// Shows the ended holds of a cart as live to a batch with its check-out. Of several carts or
+/// orders at once, others than check-outs would be lied to.
 pub(super) fn show_lost(touch: &Touch, view: &mut View) {
     if touch.carts.len() != 1 || touch.orders.len() != 1 {
         return;
