@@ -1,7 +1,5 @@
 //! Drives every target with mutated seeds. `PROPTEST_CASES` says how many of each.
 
-use super::*;
-
 #[path = "../../../../fuzz/drive.rs"]
 mod drive;
 

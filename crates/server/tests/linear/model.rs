@@ -41,6 +41,31 @@ pub(crate) enum Answer {
     Unknown,
 }
 
+impl Ask {
+    /// All answers that are of its kind.
+    pub(crate) const fn answers(self) -> &'static [Answer] {
+        match self {
+            Self::Place(_) => &[Answer::Placed, Answer::SoldOut],
+            Self::Confirm(_) => &[
+                Answer::Is(Life::Confirmed),
+                Answer::Ended(Life::Released),
+                Answer::NotFound,
+            ],
+            Self::Release(_) => &[
+                Answer::Is(Life::Released),
+                Answer::Ended(Life::Confirmed),
+                Answer::NotFound,
+            ],
+            Self::Look(_) => &[
+                Answer::Is(Life::Held),
+                Answer::Is(Life::Confirmed),
+                Answer::Is(Life::Released),
+                Answer::NotFound,
+            ],
+        }
+    }
+}
+
 /// Units and holds at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct State {

@@ -210,3 +210,37 @@ fn the_search_decides_as_trying_every_order_does() {
         "{right} are right"
     );
 }
+
+/// What the state machine itself would say, one request after the other.
+fn honest(units: u64, rng: &mut Rng) -> Vec<(Ask, Answer)> {
+    let mut state = State::with(units);
+    let mut told = Vec::new();
+    for _ in 0..24 {
+        let ask = crate::wish(rng);
+        let (said, after) = state.take(ask);
+        told.push((ask, said));
+        state = after;
+    }
+    told
+}
+
+#[test]
+fn one_answer_that_is_another_is_seen_wherever_it_stands() {
+    let mut rng = Rng::with_seed(21);
+    let mut lies = 0;
+    for _ in 0..200 {
+        let units = rng.u64(1..=4);
+        let told = honest(units, &mut rng);
+        assert!(holds(&in_turn(&told), units), "{told:?}");
+        for at in 0..told.len() {
+            let (ask, said) = told[at];
+            for other in ask.answers().iter().filter(|other| **other != said) {
+                let mut lied = told.clone();
+                lied[at].1 = *other;
+                assert!(!holds(&in_turn(&lied), units), "{at} of {lied:?}");
+                lies += 1;
+            }
+        }
+    }
+    assert!(lies > 5_000, "{lies} lies prove little");
+}
