@@ -1,7 +1,8 @@
 //! Drives a fuzz target without libFuzzer: its seeds, then its seeds mutated.
 //!
-//! Included by the tests that run in CI. `PROPTEST_CASES` says how many inputs each target gets; a
-//! failure is shrunk and printed. It knows nothing of what a target does.
+//! Included by the tests that run in CI. `PROPTEST_CASES` says how many inputs each target gets, and
+//! with `EVENKEEL_LONG` it is 20,000 at least; a failure is shrunk and printed. It knows nothing of
+//! what a target does.
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -50,6 +51,9 @@ const PIECES: &[&[u8]] = &[
     b"\xc3\xa9",
 ];
 
+/// Inputs of a target where there is time.
+const LONG: u32 = 20_000;
+
 /// One change of an input: which kind, where, how much, and with which byte.
 type Change = (u8, u16, u16, u8);
 
@@ -59,10 +63,13 @@ pub(crate) fn all(target: &str, run: impl Fn(&[u8])) {
     for seed in &seeds {
         run(seed);
     }
-    let config = Config {
+    let mut config = Config {
         failure_persistence: None,
         ..Config::default()
     };
+    if std::env::var_os("EVENKEEL_LONG").is_some_and(|value| !value.is_empty()) {
+        config.cases = config.cases.max(LONG);
+    }
     let driven = TestRunner::new(config).run(&inputs(seeds), |bytes| {
         run(&bytes);
         Ok(())

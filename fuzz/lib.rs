@@ -2,6 +2,7 @@
 
 #[path = "../crates/engine/tests/fuzz/judge.rs"]
 mod judge;
+#[allow(dead_code, reason = "its mistakes are for the engine's tests")]
 #[path = "../crates/engine/tests/fuzz/naive.rs"]
 mod naive;
 #[path = "../crates/engine/tests/fuzz/parsers.rs"]
@@ -21,6 +22,7 @@ macro_rules! targets {
 
 targets! {
     parsers acks,
+    parsers anchors,
     parsers entries,
     parsers filters,
     parsers ids,

@@ -2,8 +2,8 @@
 //!
 //! A scheduler decides at every taking and giving up of the queue's lock who runs next, so that a
 //! wake-up that is lost in one order in thousands is a deadlock that is found. Run with `cargo test
-//! --release -p evenkeel-engine --features shuttle --test interleavings`; `PROPTEST_CASES` says how
-//! many orders are tried of each. The last test plants the mistake that they are to find.
+//! --release -p evenkeel-engine --features shuttle --test interleavings`; with `EVENKEEL_LONG` more
+//! orders are tried of each. The last test plants the mistake that they are to find.
 
 use evenkeel_engine::commit::{Command, Commit};
 use evenkeel_engine::port::Touch;
@@ -16,16 +16,16 @@ use std::collections::VecDeque;
 use std::panic::catch_unwind;
 use tokio::sync::{Notify, oneshot};
 
-/// Orders that are tried, and how many changes of thread a run is aimed at.
-const ORDERS: usize = 2_000;
+/// Orders that are tried, also where there is time, and how many changes of thread a run is aimed at.
+const ORDERS: [usize; 2] = [2_000, 50_000];
 const CHANGES: usize = 3;
 /// Who pushes, and how often.
 const PUSHERS: usize = 2;
 const PUSHES: usize = 3;
 
 fn orders() -> usize {
-    let asked = std::env::var("PROPTEST_CASES").ok();
-    asked.map_or(ORDERS, |text| text.parse().expect("a whole number"))
+    let long = std::env::var_os("EVENKEEL_LONG").is_some_and(|value| !value.is_empty());
+    ORDERS[usize::from(long)]
 }
 
 /// Runs a scenario in orders drawn evenly, and in orders with few changes of thread.

@@ -11,6 +11,7 @@ use crate::webhook::verify::Verdict;
 use crate::{config, csv};
 use evenkeel_rules::time::LogTime;
 
+pub use crate::client::fuzz::replies;
 pub use crate::http::fuzz::{callbacks, heads, json, queries, times, wires};
 
 /// The moment at which deliveries come.

@@ -28,7 +28,7 @@ use force::{force, force_shares};
 pub(crate) use gate::DeafGate;
 pub(crate) use gateway::{is_late, replied};
 pub(crate) use outlet::{log, posted};
-pub(crate) use writer::{fences, poisoned, starves, ticket};
+pub(crate) use writer::{cuts, fences, poisoned, starves, ticket};
 
 macro_rules! planted {
     ($(#[doc = $doc:literal] $bug:ident = $name:literal, $invariant:literal;)*) => {

@@ -181,7 +181,7 @@ impl Store for NodeStore {
         node.reach(world, Stage::Begun).await;
         world.latency(2).await;
         world.up()?;
-        if world.fires(FaultKind::StoreUnavailable) {
+        if world.fires(FaultKind::StoreUnavailable) || planted::cuts(world) {
             return Err(Fault::Unavailable("no connection".to_owned()));
         }
         let ticket = match world.planted {

@@ -57,14 +57,18 @@ fn step(bytes: [u8; 3]) -> Step {
 
 /// The target.
 pub(crate) fn judge(bytes: &[u8]) {
-    let runtime = tokio::runtime::Builder::new_current_thread().build();
-    let runtime = runtime.expect("a runtime without I/O needs nothing from the system");
-    runtime.block_on(play(bytes));
+    beside(Naive::default(), bytes);
 }
 
-async fn play(bytes: &[u8]) {
+/// The judge beside this ledger, from its beginning.
+pub(crate) fn beside(naive: Naive, bytes: &[u8]) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let runtime = runtime.expect("a runtime without I/O needs nothing from the system");
+    runtime.block_on(play(naive, bytes));
+}
+
+async fn play(mut naive: Naive, bytes: &[u8]) {
     let store = MemoryStore::new("main", [7; 16]);
-    let mut naive = Naive::default();
     let mut now = 0;
     let listed: Vec<Commit> = (0..SKUS).map(|sku| commit(list(sku), None)).collect();
     for outcome in batch(&store, &listed, now).await {

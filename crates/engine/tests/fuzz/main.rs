@@ -40,6 +40,24 @@ fn files_of_answers_are_read_to_their_end() {
 }
 
 #[test]
+fn anchors_are_read_as_they_were_written() {
+    drive::all("anchors", parsers::anchors);
+}
+
+#[test]
 fn the_judge_decides_as_the_naive_ledger_does() {
     drive::all("judge", judge::judge);
+}
+
+#[test]
+fn a_naive_ledger_that_is_mistaken_is_seen() {
+    use naive::Mistake::{FinalSoldOut, ForgottenKey, Grace, LastFirst, LongLife};
+    for mistake in [Grace, LongLife, ForgottenKey, FinalSoldOut, LastFirst] {
+        let ledger = || naive::Naive {
+            mistake: Some(mistake),
+            ..naive::Naive::default()
+        };
+        let run = || drive::all("judge", |bytes| judge::beside(ledger(), bytes));
+        assert!(std::panic::catch_unwind(run).is_err(), "{mistake:?}");
+    }
 }

@@ -58,18 +58,36 @@ pub(crate) struct Hold {
     placed: u64,
 }
 
+/// A mistake of the naive ledger, which the judge must be seen not to make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mistake {
+    /// A hold is live at its deadline, and ends a ms later.
+    Grace,
+    /// An extension may go a ms beyond the longest life.
+    LongLife,
+    /// A key is not asked for.
+    ForgottenKey,
+    /// Whoever was told sold out under a key is told so for ever.
+    FinalSoldOut,
+    /// Of two overdue holds the one placed last goes first.
+    LastFirst,
+}
+
 /// The naive ledger.
 #[derive(Debug, Default)]
 pub(crate) struct Naive {
     /// Units per SKU: available, held, sold.
     pub(crate) units: [[u64; 3]; SKUS],
     pub(crate) holds: BTreeMap<usize, Hold>,
+    /// None, unless a test wants one.
+    pub(crate) mistake: Option<Mistake>,
     keys: BTreeMap<u8, (Ask, Said)>,
 }
 
 impl Naive {
     /// Judges one command, perhaps under a key, at a time in ms.
     pub(crate) fn take(&mut self, ask: Ask, key: Option<u8>, now: u64) -> Said {
+        let key = key.filter(|_| !self.makes(Mistake::ForgottenKey));
         if let Some((first, said)) = key.and_then(|key| self.keys.get(&key)) {
             return match said {
                 _ if *first != ask => Said::No("key_reused"),
@@ -83,6 +101,7 @@ impl Naive {
         };
         let kept = match said {
             Said::Done => true,
+            Said::No("stock.sold_out") => self.makes(Mistake::FinalSoldOut),
             Said::No(code) => is_final(code),
             Said::Unchanged | Said::Again | Said::AgainNo(_) => false,
         };
@@ -90,6 +109,10 @@ impl Naive {
             self.keys.insert(key, (ask, said));
         }
         said
+    }
+
+    fn makes(&self, mistake: Mistake) -> bool {
+        self.mistake == Some(mistake)
     }
 
     fn judge(&mut self, ask: Ask, now: u64) -> Result<Said, &'static str> {
@@ -123,8 +146,9 @@ impl Naive {
             Ask::Release(hold) => self.end(hold, Life::Released, now),
             Ask::Expire(hold) => self.expire(hold, now),
             Ask::Extend(hold, ttl) => {
+                let more = u64::from(self.makes(Mistake::LongLife));
                 let found = self.live(hold, now)?;
-                let latest = found.placed + MAX_LIFE;
+                let latest = found.placed + MAX_LIFE + more;
                 found.deadline = found.deadline.max(latest.min(now + ttl));
                 Ok(Said::Done)
             }
@@ -141,6 +165,9 @@ impl Naive {
             .map(|(hold, it)| (it.deadline, id(*hold), *hold))
             .collect();
         due.sort();
+        if self.makes(Mistake::LastFirst) {
+            due.reverse();
+        }
         let mut found = self.units[sku][0];
         let mut ended = Vec::new();
         for (_, _, hold) in due {
@@ -159,9 +186,10 @@ impl Naive {
     }
 
     fn live(&mut self, hold: usize, now: u64) -> Result<&mut Hold, &'static str> {
+        let grace = u64::from(self.makes(Mistake::Grace));
         let found = self.holds.get_mut(&hold).ok_or("not_found")?;
         match found.life {
-            Life::Held if found.deadline <= now => Err("hold.expired"),
+            Life::Held if found.deadline + grace <= now => Err("hold.expired"),
             Life::Held => Ok(found),
             Life::Confirmed => Err("hold.confirmed"),
             Life::Released => Err("hold.released"),

@@ -3,7 +3,7 @@
 use evenkeel_engine::chain::Entry;
 use evenkeel_engine::gateway::outbound::Url;
 use evenkeel_engine::token::Position;
-use evenkeel_engine::verify::Acks;
+use evenkeel_engine::verify::{Acks, read_anchors};
 use evenkeel_rules::event::{FORMAT, Kind};
 use evenkeel_rules::ids::{CartId, HoldId, ID_MAX, SKU_MAX, SkuId};
 use evenkeel_rules::money::Currency;
@@ -124,4 +124,23 @@ pub(crate) fn urls(bytes: &[u8]) {
 pub(crate) fn acks(bytes: &[u8]) {
     let read = format!("{:?}", Acks::read(bytes));
     assert!(!read.is_empty());
+}
+
+/// Anchors are the same when they are written and read again.
+pub(crate) fn anchors(bytes: &[u8]) {
+    let text = text(bytes);
+    let Ok(anchors) = read_anchors(text) else {
+        return;
+    };
+    assert!(anchors.len() <= text.matches('\n').count(), "{text:?}");
+    let line = |(position, hash): &(u64, [u8; 32])| {
+        let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert!(
+            text.to_ascii_lowercase().contains(&hex),
+            "{hex} of {text:?}"
+        );
+        format!("{position} {hex}\n")
+    };
+    let again: String = anchors.iter().map(line).collect();
+    assert_eq!(read_anchors(&again), Ok(anchors), "{text:?}");
 }

@@ -23,6 +23,7 @@ driven! {
     heads_with_two_lengths_are_seen_however_they_are_cut wires,
     moments_are_written_as_they_were_read times,
     queries_are_read_within_their_bounds queries,
+    replies_are_there_when_they_are_whole replies,
     secrets_are_keyed_or_refused secrets,
     signatures_are_not_forged signatures,
     tables_are_written_as_they_were_read tables,
@@ -66,5 +67,11 @@ fn every_target_with_seeds_is_one_of_libfuzzers() {
         };
         entries.map(name).collect()
     };
-    assert_eq!(names("seeds"), names("fuzz_targets"));
+    let targets = names("fuzz_targets");
+    assert_eq!(names("seeds"), targets);
+    let manifest = std::fs::read_to_string(root.join("Cargo.toml")).expect("a manifest");
+    for target in targets {
+        let path = format!("path = \"fuzz_targets/{target}.rs\"");
+        assert!(manifest.contains(&path), "{target} is not built");
+    }
 }

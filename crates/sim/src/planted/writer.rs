@@ -21,6 +21,13 @@ pub(crate) async fn ticket(world: &World) -> u64 {
     world.head.acquire().await
 }
 
+/// Whether a connection is lost before a batch begins. An unlocked lookup does harm only then: a
+/// batch that is tried again waits for the COMMIT that was looked up in vain.
+pub(crate) fn cuts(world: &World) -> bool {
+    world.planted == Some(Planted::UnlockedLookup)
+        && world.dice(|dice| dice.is_on() && dice.chance(100))
+}
+
 /// What is said of a batch with a commit that cannot be written; nothing of it is.
 pub(crate) fn poisoned(world: &World) -> Result<(), Fault> {
     match world.planted {
