@@ -53,10 +53,7 @@ fn the_judge_decides_as_the_naive_ledger_does() {
 fn a_naive_ledger_that_is_mistaken_is_seen() {
     use naive::Mistake::{FinalSoldOut, ForgottenKey, Grace, LastFirst, LongLife};
     for mistake in [Grace, LongLife, ForgottenKey, FinalSoldOut, LastFirst] {
-        let ledger = || naive::Naive {
-            mistake: Some(mistake),
-            ..naive::Naive::default()
-        };
+        let ledger = || naive::Naive::mistaken(mistake);
         let run = || drive::all("judge", |bytes| judge::beside(ledger(), bytes));
         assert!(std::panic::catch_unwind(run).is_err(), "{mistake:?}");
     }

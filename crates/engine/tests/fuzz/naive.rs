@@ -80,11 +80,19 @@ pub(crate) struct Naive {
     pub(crate) units: [[u64; 3]; SKUS],
     pub(crate) holds: BTreeMap<usize, Hold>,
     /// None, unless a test wants one.
-    pub(crate) mistake: Option<Mistake>,
+    mistake: Option<Mistake>,
     keys: BTreeMap<u8, (Ask, Said)>,
 }
 
 impl Naive {
+    /// One that makes this mistake.
+    pub(crate) fn mistaken(mistake: Mistake) -> Self {
+        Self {
+            mistake: Some(mistake),
+            ..Self::default()
+        }
+    }
+
     /// Judges one command, perhaps under a key, at a time in ms.
     pub(crate) fn take(&mut self, ask: Ask, key: Option<u8>, now: u64) -> Said {
         let key = key.filter(|_| !self.makes(Mistake::ForgottenKey));

@@ -158,5 +158,5 @@ fn every_history_of_the_real_server_has_an_order_that_explains_it() {
     let told = kinds.iter().all(|count| *count > 0);
     assert!(told, "not all was told: {kinds:?}");
     assert!(overlaps > all / 2, "{overlaps} overlaps are no contest");
-    assert!(seen > lies / 2, "{seen} of {lies} lies were seen");
+    assert!(seen > lies / 4 * 3, "{seen} of {lies} lies were seen");
 }
