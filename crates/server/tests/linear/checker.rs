@@ -1,9 +1,12 @@
 //! Whether a history could have happened one request after the other.
 //!
 //! The search is that of Wing and Gong, with the memory that Lowe added: from what has been done so
-//! far, every request is tried that began before the first unfinished one ended, and no pair of
+//! far, every request is tried before which no unfinished one must stand, and no pair of
 //! (requests done, state) is tried twice. A history holds if some order explains every answer. A
 //! request without a known answer may stand anywhere after it began, or nowhere.
+//!
+//! One answer is allowed to be old: the gate's sold out. It knows of every write whose caller was
+//! answered, but a look reads the store, which knows of a write a moment before the gate does.
 
 use crate::model::{Answer, Ask, State};
 use std::collections::BTreeSet;
@@ -28,6 +31,12 @@ impl Call {
             _ => self.ended,
         }
     }
+
+    /// Whether it must stand after another in every order.
+    pub(crate) fn follows(&self, other: &Self) -> bool {
+        let may_be_older = self.answer == Answer::SoldOut && matches!(other.ask, Ask::Look(_));
+        other.until() < self.began && !may_be_older
+    }
 }
 
 /// Whether some order of the calls explains their answers, from so many units on.
@@ -37,6 +46,11 @@ pub(crate) fn holds(calls: &[Call], units: u64) -> bool {
     let goal = (0..calls.len())
         .filter(known)
         .fold(0, |all, at| all | bit(at));
+    let earlier = |call: &Call| {
+        let all = (0..calls.len()).filter(|at| call.follows(&calls[*at]));
+        all.fold(0, |all, at| all | bit(at))
+    };
+    let earlier: Vec<u64> = calls.iter().map(earlier).collect();
     let mut seen = BTreeSet::new();
     let mut todo = vec![(0_u64, State::with(units))];
     while let Some((done, state)) = todo.pop() {
@@ -46,9 +60,8 @@ pub(crate) fn holds(calls: &[Call], units: u64) -> bool {
         if !seen.insert((done, state)) {
             continue;
         }
-        let open = || (0..calls.len()).filter(|at| done & bit(*at) == 0);
-        let first = open().map(|at| calls[at].until()).min().unwrap_or(u64::MAX);
-        for at in open().filter(|at| calls[*at].began < first) {
+        let open = (0..calls.len()).filter(|at| done & bit(*at) == 0);
+        for at in open.filter(|at| earlier[*at] & !done == 0) {
             let (said, after) = state.take(calls[at].ask);
             if said == calls[at].answer || calls[at].answer == Answer::Unknown {
                 todo.push((done | bit(at), after));

@@ -159,6 +159,24 @@ fn an_unknown_answer_may_be_an_effect_at_any_time_or_never() {
     ));
 }
 
+#[test]
+fn a_sold_out_may_be_older_than_a_look_and_not_than_an_answer_to_a_write() {
+    // The unit is back in the store, and a look saw it, while the gate has not heard of it.
+    let history = |release_ended: u64| {
+        [
+            call(0, 1, Place(0), Placed),
+            call(2, release_ended, Release(0), Is(Released)),
+            call(3, 4, Look(0), Is(Released)),
+            call(6, 7, Place(2), SoldOut),
+        ]
+    };
+    assert!(holds(&history(9), 1), "nobody was told of the release");
+    assert!(!holds(&history(5), 1), "whoever gave it back was told so");
+    let mut looked_late = history(9);
+    looked_late[2] = call(3, 4, Look(0), NotFound);
+    assert!(!holds(&looked_late, 1), "a look is never old");
+}
+
 /// Every order that respects time, tried out: slow, and plainly right.
 fn naive(left: &[Call], state: State) -> bool {
     if left.is_empty() {
@@ -166,7 +184,7 @@ fn naive(left: &[Call], state: State) -> bool {
     }
     (0..left.len()).any(|at| {
         let next = left[at];
-        let in_time = left.iter().all(|other| next.began < other.ended);
+        let in_time = !left.iter().any(|other| next.follows(other));
         let (said, after) = state.take(next.ask);
         let mut rest = left.to_vec();
         rest.remove(at);
