@@ -1,8 +1,8 @@
 //! Drives a fuzz target without libFuzzer: its seeds, then its seeds mutated.
 //!
-//! Included by the tests that run in CI. `PROPTEST_CASES` says how many inputs each target gets, and
-//! with `EVENKEEL_LONG` it is 20,000 at least; a failure is shrunk and printed. It knows nothing of
-//! what a target does.
+//! Included by the tests that run in CI. `PROPTEST_CASES` says how many inputs each target gets,
+//! and with `EVENKEEL_LONG` it is 20,000 at least; a failure is shrunk and printed. It knows
+//! nothing of what a target does.
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};

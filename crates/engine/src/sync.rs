@@ -1,8 +1,8 @@
 //! The lock of the queue, and what stands in for it when every order of threads is tried.
 //!
-//! It is parking_lot's. With the feature `shuttle`, which only `tests/interleavings` switches on, it
-//! is one whose every taking and giving up lets a scheduler run somebody else: the queue's own code
-//! is then run in many orders of its threads. Nothing else differs.
+//! It is parking_lot's. With the feature `shuttle`, which only `tests/interleavings` switches on,
+//! it is one whose every taking and giving up lets a scheduler run somebody else: the queue's own
+//! code is then run in many orders of its threads. Nothing else differs.
 
 #[cfg(not(feature = "shuttle"))]
 pub(crate) use parking_lot::Mutex;

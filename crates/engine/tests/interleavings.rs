@@ -16,8 +16,9 @@ use std::collections::VecDeque;
 use std::panic::catch_unwind;
 use tokio::sync::{Notify, oneshot};
 
-/// Orders that are tried, also where there is time, and how many changes of thread a run is aimed at.
+/// Orders that are tried, and where there is time.
 const ORDERS: [usize; 2] = [2_000, 50_000];
+/// Changes of thread that a run is aimed at.
 const CHANGES: usize = 3;
 /// Who pushes, and how often.
 const PUSHERS: usize = 2;
@@ -74,8 +75,8 @@ fn push(queue: &Queue, pusher: usize) -> Vec<String> {
     taken_in
 }
 
-/// Takes until the queue is closed and empty; what it got, in order. The first commit of each pusher
-/// is put back once, as one that was widened is.
+/// Takes until the queue is closed and empty; what it got, in order. The first commit of each
+/// pusher is put back once, as one that was widened is.
 fn take_all(queue: &Queue) -> Vec<String> {
     let mut got = Vec::new();
     let mut again: Vec<String> = Vec::new();
@@ -159,8 +160,8 @@ fn nobody_waits_for_an_abandoned_queue() {
     });
 }
 
-/// A queue with the mistake of old: whoever looks, finds nothing and only then begins to wait misses
-/// a wake-up that is kept for nobody.
+/// A queue with the mistake of old: whoever looks, finds nothing and only then begins to wait
+/// misses a wake-up that is kept for nobody.
 #[derive(Default)]
 struct Forgetful {
     lane: Mutex<VecDeque<u32>>,

@@ -1,9 +1,9 @@
 //! Confirms while the sweep is at work.
 //!
 //! Once faults have healed, a few holds are left to fall due at one moment, and others are
-//! confirmed at just that moment. Ending work has its share of every batch and waits for no lock but
-//! the head's, so a confirm is never sent away because holds are being swept. It leaves no live
-//! hold behind, and never injects a fault.
+//! confirmed at just that moment. Ending work has its share of every batch and waits for no lock
+//! but the head's, so a confirm is never sent away because holds are being swept. It leaves no
+//! live hold behind, and never injects a fault.
 
 use crate::client::{Client, Patience};
 use crate::clock;

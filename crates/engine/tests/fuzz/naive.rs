@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 
-/// Longest life of a hold, in ms.
-pub(crate) const MAX_LIFE: u64 = 200;
+/// Longest life of a hold, in ms: little more than most live at first, so that one extension gets
+/// there.
+pub(crate) const MAX_LIFE: u64 = 80;
 /// SKUs.
 pub(crate) const SKUS: usize = 2;
 

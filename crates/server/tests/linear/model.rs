@@ -1,7 +1,7 @@
 //! The hold state machine that answers are held against: units of one SKU and a few holds of them.
 //!
-//! It is written from the contract and shares no code with the rules. Deadlines are so far away that
-//! nothing expires while a history is made.
+//! It is written from the contract and shares no code with the rules. Deadlines are so far away
+//! that nothing expires while a history is made.
 
 /// Most holds of one history.
 pub(crate) const HOLDS: usize = 6;

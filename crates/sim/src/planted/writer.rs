@@ -25,7 +25,7 @@ pub(crate) async fn ticket(world: &World) -> u64 {
 /// batch that is tried again waits for the COMMIT that was looked up in vain.
 pub(crate) fn cuts(world: &World) -> bool {
     world.planted == Some(Planted::UnlockedLookup)
-        && world.dice(|dice| dice.is_on() && dice.chance(100))
+        && world.dice(|dice| dice.is_on() && dice.chance(500))
 }
 
 /// What is said of a batch with a commit that cannot be written; nothing of it is.
