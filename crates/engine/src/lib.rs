@@ -33,6 +33,7 @@ pub mod settle;
 pub mod store;
 pub mod story;
 pub mod sweep;
+mod sync;
 pub mod tail;
 #[cfg(test)]
 mod testing;

@@ -8,7 +8,7 @@
 
 use crate::commit::{Commit, Lane, Outcome};
 use crate::port::Fault;
-use parking_lot::Mutex;
+use crate::sync::Mutex;
 use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::sync::{Notify, oneshot};

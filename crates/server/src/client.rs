@@ -10,6 +10,8 @@
 //! connection turns out to have been closed (every request has a key or is idempotent).
 
 mod api;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 pub(crate) mod outside;
 mod reply;
 mod request;

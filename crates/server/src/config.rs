@@ -183,6 +183,20 @@ pub(crate) fn load(
     }
     read::variables(variables, &mut given, &mut mistakes);
     given.extend(flags);
+    judge(given, mistakes)
+}
+
+/// Reads a file's text alone: nothing else was said.
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) fn of_text(text: &str) -> Result<Loaded, Mistakes> {
+    let (mut given, mut mistakes) = (Vec::new(), Vec::new());
+    let path = Path::new("evenkeel.toml");
+    read::text_of(path, text, &mut given, &mut mistakes);
+    judge(given, mistakes)
+}
+
+/// Judges each value by its key, and then the values together.
+fn judge(given: Vec<Given>, mut mistakes: Vec<Mistake>) -> Result<Loaded, Mistakes> {
     let mut config = Config::default();
     let mut origins = Vec::new();
     for one in given {

@@ -13,6 +13,8 @@ mod body;
 mod call;
 mod docs;
 pub(crate) mod fields;
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod fuzz;
 pub(crate) mod head;
 pub(crate) mod json;
 mod meter;

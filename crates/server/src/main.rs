@@ -6,6 +6,10 @@
 //! command; `sandbox` plays the services that it calls, and `webhook` signs what they call back;
 //! `telemetry` is what it says of itself in logs and traces.
 //! Main holds no logic: whatever could be wrong is where a test can reach it.
+#![cfg_attr(
+    feature = "fuzz",
+    allow(dead_code, reason = "there only the fuzz targets are reached")
+)]
 
 mod anchors;
 mod cli;
@@ -13,6 +17,8 @@ mod client;
 mod config;
 mod csv;
 mod demo;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 mod http;
 mod load;
 mod lock;

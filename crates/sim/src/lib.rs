@@ -24,6 +24,7 @@ mod planted;
 mod probe;
 mod provider;
 mod run;
+mod rush;
 pub mod sessions;
 mod store;
 mod subscriber;

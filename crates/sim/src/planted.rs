@@ -7,10 +7,7 @@
 
 use crate::world::World;
 use evenkeel_engine::commit::Name;
-use evenkeel_engine::port::{
-    At, DueRow, Fault, HoldRow, Map, Place, Row, RowWrite, ShareWrite, Store, Touch, View, Writes,
-};
-use evenkeel_engine::store::memory::Tables;
+use evenkeel_engine::port::{At, DueRow, Fault, HoldRow, Map, Place, Store, Touch, View, Writes};
 use evenkeel_rules::hold::State;
 use evenkeel_rules::ids::HoldId;
 use evenkeel_rules::stock::Balances;
@@ -22,12 +19,16 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 mod carts;
+mod force;
 mod gate;
 mod gateway;
 mod outlet;
+mod writer;
+use force::{force, force_shares};
 pub(crate) use gate::DeafGate;
 pub(crate) use gateway::{is_late, replied};
 pub(crate) use outlet::{log, posted};
+pub(crate) use writer::{cuts, fences, poisoned, starves, ticket};
 
 macro_rules! planted {
     ($(#[doc = $doc:literal] $bug:ident = $name:literal, $invariant:literal;)*) => {
@@ -87,7 +88,7 @@ planted! {
     SplitCommit = "split-commit", "I15";
     /// Nothing is ever found to be due.
     ForgottenSweep = "forgotten-sweep", "I18";
-    /// The head forgets log time.
+    /// The head forgets log time: each node's own clock is believed, however skewed.
     FallingTime = "falling-time", "I4";
     /// Some keys are shown as unknown, and no guard looks.
     ForgottenKeys = "forgotten-keys", "I6";
@@ -137,6 +138,14 @@ planted! {
     ParkedBlocks = "parked-blocks", "I18";
     /// Two relays share the events of a stream between them.
     TwoRelays = "two-relays", "I9";
+    /// A writer that has lost the head lock writes all the same, and no guard looks.
+    UnfencedWriter = "unfenced-writer", "I16";
+    /// What became of a COMMIT is looked up without the lock that it still holds.
+    UnlockedLookup = "unlocked-lookup", "I5";
+    /// A batch with a commit that cannot be written is thrown away whole, and called durable.
+    PoisonDropsBatch = "poison-drops-batch", "I5";
+    /// Nothing can be confirmed while the sweep has holds to end.
+    SweepFirst = "sweep-first", "I18";
 }
 
 /// A planted bug as it is listed.
@@ -184,6 +193,7 @@ impl Planted {
             Self::StaleCache
                 | Self::ForgottenKeys
                 | Self::NoLock
+                | Self::UnfencedWriter
                 | Self::MarkBeforeEffect
                 | Self::ShareNotGivenBack
         )
@@ -276,93 +286,6 @@ pub(crate) fn write(
         }
     });
     Ok(())
-}
-
-/// Writes a part of a batch without looking at what stands.
-fn force(tables: &mut Tables, part: Part, writes: &Writes) {
-    if matches!(part, Part::All | Part::Names | Part::Log | Part::Skipping) {
-        let names = writes.names.iter();
-        tables.names.extend(names.map(|write| (write.name, *write)));
-    }
-    if part == Part::Names {
-        return;
-    }
-    if part != Part::Rows {
-        let skipped = usize::from(part == Part::Skipping && writes.log.len() > 1);
-        tables.log.extend(writes.log.iter().skip(skipped).cloned());
-        tables.head = writes.head.clone();
-        let refused = writes.refusals.iter();
-        tables
-            .refused
-            .extend(refused.map(|row| (row.name, row.number)));
-        tables.refusals.extend(writes.refusals.iter().cloned());
-    }
-    if part == Part::Log {
-        return;
-    }
-    for write in &writes.holds {
-        let row = write.row.clone();
-        tables.hold_ids.insert(row.hold.id.clone(), row.created);
-        tables.holds.insert(row.created, row);
-    }
-    for write in &writes.skus {
-        let id = write.row.sku.terms.sku.clone();
-        tables.skus.insert(id, write.row.clone());
-    }
-    for write in &writes.balances {
-        tables.balances.insert(write.place.clone(), write.now);
-    }
-    for write in &writes.tokens {
-        let id = write.row.token.id.clone();
-        tables.tokens.insert(id, write.row.clone());
-    }
-    let timers = writes.timers.iter();
-    tables
-        .timers
-        .extend(timers.map(|timer| (timer.due, timer.created)));
-    for RowWrite { row, .. } in &writes.orders {
-        tables.order_ids.insert(row.body.id.clone(), row.created);
-        let was = tables.orders.insert(row.created, row.clone());
-        disarm(tables, row, was);
-    }
-    for RowWrite { row, .. } in &writes.sagas {
-        tables.saga_ids.insert(row.body.id.clone(), row.created);
-        let was = tables.sagas.insert(row.created, row.clone());
-        disarm(tables, row, was);
-    }
-    for RowWrite { row, .. } in &writes.carts {
-        tables.cart_ids.insert(row.body.id.clone(), row.created);
-        tables.carts.insert(row.created, row.clone());
-    }
-    for RowWrite { row, .. } in &writes.callbacks {
-        let was = tables.callbacks.insert(row.created, row.clone());
-        disarm(tables, row, was);
-    }
-    let dues = writes.dues.iter();
-    tables
-        .dues
-        .extend(dues.map(|timer| (timer.due, timer.created)));
-    let texts = writes.private.iter();
-    tables
-        .private
-        .extend(texts.map(|row| (row.id, row.clone())));
-}
-
-/// Takes away the due time that a row had before, unless it has it still.
-fn disarm<T>(tables: &mut Tables, row: &Row<T>, was: Option<Row<T>>) {
-    let due = was.and_then(|was| was.due);
-    if let Some(due) = due.filter(|due| row.due != Some(*due)) {
-        tables.dues.remove(&(due, row.created));
-    }
-}
-
-/// Writes customers' shares without looking; `keeps` leaves those that would shrink as they are.
-fn force_shares(tables: &mut Tables, writes: &Writes, keeps: bool) {
-    let grows = |write: &&ShareWrite| !keeps || write.was.is_none_or(|was| write.now > was);
-    let shares = writes.shares.iter().filter(grows);
-    tables
-        .shares
-        .extend(shares.map(|write| (write.share.clone(), write.now)));
 }
 
 /// What a node is shown under the lock.

@@ -8,6 +8,7 @@ use crate::client::{Client, Patience};
 use crate::clock;
 use crate::closing;
 use crate::drained::is_drained;
+use crate::rush;
 use crate::verified;
 use crate::workload::{Shop, Who, quantity, request, settle_subscriptions, terms};
 use crate::world::World;
@@ -37,6 +38,7 @@ pub(crate) async fn finish(client: &mut Client, shop: &Shop, operator: JoinHandl
     quiet(client).await;
     operator.abort();
     no_revoked_token(client).await;
+    rush::confirms_are_served(client, shop).await;
     settle_subscriptions(client).await;
     closing::close(client).await;
     probe(client, shop).await;

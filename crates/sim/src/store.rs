@@ -69,7 +69,8 @@ impl NodeLock {
             return Err(Fault::Unavailable("the connection was lost".to_owned()));
         }
         let locks = world.planted != Some(Planted::NoLock);
-        if locks && world.head.commit(self.ticket) == Held::Lost {
+        let lost = locks && world.head.commit(self.ticket) == Held::Lost;
+        if lost && planted::fences(world) {
             if world.dice(|dice| dice.is_on()) {
                 world.count(FaultKind::WokeTooLate);
             }
@@ -78,11 +79,8 @@ impl NodeLock {
         if world.fires(FaultKind::DiskFull) {
             return Err(Fault::DiskFull);
         }
-        if world.fires(FaultKind::Conflict) {
+        if world.fires(FaultKind::Conflict) || planted::starves(world, writes) {
             return Err(Fault::Conflict);
-        }
-        if world.is_poisoned(writes) {
-            return Err(Fault::Corrupt("this cannot be written".to_owned()));
         }
         Ok(())
     }
@@ -120,6 +118,9 @@ impl Locked for NodeLock {
         node.reach(&world, Stage::Locked).await;
         world.latency(3).await;
         self.begin(writes)?;
+        if world.is_poisoned(writes) {
+            return planted::poisoned(&world);
+        }
         if world.fires(FaultKind::CommitUnknown) {
             self.unknown(writes);
             node.awake().await;
@@ -180,7 +181,7 @@ impl Store for NodeStore {
         node.reach(world, Stage::Begun).await;
         world.latency(2).await;
         world.up()?;
-        if world.fires(FaultKind::StoreUnavailable) {
+        if world.fires(FaultKind::StoreUnavailable) || planted::cuts(world) {
             return Err(Fault::Unavailable("no connection".to_owned()));
         }
         let ticket = match world.planted {
@@ -208,7 +209,7 @@ impl Store for NodeStore {
         if self.world.is_blind() {
             return Err(Fault::Unavailable("no connection".to_owned()));
         }
-        let ticket = self.world.head.acquire().await;
+        let ticket = planted::ticket(&self.world).await;
         let locked = NodeLock {
             world: Arc::clone(&self.world),
             node: Arc::clone(&self.node),

@@ -82,6 +82,10 @@ planted! {
     a_checkpoint_before_its_post_is_caught PostAfterCheckpoint,
     a_parked_stream_that_blocks_others_is_caught ParkedBlocks,
     two_relays_that_share_a_stream_are_caught TwoRelays,
+    a_writer_that_lost_its_lock_and_is_not_fenced_is_caught UnfencedWriter,
+    a_commit_looked_up_without_the_lock_is_caught UnlockedLookup,
+    a_poisoned_batch_that_is_dropped_whole_is_caught PoisonDropsBatch,
+    a_sweep_that_starves_confirms_is_caught SweepFirst,
 }
 
 #[test]

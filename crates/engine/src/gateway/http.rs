@@ -23,6 +23,8 @@ use wire::{Heard, Wire};
 mod answer;
 mod asked;
 mod dial;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 mod outlet;
 mod tls;
 mod wire;

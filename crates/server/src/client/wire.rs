@@ -163,13 +163,7 @@ impl Wire {
             filled += read;
             let head = match known.take() {
                 Some(head) => head,
-                None => match reply::head(&self.incoming[..filled])? {
-                    // An informational head: the answer proper comes behind it.
-                    Some(head) if head.status < 200 => {
-                        self.incoming.copy_within(head.length..filled, 0);
-                        filled -= head.length;
-                        continue;
-                    }
+                None => match self.head(&mut filled)? {
                     Some(head) => head,
                     None if read == 0 => return Err(ended()),
                     None => continue,
@@ -182,6 +176,19 @@ impl Wire {
                 return Err(ended());
             }
             known = Some(head);
+        }
+    }
+
+    /// The head of the answer proper, which may have come in one piece with informational ones.
+    fn head(&mut self, filled: &mut usize) -> Result<Option<Head>, Malformed> {
+        loop {
+            match reply::head(&self.incoming[..*filled])? {
+                Some(head) if head.status < 200 => {
+                    self.incoming.copy_within(head.length..*filled, 0);
+                    *filled -= head.length;
+                }
+                found => return Ok(found),
+            }
         }
     }
 

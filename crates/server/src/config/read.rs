@@ -26,8 +26,18 @@ pub(super) fn file(path: &Path, given: &mut Vec<Given>, mistakes: &mut Vec<Mista
             return;
         }
     };
-    let source = Source { path, text: &text };
-    match DeTable::parse(&text) {
+    text_of(path, &text, given, mistakes);
+}
+
+/// Reads the keys of a file's text.
+pub(super) fn text_of(
+    path: &Path,
+    text: &str,
+    given: &mut Vec<Given>,
+    mistakes: &mut Vec<Mistake>,
+) {
+    let source = Source { path, text };
+    match DeTable::parse(text) {
         Ok(table) => source.sections(table.get_ref(), given, mistakes),
         Err(error) => {
             let line = source.line(&error.span().unwrap_or_default());

@@ -27,6 +27,8 @@ use super::head::{self, Expected};
 use super::problem::{Code, Problem};
 use super::route::Route;
 use super::shapes::REASON_MAX;
+#[cfg(any(test, feature = "fuzz"))]
+pub(super) use callbacks::{money, parcel};
 use evenkeel_engine::commit::{Command, Key};
 use evenkeel_engine::{Done, Refusal, Request};
 use evenkeel_rules::ids::CustomerId;

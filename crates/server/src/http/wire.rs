@@ -315,7 +315,7 @@ fn refusal(code: Code) -> Vec<u8> {
 
 /// Looks at the beginnings of lines for the two headers that must not stand in one head.
 #[derive(Debug, Default)]
-struct Scan {
+pub(super) struct Scan {
     line: [u8; LINE],
     /// Bytes of the current line, counted up to [`LINE`].
     length: usize,
@@ -327,7 +327,7 @@ const LINE: usize = b"transfer-encoding:".len();
 
 impl Scan {
     /// Takes in the next bytes; whether some head has both headers.
-    fn feed(&mut self, mut bytes: &[u8]) -> bool {
+    pub(super) fn feed(&mut self, mut bytes: &[u8]) -> bool {
         let mut both = false;
         while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
             self.take(&bytes[..end]);

@@ -68,6 +68,17 @@ async fn answers_of_one_connection_come_whole_and_in_order() {
 }
 
 #[tokio::test]
+async fn an_answer_in_one_piece_with_an_informational_head_is_read_at_once() {
+    let both =
+        "HTTP/1.1 103 Early\r\nlink: x\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+    let (target, _crew) = canned(vec![vec![both, both]]).await;
+    let mut wire = Wire::new(&target, Limits::default());
+    let reply = wire.exchange(&get("/", &Caller::nobody())).await;
+    assert_eq!(reply.expect("an answer").body, b"ok");
+    assert!(wire.is_kept());
+}
+
+#[tokio::test]
 async fn an_answer_cut_off_is_a_reset_and_never_kept() {
     let (target, _crew) =
         canned(vec![vec!["HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhe"]]).await;

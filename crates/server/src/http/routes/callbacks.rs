@@ -104,47 +104,53 @@ impl Api {
 }
 
 fn payment<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
-    let read = call.read(|fields| {
-        let word = fields.name("type", |name| match name {
-            "payment.completed" => Some(Word::Completed),
-            "payment.failed" => Some(Word::Failed),
-            "payment.refunded" => Some(Word::Refunded),
-            _ => None,
-        });
-        let order = fields.id("order", OrderId::new);
-        let transaction = name(fields, "transaction");
-        let amount = fields.price("amount");
-        let at = fields.time("occurred_at");
-        let news = News::Money {
-            word: word?,
-            transaction: transaction?,
-            amount: amount?,
-        };
-        at.and(Some((order?, news)))
-    })?;
+    let read = call.read(money)?;
     Ok(store(api, &call, Sender::Payment, read.value))
 }
 
+/// Reads what a payment provider says of an order's money.
+pub(in crate::http) fn money(fields: &mut Fields<'_, '_>) -> Option<(OrderId, News)> {
+    let word = fields.name("type", |name| match name {
+        "payment.completed" => Some(Word::Completed),
+        "payment.failed" => Some(Word::Failed),
+        "payment.refunded" => Some(Word::Refunded),
+        _ => None,
+    });
+    let order = fields.id("order", OrderId::new);
+    let transaction = name(fields, "transaction");
+    let amount = fields.price("amount");
+    let at = fields.time("occurred_at");
+    let news = News::Money {
+        word: word?,
+        transaction: transaction?,
+        amount: amount?,
+    };
+    at.and(Some((order?, news)))
+}
+
 fn delivery<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
-    let read = call.read(|fields| {
-        let status = fields.name("type", |name| match name {
-            "delivery.initiated" => Some(shipment::Status::Initiated),
-            "delivery.in_transit" => Some(shipment::Status::InTransit),
-            "delivery.delivered" => Some(shipment::Status::Delivered),
-            "delivery.failed" => Some(shipment::Status::Failed),
-            "delivery.cancelled" => Some(shipment::Status::Cancelled),
-            _ => None,
-        });
-        let order = fields.id("order", OrderId::new);
-        let delivery = name(fields, "delivery");
-        let at = fields.time("occurred_at");
-        let news = News::Parcel {
-            delivery: delivery?,
-            status: status?,
-        };
-        at.and(Some((order?, news)))
-    })?;
+    let read = call.read(parcel)?;
     Ok(store(api, &call, Sender::Delivery, read.value))
+}
+
+/// Reads what a delivery provider says of an order's parcel.
+pub(in crate::http) fn parcel(fields: &mut Fields<'_, '_>) -> Option<(OrderId, News)> {
+    let status = fields.name("type", |name| match name {
+        "delivery.initiated" => Some(shipment::Status::Initiated),
+        "delivery.in_transit" => Some(shipment::Status::InTransit),
+        "delivery.delivered" => Some(shipment::Status::Delivered),
+        "delivery.failed" => Some(shipment::Status::Failed),
+        "delivery.cancelled" => Some(shipment::Status::Cancelled),
+        _ => None,
+    });
+    let order = fields.id("order", OrderId::new);
+    let delivery = name(fields, "delivery");
+    let at = fields.time("occurred_at");
+    let news = News::Parcel {
+        delivery: delivery?,
+        status: status?,
+    };
+    at.and(Some((order?, news)))
 }
 
 /// A provider's name for something: visible ASCII.
