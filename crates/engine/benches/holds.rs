@@ -6,7 +6,10 @@
 //! the lowest and highest, the waits, the committer's processor time per hold, and the ratio to the
 //! empty store. Figures compare only with figures of the same run.
 //!
-//! `cargo bench -p evenkeel-engine --bench holds -- [--fill N] [--seconds S] [--rounds N]`
+//! `--callers N` runs one case only, with so many callers on one SKU.
+//!
+//! `cargo bench -p evenkeel-engine --bench holds -- [--fill N] [--seconds S] [--rounds N]
+//! [--callers N]`
 #![expect(
     clippy::disallowed_methods,
     reason = "a benchmark has callers and a stopwatch of its own"
@@ -29,6 +32,9 @@ use std::time::{Duration, Instant};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The SKUs of the holds that fill a store.
+const FILL_SKUS: u64 = 1_000;
 
 fn place(dice: &mut fastrand::Rng, skus: u64) -> Request {
     let number = dice.u128(..);
@@ -109,7 +115,7 @@ async fn fill(engine: &Engine, holds: u64) {
             let take =
                 || left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1));
             while take().is_ok() {
-                let asked = place(&mut dice, 1_000);
+                let asked = place(&mut dice, FILL_SKUS);
                 let Command::Place(placed) = &asked.command else {
                     unreachable!("a place")
                 };
@@ -149,9 +155,18 @@ fn line(mut rounds: Vec<Round>) -> (f64, String) {
     (median.per_second, text)
 }
 
+/// Callers and SKUs of each case.
+fn cases() -> Vec<(u64, u64)> {
+    match argument("--callers", 0) {
+        0 => vec![(64, 1), (512, 1), (64, 10_000), (512, 10_000)],
+        callers => vec![(callers, 1)],
+    }
+}
+
 #[tokio::main(worker_threads = 2)]
 async fn main() {
     let (filled, seconds) = (argument("--fill", 0), argument("--seconds", 5));
+    let cases = cases();
     let mut stores = Vec::new();
     for holds in [0, filled] {
         if holds == 0 && !stores.is_empty() {
@@ -159,19 +174,19 @@ async fn main() {
         }
         let dir = tempfile::tempdir().expect("a temporary directory");
         let engine = start(ports(store(dir.path()))).await;
-        fit_out(&engine, 10_000).await;
+        let skus = cases.iter().map(|case| case.1).max().unwrap_or(1);
+        fit_out(&engine, skus.max(if holds > 0 { FILL_SKUS } else { 1 })).await;
         let begin = Instant::now();
         fill(&engine, holds).await;
         let took = begin.elapsed().as_secs_f64();
         println!("{holds} ended holds made in {took:.1} s");
         stores.push((dir, engine, holds));
     }
-    let cases = [(64, 1), (512, 1), (64, 10_000), (512, 10_000)];
     // Round by round over all cases and stores: what else the machine does meets each of them.
     let mut rounds: BTreeMap<_, Vec<Round>> = BTreeMap::new();
     let mut used: BTreeMap<u64, BTreeMap<String, f64>> = BTreeMap::new();
     for _ in 0..argument("--rounds", 3) {
-        for case in cases {
+        for &case in &cases {
             for (_, engine, holds) in &stores {
                 let before = threads();
                 let round = round(engine, case.0, case.1, Duration::from_secs(seconds)).await;
