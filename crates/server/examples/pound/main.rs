@@ -6,9 +6,9 @@
 //! them go through the same loop on one thread, so what the generator costs is the same for each.
 //! An answer that is not the expected one ends the run: a figure never counts refusals.
 //!
-//! Prints one line: answers a second, p50, p99 and the longest wait in ms, answers counted, and
-//! the share of the time that the generator's thread was busy. Near 1 it measured itself. With
-//! `fsync DIR` it prints what a flush of 4 KiB takes there instead (median and p99 in ms).
+//! Prints one line: answers a second, p50, p99 and the longest wait in ms, all answers with those
+//! of the warming up, and the share of the time that the generator's thread was busy. Near 1 it
+//! measured itself. `fsync DIR` prints what a flush of 4 KiB takes there (median and p99 in ms).
 //!
 //! ```text
 //! cargo run --release --example pound -- hold 127.0.0.1:7411 --tokens FILE --sku lamp
@@ -60,7 +60,10 @@ async fn main() -> anyhow::Result<()> {
 #[derive(Default)]
 struct Tally {
     waits: Histogram,
+    /// Those that came while it was measured.
     answers: u32,
+    /// With those before and after.
+    all: u32,
 }
 
 /// One round; its line.
@@ -100,7 +103,7 @@ async fn pound(arguments: &Arguments) -> anyhow::Result<String> {
         tally.waits.quantile_ms(0.5),
         tally.waits.quantile_ms(0.99),
         tally.waits.greatest_ms(),
-        tally.answers,
+        tally.all,
     ))
 }
 
@@ -150,12 +153,14 @@ impl Connection {
             self.side.ask(&mut self.outgoing);
             self.exchange().await?;
             let answered = Instant::now();
+            let mut tally = tally.lock();
+            tally.all += 1;
             // An answer counts in the time in which it comes: the one cut off at the end does not.
             if (from..until).contains(&answered) {
-                let mut tally = tally.lock();
                 tally.waits.record(answered - sent);
                 tally.answers += 1;
             }
+            drop(tally);
             sent = answered;
         }
         Ok(())
