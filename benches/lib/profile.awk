@@ -7,7 +7,8 @@ FILENAME == ARGV[2] { allocator[$1]; next }
 NF >= 3 {
   share = $1 + 0
   thread = $2; gsub(/^ +| +$/, "", thread)
-  name = $3; gsub(/^ +| +$/, "", name)
+  # A name may hold what separates the fields.
+  name = $0; sub(/^[^;]*;[^;]*;/, "", name); gsub(/^ +| +$/, "", name)
   kernel = name ~ /^\[k\]/
   sub(/^\[.\] /, "", name)
   bare = name; sub(/\.(isra|constprop|part|cold).*/, "", bare)

@@ -33,20 +33,23 @@ $1 == row {
   for (c = 4; c <= NF; c++) value[$2, $3, c] = $c
 }
 END {
-  print "| | answers a second | p50 ms | p99 ms | server us an answer | generator busy | others busy | ours / theirs | wanted |"
-  print "|---|---|---|---|---|---|---|---|---|"
+  print "| | answers a second | p50 ms | p99 ms | server us an answer | generator busy | others busy | ours / theirs | theirs / ours in processor time | wanted |"
+  print "|---|---|---|---|---|---|---|---|---|---|"
   for (s = 1; s <= count; s++) {
-    side = sides[s]; ratio = ""; want = ""
+    side = sides[s]; ratio = ""; spent = ""; want = ""
     if (side != ours) {
       for (i = 1; i <= rounds; i++) list[i] = value[ours, i, 4] / value[side, i, 4]
       middle = median(list, rounds)
       ratio = sprintf("%.2f (%.2f to %.2f)", middle, list[1], list[rounds])
+      for (i = 1; i <= rounds; i++) list[i] = value[ours, i, 8] > 0 ? value[side, i, 8] / value[ours, i, 8] : 0
+      middle_spent = median(list, rounds)
+      if (middle_spent > 0) spent = sprintf("%.2f", middle_spent)
       if (side in wanted) want = verdict(middle, wanted[side])
     } else if ("least" in wanted) {
       figures(side, 4)
       want = verdict(median(list, rounds), wanted["least"])
     }
-    printf "| %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", side, spread(side), plain(side, 5, "%.2f"),
-      plain(side, 6, "%.2f"), plain(side, 8, "%.1f"), plain(side, 9, "%.2f"), plain(side, 10, "%.2f"), ratio, want
+    printf "| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", side, spread(side), plain(side, 5, "%.2f"),
+      plain(side, 6, "%.2f"), plain(side, 8, "%.1f"), plain(side, 9, "%.2f"), plain(side, 10, "%.2f"), ratio, spent, want
   }
 }

@@ -4,7 +4,7 @@
 //! transaction an order: the cheapest way in which a shop can call it.
 
 use crate::side::{Answered, Names, Side};
-use anyhow::Context as _;
+use anyhow::bail;
 
 const VERSION: i32 = 196_608;
 const STATEMENT: &[u8] = b"take";
@@ -95,11 +95,9 @@ impl Side for Postgres {
             failed |= kind == b'E';
             rest = after;
             if kind == b'Z' {
-                let end = rest
-                    .is_empty()
-                    .then_some(())
-                    .context("more than was asked for");
-                end?;
+                if !rest.is_empty() {
+                    bail!("more came than was asked for");
+                }
                 let answered = if failed {
                     Answered::Other
                 } else {
