@@ -12,8 +12,8 @@
 //! It hears of fresh rows from the committer, and of all others by their due times. It makes at
 //! most [`CALLS_MAX`] calls at once and never two for one row; beyond that rows wait in the
 //! store, not in memory. Retries come out of a budget, so that a provider in trouble is not buried
-//! under them; whether somebody answers again it finds out soon (`probe`). When an order's time runs
-//! out, it has its customer told first. What an answer means is the judge's to say, under the lock.
+//! under them; whether somebody answers again it finds out soon (`probe`). An order that runs out
+//! is told of first. What an answer means is the judge's to say, under the lock.
 //!
 //! Where the order flow runs on events, first calls are the handlers'
 //! ([`evenkeel_rules::order::Handler`]): the runner tells them that there is something to read, and

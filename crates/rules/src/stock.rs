@@ -210,10 +210,7 @@ impl Balances {
     /// [`Short`] when the giving account has too little, or the taking one would pass 2^53-1.
     pub fn after(self, operation: Operation, quantity: Quantity) -> Result<Self, Short> {
         let (from, to) = operation.accounts();
-        let mut next = self.0;
-        // A damaged store may hold any number: it is refused as too few or too many, never wrapped.
-        next[from.index()] = next[from.index()].saturating_sub(quantity.signed());
-        next[to.index()] = next[to.index()].saturating_add(quantity.signed());
+        let Self(next) = self.folded(operation, quantity);
         let gives = next[from.index()];
         if from != Account::Supply && gives < 0 {
             return Err(Short::Units);
@@ -222,6 +219,17 @@ impl Balances {
             return Err(Short::Room);
         }
         Ok(Self(next))
+    }
+
+    /// The accounts after a move that is in a log, whether it could be made or not. A damaged store
+    /// may hold any number: sums stop at the ends of 64 bits, they never wrap.
+    #[must_use]
+    pub fn folded(self, operation: Operation, quantity: Quantity) -> Self {
+        let (from, to) = operation.accounts();
+        let mut next = self.0;
+        next[from.index()] = next[from.index()].saturating_sub(quantity.signed());
+        next[to.index()] = next[to.index()].saturating_add(quantity.signed());
+        Self(next)
     }
 }
 

@@ -78,24 +78,8 @@ pub fn run_seed(seed: u64, options: &Options) -> SeedReport {
     runtime.block_on(simulate(seed, options))
 }
 
-/// Orders run on events in one of so many seeds.
-const CHOREOGRAPHED_EVERY: u64 = 5;
-
-/// Who makes the first calls of orders in a seed. The bugs that are planted are those of a runner
-/// that makes them all.
-fn mode(seed: u64, planted: Option<Planted>) -> OrderMode {
-    if planted.is_none() && seed % CHOREOGRAPHED_EVERY == 1 {
-        OrderMode::Choreographed
-    } else {
-        OrderMode::Orchestrated
-    }
-}
-
 /// How the engines of a seed are started.
-fn engine_options(
-    rng: &mut fastrand::Rng,
-    (relay, order_mode): (bool, OrderMode),
-) -> evenkeel_engine::Options {
+fn engine_options(rng: &mut fastrand::Rng, relay: bool) -> evenkeel_engine::Options {
     // Drawn beside the others, so that worlds without subscribers are what they always were.
     let mut beside = rng.clone();
     let ms = |rng: &mut fastrand::Rng, from, to| Duration::from_millis(rng.u64(from..=to));
@@ -113,7 +97,8 @@ fn engine_options(
         node: None,
         beat_every: ms(rng, 300, 1_000),
         saga: true,
-        order_mode,
+        // Handlers on events are not simulated yet: a seed with them may not end.
+        order_mode: OrderMode::Orchestrated,
         saga_every: ms(rng, 20, 300),
         call_timeout: ms(rng, 100, 2_000),
         delivery_timeout: ms(rng, 100, 2_000),
@@ -152,10 +137,9 @@ async fn simulate(seed: u64, options: &Options) -> SeedReport {
     let mut rng = fastrand::Rng::with_seed(seed);
     let world = World::new(rng.u64(..), options.faults.clone(), options.planted);
     let world = Arc::new(world);
-    let planted = options.planted;
-    let live = subscriber::live(seed, planted);
+    let live = subscriber::live(seed, options.planted);
     let node = |rng: &mut fastrand::Rng, name| {
-        let options = engine_options(rng, (live, mode(seed, planted)));
+        let options = engine_options(rng, live);
         Arc::new(Node::new(name, rng.u64(..), &world, options))
     };
     let nodes = [node(&mut rng, "a"), node(&mut rng, "b")];

@@ -2,8 +2,8 @@ use super::*;
 use crate::commit::{Command, Commit};
 use crate::store::memory::MemoryStore;
 use crate::testing::{
-    NOW, ask, change, commit, expire, extend, hold_id, keyed, place, place_for, put, release,
-    revoke, sku, token_id, units, wanted,
+    NOW, ask, change, commit_warning, expire, extend, hold_id, keyed, place, place_for, put,
+    release, revoke, sku, token_id, units, wanted,
 };
 use evenkeel_rules::event::RELEASED;
 use evenkeel_rules::hold::{Hold, Line, State};
@@ -252,11 +252,19 @@ fn history() -> Vec<(u64, Commit)> {
 
 /// The rows of commits that follow each other after so many ms: hash and text, and what happened.
 async fn timed_rows_of(asked: Vec<(u64, Commit)>) -> (String, Vec<Kind>) {
-    let store = released(5);
+    rows_on(released(5), Millis(0), asked).await
+}
+
+/// The same on a store whose customers are told so long before their orders' limits.
+async fn rows_on(
+    store: MemoryStore,
+    warn: Millis,
+    asked: Vec<(u64, Commit)>,
+) -> (String, Vec<Kind>) {
     let (mut clock, mut shown, mut kinds) = (NOW, String::new(), Vec::new());
     for (ms, asked) in asked {
         clock = clock.plus(Millis(ms));
-        let (told, writes) = commit(&store, clock, &asked).await;
+        let (told, writes) = commit_warning(&store, clock, &asked, warn).await;
         let row = writes.unwrap_or_else(|| panic!("{told:?}")).log.remove(0);
         let entry = Entry::read(&row.text).expect("it is readable");
         kinds.extend(entry.events.iter().map(|event| event.kind));

@@ -19,7 +19,7 @@ use evenkeel_rules::hold::{Hold, State};
 use evenkeel_rules::ids::{HoldId, LocationId, OrderId, SkuId};
 use evenkeel_rules::order::{Order, Patch, Tries};
 use evenkeel_rules::sku::Sku;
-use evenkeel_rules::stock::{Account, Balances, Move};
+use evenkeel_rules::stock::{Balances, Move};
 use evenkeel_rules::time::LogTime;
 
 /// Orders that are remembered whole from page to page.
@@ -393,17 +393,7 @@ impl Warm {
 impl Shelf {
     fn take(&mut self, made: &Move, page: u64) {
         self.changed = page;
-        let (from, to) = made.operation.accounts();
-        let mut raw = self.balances.raw();
-        for (account, units) in [
-            (from, -made.quantity.signed()),
-            (to, made.quantity.signed()),
-        ] {
-            let slot = Account::ALL.iter().position(|each| *each == account);
-            let slot = slot.expect("every account is in the list");
-            raw[slot] = raw[slot].saturating_add(units);
-        }
-        self.balances = Balances::from_raw(raw);
+        self.balances = self.balances.folded(made.operation, made.quantity);
     }
 }
 

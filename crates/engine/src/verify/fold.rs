@@ -25,7 +25,7 @@ use crate::port::{KeyRow, Map, Place};
 use evenkeel_rules::event::{Aggregate, Kind};
 use evenkeel_rules::ids::{LocationId, SagaId, SkuId, SubscriptionId, TokenId};
 use evenkeel_rules::sku::Sku;
-use evenkeel_rules::stock::{Account, Balances, Move, Short};
+use evenkeel_rules::stock::{Balances, Move, Short};
 use evenkeel_rules::time::LogTime;
 use evenkeel_rules::token::Token;
 use serde_json::json;
@@ -217,19 +217,10 @@ impl Fold {
         book.checked(Invariant::I1, 1);
         let place = (made.sku.clone(), made.location.clone());
         let balances = self.balances.entry(place).or_default();
-        let (from, to) = made.operation.accounts();
+        let (from, _) = made.operation.accounts();
         let gave = balances.get(from);
         let short = balances.after(made.operation, made.quantity).err();
-        let mut raw = balances.raw();
-        for (account, units) in [
-            (from, -made.quantity.signed()),
-            (to, made.quantity.signed()),
-        ] {
-            let slot = Account::ALL.iter().position(|each| *each == account);
-            let slot = slot.expect("every account is in the list");
-            raw[slot] = raw[slot].saturating_add(units);
-        }
-        *balances = Balances::from_raw(raw);
+        *balances = balances.folded(made.operation, made.quantity);
         // Units that a lost row brought are missing from the fold, not from the stock.
         let Some(short) = short.filter(|_| self.lost.gone.is_empty()) else {
             return;

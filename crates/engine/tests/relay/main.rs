@@ -43,7 +43,7 @@ async fn everything_that_is_wanted_comes_once_in_order_and_nothing_else() {
     assert_eq!(came.event["id"], came.id.as_str());
     assert_eq!(came.event["type"], "sku.updated", "the SKU was there");
     assert!(came.event["data"]["terms"].is_object() || came.event["data"].is_object());
-    assert_eq!(came.url, "http://sink.example/hook");
+    assert!(came.url.starts_with("http://sink.example/"), "{}", came.url);
     is_sound(&store).await;
     engine.stop().await;
 }
@@ -258,7 +258,9 @@ async fn two_relays_on_one_store_keep_the_order_and_leave_nothing_out() {
     drained(&two, "more").await;
     for sku in 0..4 {
         let wanted: Vec<u64> = (1..=31).collect();
-        assert_eq!(sink.first(&format!("s-{sku}")), wanted);
+        let subject = format!("s-{sku}");
+        assert_eq!(sink.first_at("/all", &subject), wanted);
+        assert_eq!(sink.first_at("/more", &subject), wanted[1..]);
     }
     sink.is_in_order();
     is_sound(&store).await;

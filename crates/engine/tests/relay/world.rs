@@ -104,9 +104,15 @@ impl Sink {
 
     /// The versions of a subject that were accepted, in the order in which they first came.
     pub(crate) fn first(&self, subject: &str) -> Vec<u64> {
+        self.first_at("", subject)
+    }
+
+    /// The same, of what came to a subscriber whose URL ends so.
+    pub(crate) fn first_at(&self, url: &str, subject: &str) -> Vec<u64> {
         let mut seen = Vec::new();
         for came in self.accepted() {
-            if came.subject() == subject && !seen.contains(&came.version()) {
+            let is_it = came.url.ends_with(url) && came.subject() == subject;
+            if is_it && !seen.contains(&came.version()) {
                 seen.push(came.version());
             }
         }
@@ -115,9 +121,10 @@ impl Sink {
 
     /// I9: first appearances are in order per key, without a gap from the first on.
     pub(crate) fn is_in_order(&self) {
-        let mut last: BTreeMap<String, u64> = BTreeMap::new();
+        let mut last: BTreeMap<(String, String), u64> = BTreeMap::new();
         for came in self.accepted() {
-            let known = last.entry(came.subject().to_owned()).or_insert(0);
+            let key = (came.url.clone(), came.subject().to_owned());
+            let known = last.entry(key).or_insert(0);
             let version = came.version();
             let gap = *known > 0 && version > *known + 1;
             assert!(!gap, "{} jumped from {known} to {version}", came.subject());
@@ -235,7 +242,7 @@ pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 pub(crate) fn create(name: &str, types: &str, from: Option<u64>) -> Command {
     let ask = Box::new(Ask {
         id: id(name),
-        url: Some("http://sink.example/hook".to_owned()),
+        url: Some(format!("http://sink.example/{name}")),
         types: vec![Filter::new(types).expect("a filter")],
         from,
     });

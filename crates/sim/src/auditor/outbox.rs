@@ -103,6 +103,10 @@ impl Outbox {
         let Some(id) = event.stream.strip_prefix("subscription:") else {
             return;
         };
+        // A reader in process is told nothing; what it leaves undone shows in the orders.
+        if event.data["url"].is_null() {
+            return;
+        }
         let reader = self.readers.entry(id.to_owned()).or_default();
         match event.kind.as_str() {
             "subscription.created" | "subscription.replayed" => {

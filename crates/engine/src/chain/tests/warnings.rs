@@ -1,10 +1,8 @@
 //! A history of an order whose customer is told that its time runs out, of each of two limits.
 
 use super::orders::{id, take};
-use crate::chain::{Entry, hex};
 use crate::commit::{Command, Commit};
-use crate::store::memory::MemoryStore;
-use crate::testing::{NOW, ask, change, commit_warning, keyed, put, units};
+use crate::testing::{ask, change, keyed, put, units};
 use evenkeel_rules::event::Kind;
 use evenkeel_rules::order::{Task, Told};
 use evenkeel_rules::stock::Change;
@@ -49,16 +47,5 @@ fn asked() -> Vec<(u64, Commit)> {
 
 /// The rows, hash and text, and what happened in them.
 pub(super) async fn history() -> (String, Vec<Kind>) {
-    let store = MemoryStore::new("main", [4; 16]);
-    let (mut clock, mut shown, mut kinds) = (NOW, String::new(), Vec::new());
-    for (ms, asked) in asked() {
-        clock = clock.plus(Millis(ms));
-        let (told, writes) = commit_warning(&store, clock, &asked, WARN).await;
-        let row = writes.unwrap_or_else(|| panic!("{told:?}")).log.remove(0);
-        let entry = Entry::read(&row.text).expect("it is readable");
-        kinds.extend(entry.events.iter().map(|event| event.kind));
-        let text = String::from_utf8(row.text).expect("a text is text");
-        shown.push_str(&format!("{} {text}\n", hex(&row.hash)));
-    }
-    (shown, kinds)
+    super::rows_on(super::released(4), WARN, asked()).await
 }

@@ -21,8 +21,8 @@ fn event(stream: &str, version: u64, kind: &str, data: Value) -> Event {
 }
 
 fn subscription(parked: &Value, set_to: u64) -> Value {
-    json!({"id": "s-0", "types": ["sku.*"], "state": "active", "set_to": set_to,
-        "parked": parked})
+    json!({"id": "s-0", "url": "http://s-0.example", "types": ["sku.*"], "state": "active",
+        "set_to": set_to, "parked": parked})
 }
 
 fn scene() -> Scene {
