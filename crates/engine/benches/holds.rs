@@ -17,13 +17,11 @@
 
 mod common;
 
-use common::{argument, ask, list, ports, request, sku, start, store, unit};
+use common::{argument, ask, list, place, ports, request, sku, start, store};
 use evenkeel_engine::clock::SystemIds;
 use evenkeel_engine::commit::Command;
 use evenkeel_engine::port::Ids;
 use evenkeel_engine::{Engine, Request};
-use evenkeel_rules::hold::Place;
-use evenkeel_rules::ids::{CustomerId, HoldId};
 use evenkeel_rules::time::Millis;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -36,14 +34,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// The SKUs of the holds that fill a store.
 const FILL_SKUS: u64 = 1_000;
 
-fn place(dice: &mut fastrand::Rng, skus: u64) -> Request {
+fn hold(dice: &mut fastrand::Rng, skus: u64) -> Request {
     let number = dice.u128(..);
-    let place = Place {
-        id: HoldId::new(&format!("h-{number:032x}")).expect("an id"),
-        customer: CustomerId::new(&format!("c-{}", number % 1_000_000)).expect("an id"),
-        lines: vec![unit(sku(dice.u64(..skus)))],
-        ttl: Millis(dice.u64(60_000..900_000)),
-    };
+    let ttl = Millis(dice.u64(60_000..900_000));
+    let place = place(number, sku(dice.u64(..skus)), ttl);
     request(Command::Place(place), &format!("k-{number:032x}"))
 }
 
@@ -76,10 +70,7 @@ async fn round(engine: &Engine, callers: u64, skus: u64, length: Duration) -> Ro
             let mut waits = Vec::new();
             while !stop.load(Ordering::Relaxed) {
                 let asked = Instant::now();
-                engine
-                    .execute(place(&mut dice, skus))
-                    .await
-                    .expect("placed");
+                engine.execute(hold(&mut dice, skus)).await.expect("placed");
                 waits.push(asked.elapsed());
             }
             waits
@@ -115,7 +106,7 @@ async fn fill(engine: &Engine, holds: u64) {
             let take =
                 || left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1));
             while take().is_ok() {
-                let asked = place(&mut dice, FILL_SKUS);
+                let asked = hold(&mut dice, FILL_SKUS);
                 let Command::Place(placed) = &asked.command else {
                     unreachable!("a place")
                 };
