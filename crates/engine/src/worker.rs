@@ -298,3 +298,21 @@ pub async fn giving_way<T: Send + 'static>(
     })
     .await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::giving_way;
+    use rustix::process::getpriority_process;
+
+    #[tokio::test]
+    async fn work_that_gives_way_leaves_all_other_threads_where_they_are() {
+        let stands = || getpriority_process(None).expect("a thread knows how it stands");
+        let before = stands();
+        let within = giving_way("work", move || Ok(stands())).await;
+        let within = within.expect("it is done");
+        if cfg!(target_os = "linux") {
+            assert_eq!(within, (before + super::WAY_GIVEN).min(19));
+        }
+        assert_eq!(stands(), before);
+    }
+}
