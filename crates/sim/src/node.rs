@@ -48,6 +48,8 @@ struct Process {
     /// Counts deaths: what belongs to an earlier life is gone.
     life: u64,
     starting: bool,
+    /// It was killed while it was starting.
+    struck: bool,
 }
 
 impl Process {
@@ -181,10 +183,12 @@ impl Node {
         }
     }
 
-    /// The process dies where it stands; whether it was alive.
+    /// The process dies where it stands; whether it was alive. One that is starting is found dead
+    /// by whoever starts it, and started again.
     fn end(&self) -> bool {
         let mut process = self.process.lock();
         let Some(engine) = process.engine.take() else {
+            process.struck |= process.starting;
             return false;
         };
         process.life += 1;
@@ -229,6 +233,7 @@ impl Node {
             };
             let options = self.options.lock().clone();
             match Engine::start(ports, options).await {
+                Ok(engine) if std::mem::take(&mut self.process.lock().struck) => engine.kill(),
                 Ok(engine) => self.process.lock().set(engine, gate),
                 Err(_) => clock::sleep(Duration::from_millis(50)).await,
             }
