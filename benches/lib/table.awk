@@ -23,6 +23,7 @@ function plain(side, column, shape,    middle) {
   figures(side, column); middle = median(list, rounds)
   return middle > 0 ? sprintf(shape, middle) : "-"
 }
+function at_rest(side) { figures(side, 11); return sprintf("%.1f", median(list, rounds)) }
 function verdict(found, least) {
   return sprintf("%s: %s", least < 100 ? sprintf("%.2f", least) : thousands(least), found >= least ? "met" : "**missed**")
 }
@@ -55,6 +56,6 @@ END {
       want = verdict(median(list, rounds), wanted["least"])
     }
     printf "| %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", side, spread(side), plain(side, 5, "%.2f"),
-      plain(side, 6, "%.2f"), plain(side, 8, "%.1f"), plain(side, 9, "%.2f"), plain(side, 11, "%.1f"), plain(side, 10, "%.2f"), ratio, spent, want
+      plain(side, 6, "%.2f"), plain(side, 8, "%.1f"), plain(side, 9, "%.2f"), at_rest(side), plain(side, 10, "%.2f"), ratio, spent, want
   }
 }

@@ -259,6 +259,10 @@ pub async fn blocking<T: Send + 'static>(
     done.unwrap_or_else(|_| Err(Fault::Unavailable("the process is stopping".to_owned())))
 }
 
+/// How much work that gives way is behind all other threads: a tenth of a processor's time where
+/// they want all of it, and everything that they leave.
+const WAY_GIVEN: i32 = 10;
+
 /// Puts this thread behind the others. Elsewhere than on Linux that would be the whole process; a
 /// thread that may not works as before.
 fn give_way() {
@@ -266,10 +270,6 @@ fn give_way() {
         let _as_before = rustix::process::nice(WAY_GIVEN);
     }
 }
-
-/// How much work that gives way is behind all other threads: a tenth of a processor's time where
-/// they want all of it, and everything that they leave.
-const WAY_GIVEN: i32 = 10;
 
 /// Runs blocking work that no buyer waits for. Its thread gives way to all others: on a machine
 /// whose processors are all busy, read models fall behind instead of requests.
