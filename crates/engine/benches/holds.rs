@@ -6,7 +6,10 @@
 //! the lowest and highest, the waits, the committer's processor time per hold, and the ratio to the
 //! empty store. Figures compare only with figures of the same run.
 //!
-//! `cargo bench -p evenkeel-engine --bench holds -- [--fill N] [--seconds S] [--rounds N]`
+//! `--callers N` runs one case only, with so many callers on one SKU.
+//!
+//! `cargo bench -p evenkeel-engine --bench holds -- [--fill N] [--seconds S] [--rounds N]
+//! [--callers N]`
 #![expect(
     clippy::disallowed_methods,
     reason = "a benchmark has callers and a stopwatch of its own"
@@ -14,13 +17,11 @@
 
 mod common;
 
-use common::{argument, ask, list, ports, request, sku, start, store, unit};
+use common::{argument, ask, list, place, ports, request, sku, start, store};
 use evenkeel_engine::clock::SystemIds;
 use evenkeel_engine::commit::Command;
 use evenkeel_engine::port::Ids;
 use evenkeel_engine::{Engine, Request};
-use evenkeel_rules::hold::Place;
-use evenkeel_rules::ids::{CustomerId, HoldId};
 use evenkeel_rules::time::Millis;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,14 +31,13 @@ use std::time::{Duration, Instant};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-fn place(dice: &mut fastrand::Rng, skus: u64) -> Request {
+/// The SKUs of the holds that fill a store.
+const FILL_SKUS: u64 = 1_000;
+
+fn hold(dice: &mut fastrand::Rng, skus: u64) -> Request {
     let number = dice.u128(..);
-    let place = Place {
-        id: HoldId::new(&format!("h-{number:032x}")).expect("an id"),
-        customer: CustomerId::new(&format!("c-{}", number % 1_000_000)).expect("an id"),
-        lines: vec![unit(sku(dice.u64(..skus)))],
-        ttl: Millis(dice.u64(60_000..900_000)),
-    };
+    let ttl = Millis(dice.u64(60_000..900_000));
+    let place = place(number, sku(dice.u64(..skus)), ttl);
     request(Command::Place(place), &format!("k-{number:032x}"))
 }
 
@@ -70,10 +70,7 @@ async fn round(engine: &Engine, callers: u64, skus: u64, length: Duration) -> Ro
             let mut waits = Vec::new();
             while !stop.load(Ordering::Relaxed) {
                 let asked = Instant::now();
-                engine
-                    .execute(place(&mut dice, skus))
-                    .await
-                    .expect("placed");
+                engine.execute(hold(&mut dice, skus)).await.expect("placed");
                 waits.push(asked.elapsed());
             }
             waits
@@ -109,7 +106,7 @@ async fn fill(engine: &Engine, holds: u64) {
             let take =
                 || left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1));
             while take().is_ok() {
-                let asked = place(&mut dice, 1_000);
+                let asked = hold(&mut dice, FILL_SKUS);
                 let Command::Place(placed) = &asked.command else {
                     unreachable!("a place")
                 };
@@ -149,9 +146,18 @@ fn line(mut rounds: Vec<Round>) -> (f64, String) {
     (median.per_second, text)
 }
 
+/// Callers and SKUs of each case.
+fn cases() -> Vec<(u64, u64)> {
+    match argument("--callers", 0) {
+        0 => vec![(64, 1), (512, 1), (64, 10_000), (512, 10_000)],
+        callers => vec![(callers, 1)],
+    }
+}
+
 #[tokio::main(worker_threads = 2)]
 async fn main() {
     let (filled, seconds) = (argument("--fill", 0), argument("--seconds", 5));
+    let cases = cases();
     let mut stores = Vec::new();
     for holds in [0, filled] {
         if holds == 0 && !stores.is_empty() {
@@ -159,19 +165,19 @@ async fn main() {
         }
         let dir = tempfile::tempdir().expect("a temporary directory");
         let engine = start(ports(store(dir.path()))).await;
-        fit_out(&engine, 10_000).await;
+        let skus = cases.iter().map(|case| case.1).max().unwrap_or(1);
+        fit_out(&engine, skus.max(if holds > 0 { FILL_SKUS } else { 1 })).await;
         let begin = Instant::now();
         fill(&engine, holds).await;
         let took = begin.elapsed().as_secs_f64();
         println!("{holds} ended holds made in {took:.1} s");
         stores.push((dir, engine, holds));
     }
-    let cases = [(64, 1), (512, 1), (64, 10_000), (512, 10_000)];
     // Round by round over all cases and stores: what else the machine does meets each of them.
     let mut rounds: BTreeMap<_, Vec<Round>> = BTreeMap::new();
     let mut used: BTreeMap<u64, BTreeMap<String, f64>> = BTreeMap::new();
     for _ in 0..argument("--rounds", 3) {
-        for case in cases {
+        for &case in &cases {
             for (_, engine, holds) in &stores {
                 let before = threads();
                 let round = round(engine, case.0, case.1, Duration::from_secs(seconds)).await;

@@ -16,7 +16,7 @@
 mod common;
 
 use async_trait::async_trait;
-use common::{argument, list, ports, request, sku, spread, start, store, unit};
+use common::{argument, list, ports, request, sku, spread, start, store, take};
 use evenkeel_engine::callback::Sender;
 use evenkeel_engine::clock::SystemIds;
 use evenkeel_engine::commit::{Command, Received};
@@ -24,10 +24,9 @@ use evenkeel_engine::gateway::memory::InstantGateway;
 use evenkeel_engine::gateway::{Call, Gateway, Reply};
 use evenkeel_engine::port::{Ids, OrderRow};
 use evenkeel_engine::{Engine, Ports, Request};
-use evenkeel_rules::ids::{CustomerId, OrderId};
-use evenkeel_rules::order::{Ask, News, Status};
+use evenkeel_rules::ids::OrderId;
+use evenkeel_rules::order::{News, Status};
 use evenkeel_rules::shipment;
-use evenkeel_rules::time::Millis;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -37,22 +36,9 @@ use tokio::sync::mpsc;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-fn take(dice: &mut fastrand::Rng) -> Request {
+fn order(dice: &mut fastrand::Rng) -> Request {
     let number = dice.u128(..);
-    let ask = Ask {
-        id: OrderId::new(&format!("o-{number:032x}")).expect("an id"),
-        customer: CustomerId::new(&format!("c-{}", number % 1_000_000)).expect("an id"),
-        lines: vec![unit(sku(0))],
-        hold: None,
-        method: "card".to_owned(),
-        expected_total: None,
-        adjustments: Vec::new(),
-        confirming: Millis(900_000),
-    };
-    let private = r#"{"token":"tok_ok"}"#.to_owned();
-    let ask = Box::new(ask);
-    let key = format!("k-{number:032x}");
-    request(Command::TakeOrder { ask, private }, &key)
+    request(take(number, sku(0)), &format!("k-{number:032x}"))
 }
 
 async fn open(dir: &Path, gateway: Option<Arc<Provider>>) -> Engine {
@@ -149,7 +135,7 @@ async fn round(engine: &Engine, callers: u64, length: Duration, whole: bool) -> 
         tasks.spawn(async move {
             let mut dice = fastrand::Rng::with_seed(seed);
             while !stop.load(Ordering::Relaxed) {
-                engine.execute(take(&mut dice)).await.expect("taken");
+                engine.execute(order(&mut dice)).await.expect("taken");
                 if whole {
                     // As many orders at once as callers would have, and no more.
                     tokio::time::sleep(Duration::from_millis(100)).await;

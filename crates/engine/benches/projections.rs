@@ -13,26 +13,19 @@
     reason = "a benchmark has callers and a stopwatch of its own"
 )]
 
+mod common;
+
+use common::{argument, ask, hold_and_end, list, ports, sku, start, store, take, word};
 use evenkeel_engine::chain::Entry;
-use evenkeel_engine::clock::{SystemClock, SystemIds};
-use evenkeel_engine::commit::{Command, Key};
+use evenkeel_engine::clock::SystemClock;
 use evenkeel_engine::gateway::memory::InstantGateway;
-use evenkeel_engine::port::{Projection, Standing, Store, Views};
+use evenkeel_engine::port::{OrderRow, Projection, Standing, Store, Views};
 use evenkeel_engine::project::{Inline, Project, Projector};
-use evenkeel_engine::store::sqlite::SqliteStore;
-use evenkeel_engine::store::sqlite::names::NamesOptions;
 use evenkeel_engine::store::sqlite::views::{SqliteViews, VIEWS_FILE};
 use evenkeel_engine::worker::Work;
-use evenkeel_engine::{Engine, Options, Ports, Request};
+use evenkeel_engine::{Engine, Ports};
 use evenkeel_rules::event::Aggregate;
-use evenkeel_rules::hold::{Place, Wanted};
-use evenkeel_rules::ids::{CustomerId, HoldId, LocationId, OrderId, SkuId, TokenId};
-use evenkeel_rules::money::{Currency, Money};
-use evenkeel_rules::order::Ask;
-use evenkeel_rules::quantity::Quantity;
-use evenkeel_rules::sku::Terms;
-use evenkeel_rules::stock::Change;
-use evenkeel_rules::time::Millis;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -41,88 +34,6 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const SKUS: u64 = 1_000;
 const CALLERS: u64 = 512;
-
-fn sku(number: u64) -> SkuId {
-    SkuId::new(&format!("sku-{number}")).expect("an id")
-}
-
-async fn ask(engine: &Engine, command: Command, key: &str) {
-    let request = Request {
-        command,
-        key: Some(Key::new(None, key, &[key.as_bytes()])),
-        actor: TokenId::new("t-bench").expect("an id"),
-        owner: None,
-        expected: None,
-        deadline: None,
-    };
-    engine.execute(request).await.expect("accepted");
-}
-
-async fn list(engine: &Engine, number: u64) {
-    let price = Money::price(1999, Currency::new("EUR").expect("a code")).expect("a price");
-    let terms = Terms {
-        sku: sku(number),
-        name: "Lamp".to_owned(),
-        price,
-        max_per_order: None,
-        max_per_customer: None,
-        sale: None,
-    };
-    ask(engine, Command::PutSku { terms }, &format!("put-{number}")).await;
-    let command = Command::ChangeStock {
-        sku: sku(number),
-        location: LocationId::main(),
-        change: Change::Receive(Quantity::new(1 << 40).expect("units")),
-        reference: None,
-        reason: None,
-    };
-    ask(engine, command, &format!("receive-{number}")).await;
-}
-
-fn line(dice: &mut fastrand::Rng) -> Vec<Wanted> {
-    vec![Wanted {
-        sku: sku(dice.u64(..SKUS)),
-        location: LocationId::main(),
-        quantity: Quantity::ONE,
-    }]
-}
-
-async fn hold(engine: &Engine, dice: &mut fastrand::Rng) {
-    let number = dice.u128(..);
-    let id = HoldId::new(&format!("h-{number:032x}")).expect("an id");
-    let place = Place {
-        id: id.clone(),
-        customer: CustomerId::new(&format!("c-{}", number % 100_000)).expect("an id"),
-        lines: line(dice),
-        ttl: Millis(900_000),
-    };
-    ask(engine, Command::Place(place), &format!("p-{number:032x}")).await;
-    let end = match number % 2 {
-        0 => Command::Confirm { id, lines: None },
-        _ => Command::Release { id },
-    };
-    ask(engine, end, &format!("e-{number:032x}")).await;
-}
-
-async fn order(engine: &Engine, dice: &mut fastrand::Rng) {
-    let number = dice.u128(..);
-    let order = Ask {
-        id: OrderId::new(&format!("o-{number:032x}")).expect("an id"),
-        customer: CustomerId::new(&format!("c-{}", number % 100_000)).expect("an id"),
-        lines: line(dice),
-        hold: None,
-        method: "card".to_owned(),
-        expected_total: None,
-        adjustments: Vec::new(),
-        confirming: Millis(900_000),
-    };
-    let private = r#"{"token":"tok_ok"}"#.to_owned();
-    let take = Command::TakeOrder {
-        ask: Box::new(order),
-        private,
-    };
-    ask(engine, take, &format!("k-{number:032x}")).await;
-}
 
 async fn all_taken_on(engine: &Engine) {
     let mut before = u64::MAX;
@@ -133,7 +44,7 @@ async fn all_taken_on(engine: &Engine) {
             .await
             .expect("readable")
             .rows;
-        let done = |row: &evenkeel_engine::port::OrderRow| {
+        let done = |row: &OrderRow| {
             row.body
                 .shipment
                 .as_ref()
@@ -149,16 +60,11 @@ async fn all_taken_on(engine: &Engine) {
 }
 
 async fn fill(store: &Arc<dyn Store>, holds: u64, orders: u64) {
-    let ports = Ports {
-        store: Arc::clone(store),
-        gate: None,
+    let engine = start(Ports {
         gateway: Some(Arc::new(InstantGateway::new())),
-        outlet: None,
-        clock: Arc::new(SystemClock::new()),
-        ids: Arc::new(SystemIds),
-    };
-    let engine = Engine::start(ports, Options::default()).await;
-    let engine = engine.expect("the store answers");
+        ..ports(Arc::clone(store))
+    })
+    .await;
     for number in 0..SKUS {
         list(&engine, number).await;
     }
@@ -168,10 +74,12 @@ async fn fill(store: &Arc<dyn Store>, holds: u64, orders: u64) {
         tasks.spawn(async move {
             let mut dice = fastrand::Rng::with_seed(caller);
             for _ in 0..holds / CALLERS {
-                hold(&engine, &mut dice).await;
+                hold_and_end(&engine, &mut dice, SKUS).await;
             }
             for _ in 0..orders / CALLERS {
-                order(&engine, &mut dice).await;
+                let number = dice.u128(..);
+                let taken = take(number, sku(dice.u64(..SKUS)));
+                ask(&engine, taken, &format!("k-{number:032x}")).await;
             }
         });
     }
@@ -221,16 +129,9 @@ async fn settle(project: &mut Project) -> (f64, f64) {
     (begin.elapsed().as_secs_f64(), used() - before)
 }
 
-fn argument(name: &str, default: u64) -> u64 {
-    let mut arguments = std::env::args().skip_while(|argument| argument != name);
-    let value = arguments.nth(1).and_then(|value| value.parse().ok());
-    value.unwrap_or(default)
-}
-
 /// Where the store is: in a directory that is kept with its log, or in one that goes.
-fn place() -> (Option<tempfile::TempDir>, std::path::PathBuf) {
-    let mut arguments = std::env::args().skip_while(|argument| argument != "--dir");
-    if let Some(dir) = arguments.nth(1) {
+fn place() -> (Option<tempfile::TempDir>, PathBuf) {
+    if let Some(dir) = word("--dir") {
         return (None, dir.into());
     }
     let dir = tempfile::tempdir().expect("a directory");
@@ -241,8 +142,7 @@ fn place() -> (Option<tempfile::TempDir>, std::path::PathBuf) {
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
     let (_kept, dir) = place();
-    let store = SqliteStore::open(&dir, &SystemIds, NamesOptions::default());
-    let store: Arc<dyn Store> = Arc::new(store.expect("the directory can be opened"));
+    let store = store(&dir);
     if store.head().await.expect("readable").position == 0 {
         let (holds, orders) = (argument("--holds", 200_000), argument("--orders", 20_000));
         fill(&store, holds, orders).await;

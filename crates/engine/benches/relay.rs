@@ -15,32 +15,29 @@
     reason = "a benchmark measures the real clock on real tasks"
 )]
 
-use evenkeel_engine::clock::{SystemClock, SystemIds};
-use evenkeel_engine::commit::{Command, Key, Subscribing};
+mod common;
+#[path = "common/listener.rs"]
+mod listener;
+
+use common::{argument, ask, place, ports, put, receive, sku, start, store};
+use evenkeel_engine::clock::SystemIds;
+use evenkeel_engine::commit::{Command, Subscribing};
 use evenkeel_engine::consumer::{PAGE_MAX, Reading};
 use evenkeel_engine::gateway::http::{HttpGateway, HttpOptions};
 use evenkeel_engine::gateway::outbound::Outbound;
 use evenkeel_engine::port::Ids as _;
 use evenkeel_engine::relay::sign::secret_of;
-use evenkeel_engine::store::sqlite::SqliteStore;
-use evenkeel_engine::store::sqlite::names::NamesOptions;
-use evenkeel_engine::{Engine, Options, Ports, Request};
-use evenkeel_rules::hold::{Place, Wanted};
-use evenkeel_rules::ids::{CustomerId, HoldId, LocationId, SkuId, SubscriptionId, TokenId};
-use evenkeel_rules::money::{Currency, Money};
-use evenkeel_rules::quantity::Quantity;
-use evenkeel_rules::sku::Terms;
-use evenkeel_rules::stock::Change;
+use evenkeel_engine::{Engine, Ports};
+use evenkeel_rules::ids::SubscriptionId;
 use evenkeel_rules::subscription::{Act, Ask, Filter};
 use evenkeel_rules::time::Millis;
+use listener::listen;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -71,88 +68,17 @@ fn note(sink: &Sink, body: &[u8]) {
     seen.out_of_order += u64::from(version != last + 1);
 }
 
-fn length_of(head: &str) -> usize {
-    let mut lines = head.split("\r\n").filter_map(|line| line.split_once(": "));
-    let length = lines.find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
-    length
-        .and_then(|(_, value)| value.parse().ok())
-        .unwrap_or(0)
-}
-
-async fn serve(mut stream: TcpStream, sink: Sink) -> std::io::Result<()> {
-    const YES: &[u8] = b"HTTP/1.1 204 No Content\r\n\r\n";
-    stream.set_nodelay(true)?;
-    let mut bytes = Vec::with_capacity(8_192);
-    loop {
-        let head = bytes.windows(4).position(|at| at == b"\r\n\r\n");
-        let whole = head.and_then(|end| {
-            let length = length_of(std::str::from_utf8(&bytes[..end]).ok()?);
-            (bytes.len() >= end + 4 + length).then_some((end + 4, end + 4 + length))
-        });
-        let Some((begin, end)) = whole else {
-            if stream.read_buf(&mut bytes).await? == 0 {
-                return Ok(());
-            }
-            continue;
-        };
-        note(&sink, &bytes[begin..end]);
-        bytes.drain(..end);
-        stream.write_all(YES).await?;
-    }
-}
-
-async fn listen(sink: Sink) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let address = listener.local_addr().expect("it is bound");
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(serve(stream, Arc::clone(&sink)));
-        }
-    });
-    address
-}
-
 async fn open(dir: &Path, sink: SocketAddr) -> Engine {
-    let store = SqliteStore::open(dir, &SystemIds, NamesOptions::default());
     let options = HttpOptions {
         allow: Outbound::only(&[sink.to_string()]).expect("a place"),
         ..HttpOptions::default()
     };
     let outlet = HttpGateway::new(options).expect("nothing is configured");
-    let ports = Ports {
+    start(Ports {
         outlet: Some(Arc::new(outlet)),
-        store: Arc::new(store.expect("the directory can be opened")),
-        gate: None,
-        gateway: None,
-        clock: Arc::new(SystemClock::new()),
-        ids: Arc::new(SystemIds),
-    };
-    let engine = Engine::start(ports, Options::default()).await;
-    engine.expect("the store answers")
-}
-
-fn request(command: Command) -> Request {
-    Request {
-        command,
-        key: None,
-        actor: TokenId::new("t-bench").expect("an id"),
-        owner: None,
-        expected: None,
-        deadline: None,
-    }
-}
-
-fn put(key: u64, round: u64) -> Command {
-    let price = Money::price(1999, Currency::new("EUR").expect("a code")).expect("a price");
-    let terms = Terms {
-        sku: SkuId::new(&format!("s-{key}")).expect("an id"),
-        name: format!("round {round}"),
-        price,
-        max_per_order: None,
-        max_per_customer: None,
-        sale: None,
-    };
-    Command::PutSku { terms }
+        ..ports(store(dir))
+    })
+    .await
 }
 
 /// Writes so many events, each key's one after the other.
@@ -161,10 +87,11 @@ async fn fill(engine: &Engine, (events, keys): (u64, u64)) {
         let mut tasks = tokio::task::JoinSet::new();
         for key in 0..keys {
             let engine = engine.clone();
-            tasks.spawn(async move { engine.execute(request(put(key, round))).await });
+            let put = put(sku(key), &format!("round {round}"));
+            tasks.spawn(async move { ask(&engine, put, "").await });
         }
         while let Some(done) = tasks.join_next().await {
-            done.expect("it runs").expect("a put");
+            done.expect("it is put");
         }
     }
 }
@@ -177,17 +104,23 @@ fn all() -> Vec<Filter> {
     vec![Filter::new("sku.*").expect("a filter")]
 }
 
-async fn webhooks(engine: &Engine, sink: (SocketAddr, &Sink)) -> f64 {
-    let ask = Box::new(Ask {
-        id: id("hook"),
-        url: Some(format!("http://{}/hook", sink.0)),
+/// A subscription of a sink to everything.
+fn subscribe(name: &str, sink: SocketAddr) -> Command {
+    let ask = Ask {
+        id: id(name),
+        url: Some(format!("http://{sink}/hook")),
         types: all(),
         from: Some(1),
-    });
-    let secret = secret_of(&[SystemIds.random(), SystemIds.random()].concat());
-    let create = Command::Subscription(Subscribing::Create { ask, secret });
+    };
+    Command::Subscription(Subscribing::Create {
+        ask: Box::new(ask),
+        secret: secret_of(&[SystemIds.random(), SystemIds.random()].concat()),
+    })
+}
+
+async fn webhooks(engine: &Engine, sink: SocketAddr) -> f64 {
     let begin = Instant::now();
-    engine.execute(request(create)).await.expect("it is made");
+    ask(engine, subscribe("hook", sink), "").await;
     loop {
         let head = engine.head().await.expect("readable").position;
         let row = engine.store().subscription(&id("hook")).await;
@@ -224,31 +157,16 @@ enum Known {
     No,
 }
 
-async fn ask(engine: &Engine, command: Command, (key, known): (String, Known)) {
-    let key = (known == Known::Yes).then(|| Key::new(None, &key, &[key.as_bytes()]));
-    let request = Request {
-        key,
-        ..request(command)
-    };
-    engine.execute(request).await.expect("accepted");
-}
-
 async fn hold(engine: Engine, (number, known): (u128, Known)) {
-    let id = HoldId::new(&format!("h-{number:032x}")).expect("an id");
-    let place = Place {
-        id: id.clone(),
-        customer: CustomerId::new(&format!("c-{}", number % 100_000)).expect("an id"),
-        lines: vec![Wanted {
-            sku: SkuId::new("s-0").expect("an id"),
-            location: LocationId::main(),
-            quantity: Quantity::ONE,
-        }],
-        ttl: Millis(900_000),
+    let place = place(number, sku(0), Millis(900_000));
+    let id = place.id.clone();
+    let key = |verb: &str| match known {
+        Known::Yes => format!("{verb}-{number}"),
+        Known::No => String::new(),
     };
-    let key = |verb: &str| (format!("{verb}-{number}"), known);
-    ask(&engine, Command::Place(place), key("place")).await;
+    ask(&engine, Command::Place(place), &key("place")).await;
     let confirm = Command::Confirm { id, lines: None };
-    ask(&engine, confirm, key("confirm")).await;
+    ask(&engine, confirm, &key("confirm")).await;
 }
 
 /// How long the slowest hundredth of holds takes at least, in ms, from when it was to begin.
@@ -281,7 +199,7 @@ async fn act(engine: &Engine, act: Act) {
         lease: None,
     };
     let change = Command::Subscription(change);
-    engine.execute(request(change)).await.expect("it is noted");
+    ask(engine, change, "").await;
 }
 
 /// How far the subscription that drains is.
@@ -294,26 +212,9 @@ async fn drained(engine: &Engine) -> u64 {
 async fn drain(engine: &Engine, (events, keys): (u64, u64), sink: SocketAddr) {
     let offered = (argument("--rate", 500), argument("--seconds", 10));
     fill(engine, (events, keys)).await;
-    let receive = Command::ChangeStock {
-        sku: SkuId::new("s-0").expect("an id"),
-        location: LocationId::main(),
-        change: Change::Receive(Quantity::new(1 << 40).expect("units")),
-        reference: None,
-        reason: None,
-    };
-    engine.execute(request(receive)).await.expect("received");
+    ask(engine, receive(sku(0)), "").await;
     let end = engine.head().await.expect("readable").position;
-    let create = Subscribing::Create {
-        ask: Box::new(Ask {
-            id: id("drain"),
-            url: Some(format!("http://{sink}/hook")),
-            types: all(),
-            from: Some(1),
-        }),
-        secret: secret_of(&[SystemIds.random(), SystemIds.random()].concat()),
-    };
-    let create = Command::Subscription(create);
-    engine.execute(request(create)).await.expect("it is made");
+    ask(engine, subscribe("drain", sink), "").await;
     act(engine, Act::Pause).await;
     live(engine, (offered.0, 2), Known::Yes).await;
     let mut ratios = Vec::new();
@@ -345,17 +246,14 @@ async fn drain(engine: &Engine, (events, keys): (u64, u64), sink: SocketAddr) {
     println!("median ratio: {:.2}", ratios[ratios.len() / 2]);
 }
 
-fn argument(name: &str, default: u64) -> u64 {
-    let mut arguments = std::env::args().skip_while(|argument| argument != name);
-    let value = arguments.nth(1).and_then(|value| value.parse().ok());
-    value.unwrap_or(default)
-}
-
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
     let (events, keys) = (argument("--events", 100_000), argument("--keys", 2_000));
     let sink = Sink::default();
-    let address = listen(Arc::clone(&sink)).await;
+    let address = {
+        let sink = Arc::clone(&sink);
+        listen(Arc::new(move |_, body| note(&sink, body))).await
+    };
     let dir = tempfile::tempdir().expect("a directory");
     let engine = open(dir.path(), address).await;
     let draining = argument("--drain", 0);
@@ -367,7 +265,7 @@ async fn main() {
     fill(&engine, (events, keys)).await;
     let (read, seconds) = reader(&engine).await;
     println!("in process: {:.0} events/s ({read})", read as f64 / seconds);
-    let seconds = webhooks(&engine, (address, &sink)).await;
+    let seconds = webhooks(&engine, address).await;
     engine.stop().await;
     let seen = sink.lock();
     println!(

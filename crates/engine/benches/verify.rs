@@ -8,15 +8,10 @@
 
 mod common;
 
-use common::{argument, ask, list, ports, sku, start, store, unit};
-use evenkeel_engine::Engine;
-use evenkeel_engine::commit::Command;
+use common::{argument, hold_and_end, list, ports, start, store, word};
 use evenkeel_engine::store::sqlite::SqliteStore;
 use evenkeel_engine::store::sqlite::names::NamesOptions;
 use evenkeel_engine::verify::{Inputs, Invariant, verify};
-use evenkeel_rules::hold::Place;
-use evenkeel_rules::ids::{CustomerId, HoldId};
-use evenkeel_rules::time::Millis;
 use std::path::Path;
 use std::time::Instant;
 
@@ -25,23 +20,6 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const SKUS: u64 = 1_000;
 const CALLERS: u64 = 1_024;
-
-async fn hold(engine: &Engine, dice: &mut fastrand::Rng) {
-    let number = dice.u128(..);
-    let id = HoldId::new(&format!("h-{number:032x}")).expect("an id");
-    let place = Place {
-        id: id.clone(),
-        customer: CustomerId::new(&format!("c-{}", number % 1_000_000)).expect("an id"),
-        lines: vec![unit(sku(dice.u64(..SKUS)))],
-        ttl: Millis(dice.u64(600_000..900_000)),
-    };
-    ask(engine, Command::Place(place), &format!("p-{number:032x}")).await;
-    let end = match number % 2 {
-        0 => Command::Confirm { id, lines: None },
-        _ => Command::Release { id },
-    };
-    ask(engine, end, &format!("e-{number:032x}")).await;
-}
 
 async fn fill(dir: &Path, rows: u64) {
     let engine = start(ports(store(dir))).await;
@@ -62,7 +40,7 @@ async fn fill(dir: &Path, rows: u64) {
         tasks.spawn(async move {
             let mut dice = fastrand::Rng::with_seed(caller);
             for _ in 0..rows / 2 / CALLERS {
-                hold(&engine, &mut dice).await;
+                hold_and_end(&engine, &mut dice, SKUS).await;
             }
         });
     }
@@ -99,8 +77,7 @@ async fn look(dir: &Path) {
 
 #[tokio::main(worker_threads = 2)]
 async fn main() {
-    let mut arguments = std::env::args().skip_while(|argument| argument != "--dir");
-    if let Some(dir) = arguments.nth(1) {
+    if let Some(dir) = word("--dir") {
         return look(Path::new(&dir)).await;
     }
     let dir = tempfile::tempdir().expect("a temporary directory");

@@ -24,12 +24,17 @@ use std::collections::BTreeMap;
 const CUSTOMERS_MAX: usize = 100_000;
 /// How long a hold past its deadline is still waited for: another node may have ended it.
 const GRACE: Millis = Millis(60_000);
+/// How often all customers are looked through at most: a rush of new ones meets a full table with
+/// every request.
+const TIDY_EVERY: Millis = Millis(1_000);
 
 /// All customers.
 #[derive(Debug, Default)]
 pub(crate) struct Caps {
     limits: Limits,
     customers: Mutex<Map<CustomerId, Customer>>,
+    /// When all of them were looked through.
+    tidied: Mutex<Option<LogTime>>,
 }
 
 #[derive(Debug, Default)]
@@ -116,7 +121,22 @@ impl Caps {
         Self {
             limits,
             customers: Mutex::default(),
+            tidied: Mutex::default(),
         }
+    }
+
+    /// Forgets those of whom nothing counts, unless that was done just now.
+    fn make_room(&self, customers: &mut Map<CustomerId, Customer>, now: LogTime) {
+        let mut tidied = self.tidied.lock();
+        // A clock that was set back may not keep the table full.
+        if tidied.is_some_and(|at| at <= now && now < at.plus(TIDY_EVERY)) {
+            return;
+        }
+        *tidied = Some(now);
+        customers.retain(|_, customer| {
+            customer.tidy(now);
+            !customer.is_idle(now)
+        });
     }
 
     /// Lets a request in, or says why not.
@@ -127,10 +147,7 @@ impl Caps {
     ) -> Result<Option<Permit<'_>>, Rejection> {
         let mut customers = self.customers.lock();
         if customers.len() >= CUSTOMERS_MAX && !customers.contains_key(&id) {
-            customers.retain(|_, customer| {
-                customer.tidy(now);
-                !customer.is_idle(now)
-            });
+            self.make_room(&mut customers, now);
             if customers.len() >= CUSTOMERS_MAX {
                 return Ok(None);
             }

@@ -15,7 +15,7 @@ mod fold;
 mod page;
 
 use crate::port::{Clock, Fault, Projection, Side, Standing, Step, Store, Views};
-use crate::worker::{Round, Work, blocking};
+use crate::worker::{Round, Work, giving_way};
 use async_trait::async_trait;
 use fold::Warm;
 use page::{Page, Wanted};
@@ -391,7 +391,7 @@ impl Project {
         if self.inline {
             return Ok(Page::read(after, rows, wanted));
         }
-        blocking(move || Ok(Page::read(after, rows, wanted))).await
+        giving_way("project", move || Ok(Page::read(after, rows, wanted))).await
     }
 
     /// Lets rows that were built take their place, once they are not behind the live ones.

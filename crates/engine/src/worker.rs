@@ -284,9 +284,50 @@ pub async fn apart<T: Send + 'static>(
     done
 }
 
+/// How much work that gives way is behind all other threads: a tenth of a processor's time where
+/// they want all of it, and everything that they leave.
+const WAY_GIVEN: i32 = 10;
+
+/// Puts this thread behind the others. Elsewhere than on Linux that would be the whole process; a
+/// thread that may not works as before.
+fn give_way() {
+    if cfg!(target_os = "linux") {
+        let _as_before = rustix::process::nice(WAY_GIVEN);
+    }
+}
+
+/// Runs blocking work that no buyer waits for. Its thread gives way to all others: on a machine
+/// whose processors are all busy, read models fall behind instead of requests.
+///
+/// The thread is the work's own, because one that gave way may not take it back.
+///
+/// # Errors
+/// [`Fault::Unavailable`] when the runtime is shutting down, or there is no thread to be had.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one home of spawning threads"
+)]
+pub async fn giving_way<T: Send + 'static>(
+    name: &'static str,
+    work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
+) -> Result<T, Fault> {
+    blocking(move || {
+        let thread = std::thread::Builder::new().name(name.to_owned());
+        let thread = thread.spawn(move || {
+            give_way();
+            work()
+        });
+        let thread = thread.map_err(|error| Fault::Unavailable(format!("no thread: {error}")))?;
+        let done = thread.join();
+        done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+    .await
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::process::getpriority_process;
 
     /// Says when it is dropped.
     struct Dropped(Option<oneshot::Sender<()>>);
@@ -327,5 +368,17 @@ mod tests {
         }
         drop(caller);
         dropped.await.expect("it is dropped where it yields");
+    }
+
+    #[tokio::test]
+    async fn work_that_gives_way_leaves_all_other_threads_where_they_are() {
+        let stands = || getpriority_process(None).expect("a thread knows how it stands");
+        let before = stands();
+        let within = giving_way("work", move || Ok(stands())).await;
+        let within = within.expect("it is done");
+        if cfg!(target_os = "linux") {
+            assert_eq!(within, (before + WAY_GIVEN).min(19));
+        }
+        assert_eq!(stands(), before);
     }
 }

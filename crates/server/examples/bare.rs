@@ -24,9 +24,9 @@ use tokio::net::TcpListener;
 
 const SOLD_OUT: &str = concat!(
     r#"{"type":"urn:evenkeel:stock.sold_out","title":"Sold out","status":409,"#,
-    r#""code":"stock.sold_out","detail":"fewer units are available than were asked for","#,
-    r#""instance":"/v1/holds","help":"/docs/errors/stock.sold_out","retryable":true,"#,
-    r#""as_of":"main.1:1234567"}"#
+    r#""code":"stock.sold_out","detail":"Fewer units are available than were asked for. Units "#,
+    r#"come back when a hold ends.","instance":"/v1/holds","#,
+    r#""help":"/docs/errors/stock.sold_out","retryable":true,"as_of":"main.1:1031"}"#
 );
 
 fn main() -> anyhow::Result<()> {

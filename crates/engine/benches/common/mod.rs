@@ -10,23 +10,30 @@ use evenkeel_engine::port::Store;
 use evenkeel_engine::store::sqlite::SqliteStore;
 use evenkeel_engine::store::sqlite::names::NamesOptions;
 use evenkeel_engine::{Engine, Options, Ports, Request};
-use evenkeel_rules::hold::Wanted;
-use evenkeel_rules::ids::{LocationId, SkuId, TokenId};
+use evenkeel_rules::hold::{Place, Wanted};
+use evenkeel_rules::ids::{CustomerId, HoldId, LocationId, OrderId, SkuId, TokenId};
 use evenkeel_rules::money::{Currency, Money};
+use evenkeel_rules::order::Ask;
 use evenkeel_rules::quantity::Quantity;
 use evenkeel_rules::sku::Terms;
 use evenkeel_rules::stock::Change;
+use evenkeel_rules::time::Millis;
 use std::path::Path;
 use std::sync::Arc;
 
+/// What stands behind a name on the command line.
+pub(crate) fn word(name: &str) -> Option<String> {
+    let mut arguments = std::env::args().skip_while(|argument| argument != name);
+    arguments.nth(1)
+}
+
 /// A number of the command line, behind its name.
 pub(crate) fn argument(name: &str, or: u64) -> u64 {
-    let mut arguments = std::env::args().skip_while(|argument| argument != name);
     let whole = |text: String| {
         let number = text.parse();
         number.unwrap_or_else(|_| panic!("{name} wants a whole number, not {text}"))
     };
-    arguments.nth(1).map_or(or, whole)
+    word(name).map_or(or, whole)
 }
 
 /// The store of a directory.
@@ -96,17 +103,68 @@ pub(crate) fn put(sku: SkuId, name: &str) -> Command {
     Command::PutSku { terms }
 }
 
-/// Lists a SKU that has more units than anybody asks for.
-pub(crate) async fn list(engine: &Engine, number: u64) {
-    ask(engine, put(sku(number), "Lamp"), &format!("put-{number}")).await;
-    let receive = Command::ChangeStock {
-        sku: sku(number),
+/// More units of a SKU than anybody asks for.
+pub(crate) fn receive(sku: SkuId) -> Command {
+    Command::ChangeStock {
+        sku,
         location: LocationId::main(),
         change: Change::Receive(Quantity::new(1 << 40).expect("units")),
         reference: None,
         reason: None,
+    }
+}
+
+/// Lists a SKU that has more units than anybody asks for.
+pub(crate) async fn list(engine: &Engine, number: u64) {
+    ask(engine, put(sku(number), "Lamp"), &format!("put-{number}")).await;
+    ask(engine, receive(sku(number)), &format!("receive-{number}")).await;
+}
+
+/// One of a million customers.
+fn customer(number: u128) -> CustomerId {
+    CustomerId::new(&format!("c-{}", number % 1_000_000)).expect("an id")
+}
+
+/// A hold of one unit, named by a number.
+pub(crate) fn place(number: u128, sku: SkuId, ttl: Millis) -> Place {
+    Place {
+        id: HoldId::new(&format!("h-{number:032x}")).expect("an id"),
+        customer: customer(number),
+        lines: vec![unit(sku)],
+        ttl,
+    }
+}
+
+/// An order of one unit, named by a number.
+pub(crate) fn take(number: u128, sku: SkuId) -> Command {
+    let ask = Ask {
+        id: OrderId::new(&format!("o-{number:032x}")).expect("an id"),
+        customer: customer(number),
+        lines: vec![unit(sku)],
+        hold: None,
+        method: "card".to_owned(),
+        expected_total: None,
+        adjustments: Vec::new(),
+        confirming: Millis(900_000),
     };
-    ask(engine, receive, &format!("receive-{number}")).await;
+    Command::TakeOrder {
+        ask: Box::new(ask),
+        private: r#"{"token":"tok_ok"}"#.to_owned(),
+    }
+}
+
+/// A hold on one of so many SKUs that is confirmed or released, as chance has it.
+pub(crate) async fn hold_and_end(engine: &Engine, dice: &mut fastrand::Rng, skus: u64) {
+    let number = dice.u128(..);
+    let ttl = Millis(dice.u64(600_000..900_000));
+    let place = place(number, sku(dice.u64(..skus)), ttl);
+    let id = place.id.clone();
+    ask(engine, Command::Place(place), &format!("p-{number:032x}")).await;
+    let end = match number % 2 {
+        0 => Command::Confirm { id, lines: None },
+        _ => Command::Release { id },
+    };
+    ask(engine, end, &format!("e-{number:032x}")).await;
 }
 
 /// The median of some figures, with the lowest and the highest.

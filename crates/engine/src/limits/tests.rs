@@ -124,3 +124,22 @@ fn what_comes_to_nothing_makes_a_customer_wait_and_what_ends_well_does_not() {
     }
     assert_eq!(abandoned(&other), None);
 }
+
+#[test]
+fn a_full_table_is_looked_through_once_a_second_and_not_for_every_newcomer() {
+    let caps = Caps::new(BOTH);
+    let customer = |number: usize| CustomerId::new(&format!("c-{number}")).expect("an id");
+    let mut live = Vec::new();
+    for number in 0..CUSTOMERS_MAX {
+        let admitted = caps.admit((customer(number), "h".to_owned()), at(0));
+        live.push(admitted.expect("a first hold").expect("it is counted"));
+    }
+    let counts = |ms| {
+        let new = (customer(CUSTOMERS_MAX), "h".to_owned());
+        caps.admit(new, at(ms)).expect("it is let in").is_some()
+    };
+    assert!(!counts(0), "there is no room");
+    drop(live);
+    assert!(!counts(999), "nobody looked again");
+    assert!(counts(1_000), "there is room");
+}

@@ -22,7 +22,7 @@ use crate::port::{
     At, AuditFilter, AuditRow, Fault, FoldInto, Head, HoldFilter, HoldRow, Listed, Map,
     OrderFilter, OrderView, Projection, Relayed, SetAside, Side, Standing, Step, Views,
 };
-use crate::worker::blocking;
+use crate::worker::{blocking, giving_way};
 use async_trait::async_trait;
 use evenkeel_rules::time::LogTime;
 use parking_lot::Mutex;
@@ -214,6 +214,18 @@ impl SqliteViews {
         blocking(move || work(&inner)).await
     }
 
+    /// Writes in one transaction, behind everybody who waits for an answer.
+    async fn fold<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Fault> {
+        if self.inner.dir.is_none() {
+            return self.inner.transaction(WRITING, work);
+        }
+        let inner = Arc::clone(&self.inner);
+        giving_way("project", move || inner.transaction(WRITING, work)).await
+    }
+
     /// Reads live rows of a projection, whose set has the number that `read` is given.
     async fn listed<T: Send + 'static>(
         &self,
@@ -327,22 +339,19 @@ impl Views for SqliteViews {
     }
 
     async fn write(&self, step: Step, fold: FoldInto) -> Result<(), Fault> {
-        self.run(move |inner| {
-            inner.transaction(WRITING, |conn| {
-                let numbers = stepped(conn, &step)?;
-                fold(&mut write::Rows::new(conn, numbers, &step)?)
-            })
+        self.fold(move |conn| {
+            let numbers = stepped(conn, &step)?;
+            fold(&mut write::Rows::new(conn, numbers, &step)?)
         })
         .await
     }
 
     async fn begin(&self, projection: Projection) -> Result<(), Fault> {
-        self.run(move |inner| inner.transaction(WRITING, |conn| begun(conn, projection, 0)))
-            .await
+        self.fold(move |conn| begun(conn, projection, 0)).await
     }
 
     async fn switch(&self, projection: Projection, least: u64) -> Result<bool, Fault> {
-        self.run(move |inner| inner.transaction(WRITING, |conn| switched(conn, projection, least)))
+        self.fold(move |conn| switched(conn, projection, least))
             .await
     }
 
