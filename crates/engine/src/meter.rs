@@ -158,9 +158,9 @@ pub const METRICS: &[Metric] = &[
     ),
 ];
 
-/// Tells the recorder what the metrics mean, so that it shows it beside them.
-pub fn describe() {
-    for metric in METRICS {
+/// Tells the recorder what metrics mean, so that it shows it beside them.
+pub fn describe(metrics: &'static [Metric]) {
+    for metric in metrics {
         match metric.kind {
             Kind::Counter => metrics::describe_counter!(metric.name, metric.help),
             Kind::Gauge => metrics::describe_gauge!(metric.name, metric.help),

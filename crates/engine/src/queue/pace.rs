@@ -1,10 +1,10 @@
 //! How fast the lanes are worked off, measured while there is more than fits a batch.
 //!
 //! A batch that leaves nothing behind says little of how long a queue would take, so what makes a
-//! wait longer is learnt only from those that left commits waiting. That it became shorter is learnt
-//! from every batch: who is refused for an old estimate leaves no queue that could correct it. What
-//! fits the next batch never waits, however slow the disk is: an estimate can refuse what is too
-//! much, and never all there is.
+//! wait longer is learnt only from those that left commits waiting. That it became shorter is
+//! learnt from every batch: who is refused for an old estimate leaves no queue that could correct
+//! it. What fits the next batch never waits, however slow the disk is: an estimate can refuse what
+//! is too much, and never all there is.
 //!
 //! It reads no clock: who writes batches says how long they took.
 

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use clap::Args;
 use evenkeel_engine::store::sqlite::sync_dir;
 use serde_json::json;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 
 use super::door::{Call, Inside, lock_of};
@@ -187,6 +187,11 @@ fn write_private(path: &Path, secret: &str) -> std::io::Result<()> {
     path.parent().map_or(Ok(()), sync_dir)
 }
 
+/// Connections that the system keeps until they are accepted; it may have a smaller bound of its
+/// own. Beyond it a client's system tries again after a second, and then after two: the rush at the
+/// beginning of a sale must fit.
+const BACKLOG: u32 = 4_096;
+
 /// Where requests come in.
 struct Listeners {
     main: TcpListener,
@@ -207,7 +212,7 @@ impl Listeners {
 
 /// Listens on an address that the configuration's key, or the flag, `key` names.
 pub(super) async fn bound(address: SocketAddr, key: &str) -> Result<TcpListener, Failure> {
-    TcpListener::bind(address).await.map_err(|error| {
+    listening(address).map_err(|error| {
         let message = format!("{key}: cannot listen on {address}: {error}");
         match error.kind() {
             std::io::ErrorKind::AddrInUse => Failure::Unreachable(format!(
@@ -216,6 +221,18 @@ pub(super) async fn bound(address: SocketAddr, key: &str) -> Result<TcpListener,
             _ => Failure::Usage(message),
         }
     })
+}
+
+fn listening(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    // A server that was just killed leaves connections behind; its address is free all the same.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Where a listener is reached from this machine: an address that stands for all is its own.

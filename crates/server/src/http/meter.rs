@@ -12,7 +12,7 @@ mod table;
 
 use super::answer::Door;
 use super::problem::Code;
-use evenkeel_engine::meter::Metric;
+use evenkeel_engine::meter::{METRICS, Metric, describe};
 use http::{Method, StatusCode};
 use latency::Latencies;
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
@@ -51,7 +51,8 @@ pub(crate) fn install() -> Result<PrometheusHandle, BuildError> {
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
         .set_buckets_for_metric(Matcher::Suffix("_commits".to_owned()), &SIZES)?
         .install_recorder()?;
-    evenkeel_engine::meter::describe();
+    describe(METRICS);
+    describe(table::OWN);
     Ok(recorder)
 }
 

@@ -5,9 +5,9 @@
 //! (requests done, state) is tried twice. A history holds if some order explains every answer. A
 //! request without a known answer may stand anywhere after it began, or nowhere.
 //!
-//! One answer is allowed to be old: the gate's sold out. Where one node alone writes, the gate knows
-//! of every write whose caller was answered, but a look reads the store, which knows of a write a
-//! moment before the gate does.
+//! One answer is allowed to be old: the gate's sold out. Where one node alone writes, the gate
+//! knows of every write whose caller was answered, but a look reads the store, which knows of a
+//! write a moment before the gate does.
 
 use crate::model::{Answer, Ask, State};
 use std::collections::BTreeSet;
