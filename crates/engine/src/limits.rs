@@ -24,8 +24,8 @@ use std::collections::BTreeMap;
 const CUSTOMERS_MAX: usize = 100_000;
 /// How long a hold past its deadline is still waited for: another node may have ended it.
 const GRACE: Millis = Millis(60_000);
-/// How often all customers are looked through at most: a rush of new ones meets a full table with
-/// every request.
+/// How often all customers are looked through at most, and all holds of one: a rush of new ones
+/// meets a full table with every request, and one customer may have any number of holds.
 const TIDY_EVERY: Millis = Millis(1_000);
 
 /// All customers.
@@ -44,6 +44,8 @@ struct Customer {
     /// Requests on their way, by what they would count as.
     asked: BTreeMap<String, usize>,
     abandon: Abandon,
+    /// When all of its holds were looked through.
+    tidied: Option<LogTime>,
 }
 
 /// A request that was let in; it counts until this is dropped.
@@ -87,6 +89,11 @@ fn came_to_nothing(hold: &Hold) -> bool {
     }
 }
 
+/// Whether what was looked through then need not be yet. A clock that was set back keeps nothing.
+fn is_done(tidied: Option<LogTime>, now: LogTime) -> bool {
+    tidied.is_some_and(|at| at <= now && now < at.plus(TIDY_EVERY))
+}
+
 impl Customer {
     /// Whether a group still has a hold that may be live.
     fn is_live(&self, group: &str, now: LogTime) -> bool {
@@ -100,6 +107,14 @@ impl Customer {
         let live = self.live.keys().filter(|group| self.is_live(group, now));
         let coming = self.asked.keys().filter(|group| !self.is_live(group, now));
         (live.count() + coming.count()) as u64
+    }
+
+    /// Forgets holds that nobody told the end of, unless that was done just now.
+    fn tidy_at_times(&mut self, now: LogTime) {
+        if !is_done(self.tidied, now) {
+            self.tidied = Some(now);
+            self.tidy(now);
+        }
     }
 
     /// Forgets holds that nobody told the end of.
@@ -128,8 +143,7 @@ impl Caps {
     /// Forgets those of whom nothing counts, unless that was done just now.
     fn make_room(&self, customers: &mut Map<CustomerId, Customer>, now: LogTime) {
         let mut tidied = self.tidied.lock();
-        // A clock that was set back may not keep the table full.
-        if tidied.is_some_and(|at| at <= now && now < at.plus(TIDY_EVERY)) {
+        if is_done(*tidied, now) {
             return;
         }
         *tidied = Some(now);
@@ -153,11 +167,14 @@ impl Caps {
             }
         }
         let customer = customers.entry(id.clone()).or_default();
-        customer.tidy(now);
+        customer.tidy_at_times(now);
         // What is there already is not another one.
         let counted = customer.is_live(&group, now) || customer.asked.contains_key(&group);
         if !counted {
-            limits::place(self.limits, customer.count(now), &customer.abandon, now)?;
+            // Who may have any number of holds may have very many: they are not counted.
+            let limited = self.limits.holds > 0;
+            let live = if limited { customer.count(now) } else { 0 };
+            limits::place(self.limits, live, &customer.abandon, now)?;
         }
         *customer.asked.entry(group.clone()).or_default() += 1;
         Ok(Some(Permit {
