@@ -1,46 +1,33 @@
 //! The load generator against the real server.
 
+#[path = "common/process.rs"]
+mod process;
+
+use process::{Process, serve};
 use serde_json::Value;
-use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output};
 
 /// A server of this test, ended with it.
 struct Server {
-    child: Child,
-    url: String,
+    process: Process,
     home: tempfile::TempDir,
 }
 
 impl Server {
     fn start() -> Self {
         let home = tempfile::tempdir().expect("a scratch directory");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_evenkeel"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-            .arg(home.path().join("data"))
-            .env("EVENKEEL_DIE_WITH_PARENT", "1")
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the binary runs");
-        let stdout = child.stdout.take().expect("it is piped");
-        let mut line = String::new();
-        BufReader::new(stdout)
-            .read_line(&mut line)
-            .expect("a first line");
-        let url = line
-            .trim()
-            .strip_prefix("ready ")
-            .expect("it serves")
-            .to_owned();
-        Self { child, url, home }
+        let process = Process::start(&mut serve(home.path(), "127.0.0.1:0"));
+        let process = process.expect("it serves");
+        Self { process, home }
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}", self.process.address)
     }
 
     fn token(&self) -> String {
-        let file = self.home.path().join("data/token");
-        std::fs::read_to_string(file)
-            .expect("a token of the first start")
-            .trim()
-            .to_owned()
+        process::token(self.home.path())
     }
 
     fn acks(&self) -> PathBuf {
@@ -50,7 +37,7 @@ impl Server {
     fn load(&self, scenario: &str, more: &[&str]) -> (Output, Value) {
         let output = Command::new(env!("CARGO_BIN_EXE_evenkeel"))
             .args(["load", "--seconds", "2", "--connections", "16", "--json"])
-            .args(["--url", &self.url, "--scenario", scenario, "--acks"])
+            .args(["--url", &self.url(), "--scenario", scenario, "--acks"])
             .arg(self.acks())
             .args(more)
             .env("EVENKEEL_TOKEN", self.token())
@@ -73,14 +60,6 @@ impl Server {
             .output()
             .expect("the binary runs");
         serde_json::from_slice(&output.stdout).expect("one JSON object")
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have ended already; then there is nothing to end.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -170,6 +149,6 @@ fn without_a_good_token_nothing_is_run_and_without_a_server_neither() {
             .output()
             .expect("the binary runs")
     };
-    assert_eq!(run(&server.url, "ek_wrong").status.code(), Some(2));
+    assert_eq!(run(&server.url(), "ek_wrong").status.code(), Some(2));
     assert_eq!(run("http://127.0.0.1:1", "ek_any").status.code(), Some(3));
 }

@@ -1,25 +1,20 @@
 //! `/metrics` of the real server, read as strictly as Prometheus reads it, and what metrics and
 //! logs never say.
 
+#[path = "common/process.rs"]
+mod process;
+
+use process::{Process, serve, token};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 
 struct Server {
-    child: Child,
-    address: String,
+    process: Process,
     token: String,
     home: tempfile::TempDir,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _already_ended = self.child.kill();
-        let _already_waited = self.child.wait();
-    }
 }
 
 impl Server {
@@ -30,27 +25,13 @@ impl Server {
     /// Starts one under these variables.
     fn start_with(variables: &[(&str, &str)]) -> Self {
         let home = tempfile::tempdir().expect("a scratch directory");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_evenkeel"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-            .arg(home.path().join("data"))
+        let mut command = serve(home.path(), "127.0.0.1:0");
+        command
             .envs(variables.iter().copied())
-            .stdout(Stdio::piped())
-            .stderr(File::create(home.path().join("log")).expect("a file for its log"))
-            .spawn()
-            .expect("the binary was built for this test");
-        let mut first = String::new();
-        let out = child.stdout.take().expect("standard output is piped");
-        let read = BufReader::new(out).read_line(&mut first);
-        read.expect("a server says when it serves");
-        let address = first.trim().strip_prefix("ready http://");
-        let token = std::fs::read_to_string(home.path().join("data/token"));
+            .stderr(File::create(home.path().join("log")).expect("a file for its log"));
         Self {
-            child,
-            address: address.expect("it is ready").to_owned(),
-            token: token
-                .expect("a first start leaves a token")
-                .trim()
-                .to_owned(),
+            process: Process::start(&mut command).expect("it serves"),
+            token: token(home.path()),
             home,
         }
     }
@@ -67,7 +48,7 @@ impl Server {
 
     /// The same with another token.
     fn ask_as(&self, token: &str, line: &str, body: &str) -> (String, String) {
-        let mut stream = TcpStream::connect(&self.address).expect("the server listens");
+        let mut stream = TcpStream::connect(&self.process.address).expect("the server listens");
         let key = line.replace(' ', "-");
         let request = format!(
             "{line} HTTP/1.1\r\nhost: shop\r\nconnection: close\r\nauthorization: Bearer {}\r\n\

@@ -4,6 +4,9 @@
 //! is the rule that all rows are examples of: the status and code that the contract names, a whole
 //! problem document, and a head that stands where it stood.
 
+#[path = "../common/process.rs"]
+mod process;
+
 mod bodies;
 mod carts;
 mod heads;

@@ -1,10 +1,11 @@
 //! A server of its own for each test, and requests to it.
 
+use crate::process::{Process, serve, token};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::{Value, json};
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
+use std::process::Stdio;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -16,8 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running server with a SKU `lamp` and a token of each role that the rows need.
 pub(crate) struct Shop {
-    child: Child,
-    address: String,
+    process: Process,
     directory: TempDir,
     admin: String,
     pub(crate) buyer: String,
@@ -26,13 +26,6 @@ pub(crate) struct Shop {
     pub(crate) staff: String,
     pub(crate) auditor: String,
     keys: AtomicU64,
-}
-
-impl Drop for Shop {
-    fn drop(&mut self) {
-        let _gone = self.child.kill();
-        let _ended = self.child.wait();
-    }
 }
 
 impl Shop {
@@ -64,34 +57,15 @@ impl Shop {
 
     fn configured(units: u64, variables: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_evenkeel"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-            .arg(directory.path().join("data"))
+        let mut command = serve(directory.path(), "127.0.0.1:0");
+        command
             .current_dir(directory.path())
             .envs(variables.iter().copied())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the binary was built for this test");
-        let mut first = String::new();
-        let out = child.stdout.take().expect("standard output is piped");
-        BufReader::new(out)
-            .read_line(&mut first)
-            .expect("a server says when it serves");
-        let address = first
-            .trim()
-            .strip_prefix("ready http://")
-            .expect("it is ready")
-            .to_owned();
-        let admin = std::fs::read_to_string(directory.path().join("data/token"));
+            .stderr(Stdio::null());
         let mut shop = Self {
-            child,
-            address,
+            process: Process::start(&mut command).expect("it serves"),
+            admin: token(directory.path()),
             directory,
-            admin: admin
-                .expect("a first start leaves a token")
-                .trim()
-                .to_owned(),
             buyer: String::new(),
             other_buyer: String::new(),
             shop: String::new(),
@@ -112,7 +86,7 @@ impl Shop {
     pub(crate) fn let_files_grow(&self, may: bool) {
         let current = (!may).then_some(0);
         let maximum = None;
-        let server = Some(Pid::from_child(&self.child));
+        let server = Some(Pid::from_child(&self.process.child));
         let set = prlimit(server, Resource::Fsize, Rlimit { current, maximum });
         set.expect("a limit below the highest can be set");
     }
@@ -263,7 +237,7 @@ impl Shop {
 
     /// Sends bytes on a connection of their own and reads to its end, or to the answer's.
     pub(crate) fn raw(&self, bytes: &[u8]) -> Reply {
-        let mut stream = TcpStream::connect(&self.address).expect("the server listens");
+        let mut stream = TcpStream::connect(&self.process.address).expect("the server listens");
         stream
             .set_read_timeout(Some(PATIENCE))
             .expect("a time-out can be set");

@@ -12,6 +12,11 @@
 
 #![cfg(target_os = "linux")]
 
+#[path = "../common/answer.rs"]
+mod answer;
+#[path = "../common/process.rs"]
+mod process;
+
 mod buyers;
 mod clock;
 mod disk;

@@ -1,19 +1,18 @@
 //! The server as a process, and `verify` over what it leaves.
 
 use crate::layer::Layer;
+use crate::process::{Process, serve, token};
 use crate::until;
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 use serde_json::Value;
 use std::fs::File;
-use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 /// A running server.
 pub(crate) struct Server {
-    child: Child,
+    process: Process,
     home: PathBuf,
-    address: String,
 }
 
 /// How a process ended, and what it said.
@@ -43,31 +42,21 @@ impl Server {
     ) -> Result<Self, Ended> {
         let log = home.with_extension("log");
         let said = File::create(&log).expect("a file for what it says");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_evenkeel"));
+        let mut command = serve(home, address);
         command
-            .args(["serve", "--listen", address, "--data"])
-            .arg(home.join("data"))
-            .env("EVENKEEL_DIE_WITH_PARENT", "1")
             .env("EVENKEEL_LIMITS__HOLDS_PER_CUSTOMER", "0")
             .env("EVENKEEL_LIMITS__ABANDON", "0")
-            .stdout(Stdio::piped())
             .stderr(said);
         if let Some(layer) = layer {
             layer.between(&mut command);
         }
-        let mut child = command.spawn().expect("the binary was built for this test");
-        let out = child.stdout.take().expect("standard output is piped");
-        let mut first = String::new();
-        let read = BufReader::new(out).read_line(&mut first);
-        read.expect("a pipe can be read");
-        match first.trim().strip_prefix("ready http://") {
-            Some(address) => Ok(Self {
-                child,
+        match Process::start(&mut command) {
+            Ok(process) => Ok(Self {
+                process,
                 home: home.to_owned(),
-                address: address.to_owned(),
             }),
-            None => {
-                let code = child.wait().expect("it is ours").code();
+            Err(status) => {
+                let code = status.code();
                 let said = std::fs::read_to_string(log).unwrap_or_default();
                 Err(Ended { code, said })
             }
@@ -75,18 +64,16 @@ impl Server {
     }
 
     pub(crate) fn address(&self) -> &str {
-        &self.address
+        &self.process.address
     }
 
     pub(crate) fn token(&self) -> String {
-        let token = std::fs::read_to_string(self.home.join("data/token"));
-        let token = token.expect("a first start leaves a token");
-        token.trim().to_owned()
+        token(&self.home)
     }
 
     /// Sends it a signal.
     pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).expect("the server runs");
+        kill_process(Pid::from_child(&self.process.child), signal).expect("the server runs");
     }
 
     /// How many files and connections it may have open.
@@ -94,14 +81,14 @@ impl Server {
         // The highest is what this process has, whose child it is.
         let maximum = getrlimit(Resource::Nofile).maximum;
         let current = handles.or(maximum);
-        let server = Some(Pid::from_child(&self.child));
+        let server = Some(Pid::from_child(&self.process.child));
         let set = prlimit(server, Resource::Nofile, Rlimit { current, maximum });
         set.expect("a limit below the highest can be set");
     }
 
     /// Files and connections that it has open.
     pub(crate) fn open(&self) -> u64 {
-        let handles = std::fs::read_dir(format!("/proc/{}/fd", self.child.id()));
+        let handles = std::fs::read_dir(format!("/proc/{}/fd", self.process.child.id()));
         handles.expect("the server runs").count() as u64
     }
 
@@ -112,13 +99,13 @@ impl Server {
 
     /// Whether it has ended by itself.
     pub(crate) fn has_ended(&mut self) -> bool {
-        self.child.try_wait().expect("it is ours").is_some()
+        self.process.child.try_wait().expect("it is ours").is_some()
     }
 
     /// Waits until it has ended by itself.
     pub(crate) fn end(mut self) -> Ended {
         until("the server ends", || self.has_ended());
-        let code = self.child.wait().expect("it is ours").code();
+        let code = self.process.child.wait().expect("it is ours").code();
         let said = self.said();
         Ended { code, said }
     }
@@ -127,13 +114,6 @@ impl Server {
     pub(crate) fn kill(mut self) {
         assert!(!self.has_ended(), "it ended by itself: {:?}", self.end());
         drop(self);
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _already_ended = self.child.kill();
-        let _already_waited = self.child.wait();
     }
 }
 

@@ -1,5 +1,6 @@
 //! One connection to the server, and how an exchange on it ended.
 
+use crate::answer::{Answer, whole};
 use serde_json::Value;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
@@ -21,6 +22,17 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
+    fn of(answer: &Answer) -> Self {
+        let connection = answer.header("connection");
+        Self {
+            status: answer.status,
+            token: answer.header("evenkeel-position").map(str::to_owned),
+            replayed: answer.header("idempotency-replayed") == Some("true"),
+            body: serde_json::from_slice(&answer.body).unwrap_or_default(),
+            last: connection.is_some_and(|value| value.eq_ignore_ascii_case("close")),
+        }
+    }
+
     /// A member of its body; empty where there is none.
     pub(crate) fn text(&self, member: &str) -> &str {
         self.body[member].as_str().unwrap_or_default()
@@ -85,8 +97,8 @@ impl Wire {
         // What could not be sent may have been refused already: an answer is read all the same.
         let mut part = [0_u8; 64 * 1024];
         loop {
-            if let Some(reply) = whole(&self.bytes) {
-                return Ok(reply);
+            if let Some((answer, _)) = whole(&self.bytes) {
+                return Ok(Reply::of(&answer));
             }
             let read = match self.stream.read(&mut part) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
@@ -99,25 +111,4 @@ impl Wire {
             self.bytes.extend_from_slice(&part[..read]);
         }
     }
-}
-
-/// The answer, if all of it is there.
-fn whole(bytes: &[u8]) -> Option<Reply> {
-    let end = bytes.windows(4).position(|part| part == b"\r\n\r\n")?;
-    let head = std::str::from_utf8(&bytes[..end]).expect("a head is text");
-    let header = |name: &str| {
-        let mut lines = head.lines().filter_map(|line| line.split_once(": "));
-        lines.find_map(|(known, value)| known.eq_ignore_ascii_case(name).then_some(value))
-    };
-    let length = header("content-length").expect("every answer says its length");
-    let length: usize = length.parse().expect("a length is a number");
-    let body = bytes.get(end + 4..end + 4 + length)?;
-    let status = head.split(' ').nth(1).and_then(|word| word.parse().ok());
-    Some(Reply {
-        status: status.expect("a status line has a status"),
-        token: header("evenkeel-position").map(str::to_owned),
-        replayed: header("idempotency-replayed") == Some("true"),
-        body: serde_json::from_slice(body).unwrap_or_default(),
-        last: header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close")),
-    })
 }

@@ -8,6 +8,11 @@
 //!
 //! `KILL_SEED` repeats a run's choices; what the threads make of them differs from run to run.
 
+#[path = "../common/answer.rs"]
+mod answer;
+#[path = "../common/process.rs"]
+mod process;
+
 mod buyer;
 mod ledger;
 mod server;

@@ -1,11 +1,12 @@
 //! The server as a process, and a connection to it that is kept.
 
+use crate::answer::{Answer, whole};
+use crate::process::{Process, serve, token};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// No answer takes longer; a test that hangs says nothing.
@@ -21,8 +22,7 @@ fn now() -> Instant {
 
 /// A running server.
 pub(crate) struct Server {
-    child: Child,
-    address: String,
+    process: Process,
     token: String,
     took: Duration,
 }
@@ -31,30 +31,13 @@ impl Server {
     /// Starts it and waits until it serves.
     pub(crate) fn start(directory: &Path) -> Self {
         let begun = now();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_evenkeel"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-            .arg(directory.join("data"))
-            .env("EVENKEEL_DIE_WITH_PARENT", "1")
+        let mut command = serve(directory, "127.0.0.1:0");
+        command
             .env("EVENKEEL_LIMITS__HOLDS_PER_CUSTOMER", "0")
-            .env("EVENKEEL_LIMITS__ABANDON", "0")
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the binary was built for this test");
-        let out = child.stdout.take().expect("standard output is piped");
-        let mut first = String::new();
-        BufReader::new(out)
-            .read_line(&mut first)
-            .expect("a server says when it serves");
-        let address = first.trim().strip_prefix("ready http://");
-        let address = address.expect("the first line says ready").to_owned();
-        let token = std::fs::read_to_string(directory.join("data/token"));
+            .env("EVENKEEL_LIMITS__ABANDON", "0");
         let mut server = Self {
-            child,
-            address,
-            token: token
-                .expect("a first start leaves a token")
-                .trim()
-                .to_owned(),
+            process: Process::start(&mut command).expect("it serves"),
+            token: token(directory),
             took: Duration::ZERO,
         };
         let ready = server.wire().get("/readyz");
@@ -69,7 +52,7 @@ impl Server {
     }
 
     pub(crate) fn address(&self) -> &str {
-        &self.address
+        &self.process.address
     }
 
     pub(crate) fn token(&self) -> &str {
@@ -78,12 +61,12 @@ impl Server {
 
     /// A connection that may do everything.
     pub(crate) fn wire(&self) -> Wire {
-        Wire::to(&self.address, &self.token).expect("the server listens")
+        Wire::to(&self.process.address, &self.token).expect("the server listens")
     }
 
     /// A connection on which a request was begun and does not go on.
     pub(crate) fn half_a_request(&self) -> TcpStream {
-        let mut stream = TcpStream::connect(&self.address).expect("the server listens");
+        let mut stream = TcpStream::connect(&self.process.address).expect("the server listens");
         let sent = stream.write_all(b"POST /v1/holds HTTP/1.1\r\nhost: shop\r\ncontent-le");
         sent.expect("the server reads");
         stream
@@ -92,23 +75,16 @@ impl Server {
     /// Asks it to end: its exit code, and how long that took.
     pub(crate) fn terminate(mut self) -> (Option<i32>, Duration) {
         let begun = now();
-        kill_process(Pid::from_child(&self.child), Signal::TERM).expect("the server runs");
-        let status = self.child.wait().expect("it is ours");
+        kill_process(Pid::from_child(&self.process.child), Signal::TERM).expect("the server runs");
+        let status = self.process.child.wait().expect("it is ours");
         (status.code(), begun.elapsed())
     }
 
     /// Kills it with -9; whether it still ran.
     pub(crate) fn kill(mut self) -> bool {
-        let ran = self.child.try_wait().expect("it is ours").is_none();
+        let ran = self.process.child.try_wait().expect("it is ours").is_none();
         drop(self);
         ran
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _already_ended = self.child.kill();
-        let _already_waited = self.child.wait();
     }
 }
 
@@ -177,8 +153,8 @@ impl Wire {
         self.bytes.clear();
         let mut part = [0_u8; 64 * 1024];
         loop {
-            if let Some(reply) = whole(&self.bytes) {
-                return Ok(reply);
+            if let Some((answer, _)) = whole(&self.bytes) {
+                return Ok(Reply::of(&answer));
             }
             let read = match self.stream.read(&mut part) {
                 // A process that was stopped for a while.
@@ -193,23 +169,15 @@ impl Wire {
     }
 }
 
-/// The answer, if all of it is there.
-fn whole(bytes: &[u8]) -> Option<Reply> {
-    let end = bytes.windows(4).position(|part| part == b"\r\n\r\n")?;
-    let head = std::str::from_utf8(&bytes[..end]).expect("a head is text");
-    let header = |name: &str| {
-        let mut lines = head.lines().filter_map(|line| line.split_once(": "));
-        lines.find_map(|(known, value)| known.eq_ignore_ascii_case(name).then_some(value))
-    };
-    let length = header("content-length").expect("every answer says its length");
-    let length: usize = length.parse().expect("a length is a number");
-    let body = bytes.get(end + 4..end + 4 + length)?;
-    let status = head.split(' ').nth(1).and_then(|word| word.parse().ok());
-    let position = header("evenkeel-position").and_then(|token| token.rsplit(':').next());
-    Some(Reply {
-        status: status.expect("a status line has a status"),
-        replayed: header("idempotency-replayed") == Some("true"),
-        position: position.and_then(|text| text.parse().ok()),
-        body: serde_json::from_slice(body).unwrap_or_default(),
-    })
+impl Reply {
+    fn of(answer: &Answer) -> Self {
+        let position = answer.header("evenkeel-position");
+        let position = position.and_then(|token| token.rsplit(':').next());
+        Self {
+            status: answer.status,
+            replayed: answer.header("idempotency-replayed") == Some("true"),
+            position: position.and_then(|text| text.parse().ok()),
+            body: serde_json::from_slice(&answer.body).unwrap_or_default(),
+        }
+    }
 }

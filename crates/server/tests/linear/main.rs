@@ -9,6 +9,11 @@
 //! `LINEAR_SEED` repeats a run's choices; what the threads make of them differs from run to run.
 //! With `EVENKEEL_LONG` there are thousands of rounds.
 
+#[path = "../common/answer.rs"]
+mod answer;
+#[path = "../common/process.rs"]
+mod process;
+
 mod checker;
 mod model;
 mod proof;

@@ -1,12 +1,13 @@
 //! The server as a process, and clients who write down what they asked and were told.
 
+use crate::answer::whole;
 use crate::checker::Call;
 use crate::model::{Answer, Ask, Life, units};
+use crate::process::{Process, serve, token};
 use serde_json::{Value, json};
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -15,53 +16,32 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A running server.
 pub(crate) struct Server {
-    child: Child,
-    address: String,
+    process: Process,
     token: String,
 }
 
 impl Server {
     /// Starts it and waits until it serves.
     pub(crate) fn start(directory: &Path) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_evenkeel"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-            .arg(directory.join("data"))
-            .env("EVENKEEL_DIE_WITH_PARENT", "1")
+        let mut command = serve(directory, "127.0.0.1:0");
+        command
             .env("EVENKEEL_LIMITS__HOLDS_PER_CUSTOMER", "0")
-            .env("EVENKEEL_LIMITS__ABANDON", "0")
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the binary was built for this test");
-        let out = child.stdout.take().expect("standard output is piped");
-        let mut first = String::new();
-        let read = BufReader::new(out).read_line(&mut first);
-        read.expect("a server says when it serves");
-        let address = first.trim().strip_prefix("ready http://");
-        let token = std::fs::read_to_string(directory.join("data/token"));
-        let token = token.expect("a first start leaves a token");
+            .env("EVENKEEL_LIMITS__ABANDON", "0");
         Self {
-            child,
-            address: address.expect("the first line says ready").to_owned(),
-            token: token.trim().to_owned(),
+            process: Process::start(&mut command).expect("it serves"),
+            token: token(directory),
         }
     }
 
     /// A connection that may do everything.
     pub(crate) fn wire(&self) -> Wire {
-        let stream = TcpStream::connect(&self.address).expect("the server listens");
+        let stream = TcpStream::connect(&self.process.address).expect("the server listens");
         stream.set_read_timeout(Some(PATIENCE)).expect("a time-out");
         stream.set_nodelay(true).expect("a socket option");
         Wire {
             stream,
             token: self.token.clone(),
         }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _already_ended = self.child.kill();
-        let _already_waited = self.child.wait();
     }
 }
 
@@ -95,8 +75,9 @@ impl Wire {
         let mut bytes = Vec::new();
         let mut part = [0_u8; 16 * 1024];
         loop {
-            if let Some(answer) = whole(&bytes) {
-                return answer;
+            if let Some((answer, _)) = whole(&bytes) {
+                let body = serde_json::from_slice(&answer.body).unwrap_or_default();
+                return (answer.status, body);
             }
             let read = self.stream.read(&mut part).expect("the server answers");
             assert!(read > 0, "the connection ended in an answer's place");
@@ -169,18 +150,4 @@ fn answer(ask: Ask, status: u16, body: &Value) -> Option<Answer> {
         (409, "in_flight") | (503, _) => None,
         _ => panic!("{ask:?}: {status} {body}"),
     }
-}
-
-/// The answer, if all of it is there.
-fn whole(bytes: &[u8]) -> Option<(u16, Value)> {
-    let end = bytes.windows(4).position(|part| part == b"\r\n\r\n")?;
-    let head = std::str::from_utf8(&bytes[..end]).expect("a head is text");
-    let mut lines = head.lines().filter_map(|line| line.split_once(": "));
-    let length = lines.find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
-    let length = length.expect("every answer says its length").1;
-    let length: usize = length.parse().expect("a length is a number");
-    let body = bytes.get(end + 4..end + 4 + length)?;
-    let status = head.split(' ').nth(1).and_then(|word| word.parse().ok());
-    let body = serde_json::from_slice(body).unwrap_or_default();
-    Some((status.expect("a status line has a status"), body))
 }

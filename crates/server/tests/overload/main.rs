@@ -8,6 +8,11 @@
 
 #![cfg(target_os = "linux")]
 
+#[path = "../common/answer.rs"]
+mod answer;
+#[path = "../common/process.rs"]
+mod process;
+
 mod flood;
 mod idle;
 mod rates;

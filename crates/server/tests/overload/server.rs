@@ -2,18 +2,17 @@
 
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit, setrlimit};
 use serde_json::json;
-use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use crate::process::{Process, serve, token};
 use crate::wire::Wire;
 
 /// A running server; ended with its home when it is dropped.
 pub(crate) struct Server {
-    child: Child,
+    process: Process,
     home: tempfile::TempDir,
-    address: String,
 }
 
 impl Server {
@@ -21,25 +20,14 @@ impl Server {
     pub(crate) fn start(variables: &[(&str, &str)]) -> Self {
         handles();
         let home = tempfile::tempdir().expect("a scratch directory");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_evenkeel"));
+        let mut command = serve(home.path(), "127.0.0.1:0");
         command
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-            .arg(home.path().join("data"))
-            .env("EVENKEEL_DIE_WITH_PARENT", "1")
             .env("EVENKEEL_LIMITS__HOLDS_PER_CUSTOMER", "0")
             .env("EVENKEEL_TELEMETRY__LOG_LEVEL", "error")
             .envs(variables.iter().copied())
-            .stdout(Stdio::piped())
             .stderr(Stdio::null());
-        let mut child = command.spawn().expect("the binary was built for this test");
-        let out = child.stdout.take().expect("standard output is piped");
-        let mut first = String::new();
-        let read = BufReader::new(out).read_line(&mut first);
-        read.expect("a server says when it serves");
-        let address = first.trim().strip_prefix("ready http://");
         Self {
-            address: address.expect("it is ready").to_owned(),
-            child,
+            process: Process::start(&mut command).expect("it serves"),
             home,
         }
     }
@@ -52,20 +40,16 @@ impl Server {
     }
 
     pub(crate) fn address(&self) -> &str {
-        &self.address
+        &self.process.address
     }
 
     pub(crate) fn token(&self) -> String {
-        let token = std::fs::read_to_string(self.home.path().join("data/token"));
-        token
-            .expect("a first start leaves a token")
-            .trim()
-            .to_owned()
+        token(self.home.path())
     }
 
     /// A connection with the first token, which is an admin's.
     pub(crate) fn admin(&self) -> Wire {
-        Wire::to(&self.address, &self.token())
+        Wire::to(&self.process.address, &self.token())
     }
 
     /// A buyer's token.
@@ -91,7 +75,7 @@ impl Server {
 
     /// Memory that it has, in bytes.
     pub(crate) fn memory(&self) -> u64 {
-        let path = format!("/proc/{}/status", self.child.id());
+        let path = format!("/proc/{}/status", self.process.child.id());
         let status = std::fs::read_to_string(path).expect("the server runs");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let line = line.expect("a process has memory").trim();
@@ -102,7 +86,7 @@ impl Server {
 
     /// Files and connections that it has open.
     pub(crate) fn open(&self) -> u64 {
-        let handles = std::fs::read_dir(format!("/proc/{}/fd", self.child.id()));
+        let handles = std::fs::read_dir(format!("/proc/{}/fd", self.process.child.id()));
         handles.expect("the server runs").count() as u64
     }
 
@@ -113,15 +97,12 @@ impl Server {
             current: Some(current),
             maximum,
         };
-        let set = prlimit(Some(Pid::from_child(&self.child)), Resource::Nofile, limit);
+        let set = prlimit(
+            Some(Pid::from_child(&self.process.child)),
+            Resource::Nofile,
+            limit,
+        );
         set.expect("a limit below the highest can be set");
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _already_ended = self.child.kill();
-        let _already_waited = self.child.wait();
     }
 }
 

@@ -1,5 +1,6 @@
 //! One connection to the server, read strictly.
 
+use crate::answer::{self, Answer};
 use serde_json::Value;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -12,17 +13,16 @@ const PATIENCE: Duration = Duration::from_secs(90);
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
-    head: String,
-    body: Vec<u8>,
+    answer: Answer,
 }
 
 impl Reply {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        header(&self.head, name)
+        self.answer.header(name)
     }
 
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("not JSON: {self:?}"))
+        serde_json::from_slice(&self.answer.body).unwrap_or_else(|_| panic!("not JSON: {self:?}"))
     }
 
     /// The problem's code; empty where there is none.
@@ -32,27 +32,11 @@ impl Reply {
     }
 }
 
-fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
-    let mut lines = head.lines().filter_map(|line| line.split_once(": "));
-    lines.find_map(|(known, value)| known.eq_ignore_ascii_case(name).then_some(value))
-}
-
 /// The first answer in some bytes, if all of it is there, and its length.
 pub(crate) fn whole(bytes: &[u8]) -> Option<(Reply, usize)> {
-    let end = bytes.windows(4).position(|part| part == b"\r\n\r\n")? + 4;
-    let head = String::from_utf8(bytes[..end].to_vec()).expect("a head is text");
-    let length = header(&head, "content-length").map(str::parse);
-    let length: usize = length
-        .expect("every answer says its length")
-        .expect("a number");
-    let body = bytes.get(end..end + length)?.to_vec();
-    let status = head.split(' ').nth(1).and_then(|word| word.parse().ok());
-    let reply = Reply {
-        status: status.expect("a status line has a status"),
-        head,
-        body,
-    };
-    Some((reply, end + length))
+    let (answer, length) = answer::whole(bytes)?;
+    let status = answer.status;
+    Some((Reply { status, answer }, length))
 }
 
 /// A request as it is sent.
