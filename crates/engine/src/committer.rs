@@ -379,6 +379,7 @@ impl Committer {
             let subscriptions = wants.subscriptions.iter().cloned();
             touch.subscriptions.extend(subscriptions);
             touch.front = touch.front.max(wants.front);
+            touch.whole_front |= wants.whole_front;
             for sku in &wants.rows.skus {
                 if !skus.contains_key(sku) {
                     skus.insert(sku.clone(), ());

@@ -203,11 +203,8 @@ impl Engine {
             Threads::Shared => shared.workers.task(committer.run()),
         }
         if shared.options.sweep {
-            let sweep = Sweep {
-                store: Arc::clone(&shared.store),
-                clock: Arc::clone(&shared.clock),
-                queue: Arc::clone(&shared.queue),
-            };
+            let (store, clock) = (Arc::clone(&shared.store), Arc::clone(&shared.clock));
+            let sweep = Sweep::new(store, clock, Arc::clone(&shared.queue));
             shared
                 .workers
                 .run(sweep, shared.options.sweep_every, Arc::new(Notify::new()));

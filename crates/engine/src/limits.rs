@@ -7,7 +7,8 @@
 //!
 //! A cart's holds count as one, and an order's as one. Memory is bounded: beyond
 //! [`CUSTOMERS_MAX`] customers, those of whom nothing counts are forgotten, and if that is not
-//! enough nobody new is limited.
+//! enough nobody new is limited. They are kept in parts, so that nobody waits while all of them are
+//! looked through.
 
 use crate::commit::{Command, Name, hold_name, hold_of, order_name};
 use crate::engine::Shared;
@@ -19,9 +20,14 @@ use evenkeel_rules::limits::{self, Abandon, Limits, Rejection};
 use evenkeel_rules::time::{LogTime, Millis};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
+use std::hash::BuildHasher as _;
 
 /// Most customers that are remembered.
 const CUSTOMERS_MAX: usize = 100_000;
+/// Parts that they are kept in.
+const PARTS: usize = 64;
+/// Most customers of a part.
+const PART_MAX: usize = CUSTOMERS_MAX / PARTS;
 /// How long a hold past its deadline is still waited for: another node may have ended it.
 const GRACE: Millis = Millis(60_000);
 /// How often all customers are looked through at most, and all holds of one: a rush of new ones
@@ -29,12 +35,18 @@ const GRACE: Millis = Millis(60_000);
 const TIDY_EVERY: Millis = Millis(1_000);
 
 /// All customers.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Caps {
     limits: Limits,
-    customers: Mutex<Map<CustomerId, Customer>>,
+    parts: [Mutex<Part>; PARTS],
+}
+
+/// Some of the customers.
+#[derive(Debug, Default)]
+struct Part {
+    customers: Map<CustomerId, Customer>,
     /// When all of them were looked through.
-    tidied: Mutex<Option<LogTime>>,
+    tidied: Option<LogTime>,
 }
 
 #[derive(Debug, Default)]
@@ -58,8 +70,8 @@ pub(crate) struct Permit<'a> {
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        let mut customers = self.caps.customers.lock();
-        let Some(customer) = customers.get_mut(&self.customer) else {
+        let mut part = self.caps.part(&self.customer).lock();
+        let Some(customer) = part.customers.get_mut(&self.customer) else {
             return;
         };
         if let Some(count) = customer.asked.get_mut(&self.group) {
@@ -131,26 +143,38 @@ impl Customer {
     }
 }
 
+impl Part {
+    /// Whether a customer is there or has room.
+    fn has_room(&self, id: &CustomerId) -> bool {
+        self.customers.len() < PART_MAX || self.customers.contains_key(id)
+    }
+
+    /// Forgets those of whom nothing counts, unless that was done just now.
+    fn make_room(&mut self, now: LogTime) {
+        if is_done(self.tidied, now) {
+            return;
+        }
+        self.tidied = Some(now);
+        self.customers.retain(|_, customer| {
+            customer.tidy(now);
+            !customer.is_idle(now)
+        });
+    }
+}
+
 impl Caps {
     pub(crate) fn new(limits: Limits) -> Self {
         Self {
             limits,
-            customers: Mutex::default(),
-            tidied: Mutex::default(),
+            parts: std::array::from_fn(|_| Mutex::default()),
         }
     }
 
-    /// Forgets those of whom nothing counts, unless that was done just now.
-    fn make_room(&self, customers: &mut Map<CustomerId, Customer>, now: LogTime) {
-        let mut tidied = self.tidied.lock();
-        if is_done(*tidied, now) {
-            return;
-        }
-        *tidied = Some(now);
-        customers.retain(|_, customer| {
-            customer.tidy(now);
-            !customer.is_idle(now)
-        });
+    /// The part that a customer is in.
+    fn part(&self, id: &CustomerId) -> &Mutex<Part> {
+        let hash = foldhash::fast::FixedState::default().hash_one(id);
+        // The map within a part goes by the lower bits.
+        &self.parts[(hash >> 32) as usize % PARTS]
     }
 
     /// Lets a request in, or says why not.
@@ -159,14 +183,14 @@ impl Caps {
         (id, group): (CustomerId, String),
         now: LogTime,
     ) -> Result<Option<Permit<'_>>, Rejection> {
-        let mut customers = self.customers.lock();
-        if customers.len() >= CUSTOMERS_MAX && !customers.contains_key(&id) {
-            self.make_room(&mut customers, now);
-            if customers.len() >= CUSTOMERS_MAX {
+        let mut part = self.part(&id).lock();
+        if !part.has_room(&id) {
+            part.make_room(now);
+            if !part.has_room(&id) {
                 return Ok(None);
             }
         }
-        let customer = customers.entry(id.clone()).or_default();
+        let customer = part.customers.entry(id.clone()).or_default();
         customer.tidy_at_times(now);
         // What is there already is not another one.
         let counted = customer.is_live(&group, now) || customer.asked.contains_key(&group);
@@ -189,19 +213,19 @@ impl Caps {
         if self.limits.is_off() || writes.holds.is_empty() {
             return;
         }
-        let mut customers = self.customers.lock();
         for write in &writes.holds {
-            self.hear(&mut customers, &write.row.hold);
+            self.hear(&write.row.hold);
         }
     }
 
-    fn hear(&self, customers: &mut Map<CustomerId, Customer>, hold: &Hold) {
+    fn hear(&self, hold: &Hold) {
+        let mut part = self.part(&hold.customer).lock();
         let group = group_of(hold);
         let deadline = match hold.state {
             State::Held => Some(hold.deadline),
             State::Confirming => None,
             State::Confirmed | State::Released | State::Expired => {
-                let Some(customer) = customers.get_mut(&hold.customer) else {
+                let Some(customer) = part.customers.get_mut(&hold.customer) else {
                     return;
                 };
                 let Some(holds) = customer.live.get_mut(&group) else {
@@ -218,8 +242,8 @@ impl Caps {
                 return;
             }
         };
-        if customers.len() < CUSTOMERS_MAX || customers.contains_key(&hold.customer) {
-            let customer = customers.entry(hold.customer.clone()).or_default();
+        if part.has_room(&hold.customer) {
+            let customer = part.customers.entry(hold.customer.clone()).or_default();
             let holds = customer.live.entry(group).or_default();
             holds.insert(hold.id.clone(), deadline);
         }

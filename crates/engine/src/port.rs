@@ -204,10 +204,26 @@ pub struct Touch {
     pub exact_at: Option<(u64, BatchId)>,
     /// Whether to read the overdue front, and until which due time.
     pub front: Option<LogTime>,
+    /// Whether all of the front is read: its first entries did not do.
+    pub whole_front: bool,
+}
+
+impl Touch {
+    /// How many entries of the overdue front to read.
+    #[must_use]
+    pub const fn front_max(&self) -> usize {
+        if self.whole_front {
+            FRONT_MAX
+        } else {
+            FRONT_NEAR
+        }
+    }
 }
 
 /// Most entries of the overdue front.
 pub const FRONT_MAX: usize = 4_096;
+/// Entries of it that are read first: when a million holds of one SKU are due, a few of them do.
+pub const FRONT_NEAR: usize = 256;
 
 /// What the locked store says: the head, and for each row that was asked for, the row or absent.
 /// A row that is not in the view is *unknown*, never absent.
@@ -237,7 +253,7 @@ pub struct View {
     pub skus: Map<SkuId, Option<SkuRow>>,
     /// Balances; absent means that the place never had units.
     pub balances: Map<Place, Option<Balances>>,
-    /// The overdue front, oldest first, at most [`FRONT_MAX`]; absent if not asked for.
+    /// The overdue front, oldest first, as many as [`Touch::front_max`]; absent if not asked for.
     pub front: Option<Vec<HoldRow>>,
 }
 

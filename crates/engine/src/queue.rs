@@ -13,7 +13,9 @@ use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 
+mod live;
 mod pace;
+pub(crate) use live::Live;
 use pace::Pace;
 
 /// Most commits of one batch.

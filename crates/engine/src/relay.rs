@@ -11,6 +11,7 @@
 
 use crate::engine::Shared;
 use crate::port::{At, Fault, Outlet, ParkedView, Relayed, SubscriptionRow};
+use crate::queue::Live;
 use crate::worker::{Round, Work};
 use async_trait::async_trait;
 use evenkeel_rules::subscription::State;
@@ -29,7 +30,7 @@ pub mod sign;
 mod turn;
 
 use keep::Keep;
-use pace::{Live, Pace};
+use pace::Pace;
 use turn::Turn;
 
 /// Most subscriptions that are live at a time.

@@ -20,12 +20,12 @@ use evenkeel_rules::event::{FORMAT, Kind};
 use evenkeel_rules::ids::{HoldId, LocationId};
 use evenkeel_rules::stock::{Balances, Move};
 use evenkeel_rules::time::{LogTime, Millis};
-use std::collections::BTreeSet;
 
 pub(crate) mod allocation;
 mod callbacks;
 pub(crate) mod carts;
 mod catalogue;
+mod front;
 mod holds;
 mod keys;
 mod leases;
@@ -36,6 +36,7 @@ pub(crate) mod shares;
 pub(crate) mod subscriptions;
 mod units;
 mod warn;
+use front::Front;
 
 /// What the log says of a commit that a reader made in answer to an event, under its own lease.
 pub(crate) const HANDLER: &str = "handler";
@@ -105,7 +106,8 @@ pub fn settle(
         return too_new(&view, commits);
     }
     ledger.merge(&mut view);
-    let mut judge = Judge::new(ledger, view, context);
+    let front = Front::of(&mut view, commits);
+    let mut judge = Judge::new(ledger, (view, front), context);
     let verdicts = commits.iter().map(|commit| judge.verdict(commit)).collect();
     judge.finish(verdicts)
 }
@@ -133,7 +135,7 @@ fn too_new(view: &View, commits: &[&Commit]) -> Settled {
 struct Judge<'a> {
     ledger: &'a mut Ledger,
     view: View,
-    front: Option<Vec<HoldId>>,
+    front: Option<Front>,
     now: LogTime,
     context: Context<'a>,
     was: u64,
@@ -159,18 +161,12 @@ struct Draft {
 }
 
 impl<'a> Judge<'a> {
-    fn new(ledger: &'a mut Ledger, mut view: View, context: Context<'a>) -> Self {
+    fn new(
+        ledger: &'a mut Ledger,
+        (view, front): (View, Option<Front>),
+        context: Context<'a>,
+    ) -> Self {
         let now = context.clock.max(view.head.time);
-        let front = view.front.take().map(|mut rows| {
-            // A hold that an adapter names twice must not be ended, and its units counted, twice.
-            let mut seen: BTreeSet<u64> = BTreeSet::new();
-            rows.retain(|row| seen.insert(row.created));
-            let ids = rows.iter().map(|row| row.hold.id.clone()).collect();
-            for row in rows {
-                view.holds.entry(row.hold.id.clone()).or_insert(Some(row));
-            }
-            ids
-        });
         let head = view.head.clone();
         let news = News {
             after: head.position,

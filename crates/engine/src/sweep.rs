@@ -3,30 +3,68 @@
 //! It takes at most a quarter of a batch at a time, oldest deadline first, and asks the judge to
 //! expire each; the judge decides on log time, so a sweep that comes early or twice does nothing.
 //! Nothing waits for it: a confirm after the deadline is refused and a place pulls overdue units
-//! itself, swept or not.
+//! itself, swept or not. So while clients work it ends few at a time: their batches stay short.
 
 use crate::commit::{Command, Commit};
 use crate::port::{Clock, Fault, HoldRow, Rows, Store, Touch};
-use crate::queue::{BATCH_MAX, Full, Queue, Told, Waiting};
+use crate::queue::{BATCH_MAX, Full, Live, Queue, Told, Waiting};
 use crate::settle::shares::counted_shares;
 use crate::worker::{Round, Work};
 use async_trait::async_trait;
 use evenkeel_rules::ids::TokenId;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// Most holds that one round ends.
 pub const SWEEP_MAX: usize = BATCH_MAX / 4;
+/// Holds that one round ends while clients work.
+const SWEEP_LIVE: usize = SWEEP_MAX / 4;
 
 /// The loop.
 pub struct Sweep {
     /// Where due holds are found.
-    pub store: Arc<dyn Store>,
+    store: Arc<dyn Store>,
     /// What is due.
-    pub clock: Arc<dyn Clock>,
+    clock: Arc<dyn Clock>,
     /// Where expiries are judged.
-    pub queue: Arc<Queue>,
+    queue: Arc<Queue>,
+    live: Live,
+    /// Due holds that were read and not asked for yet, oldest first.
+    page: VecDeque<HoldRow>,
+    /// Whether there were more of them.
+    more: bool,
+}
+
+impl Sweep {
+    /// A sweep that has looked at nothing.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, queue: Arc<Queue>) -> Self {
+        Self {
+            store,
+            clock,
+            queue,
+            live: Live::default(),
+            page: VecDeque::new(),
+            more: false,
+        }
+    }
+
+    /// Reads what is due, unless there is still something of the last reading.
+    async fn read(&mut self) -> Result<(), Fault> {
+        if !self.page.is_empty() {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        let due = self.store.due(now, SWEEP_MAX).await?.rows;
+        let overdue = due.iter().map(|row| row.hold.deadline.until(now));
+        let overdue = Duration::from_millis(overdue.max().map_or(0, |it| it.0));
+        metrics::gauge!("evenkeel_sweep_overdue_seconds").set(overdue);
+        self.more = due.len() == SWEEP_MAX;
+        self.page = due.into();
+        Ok(())
+    }
 }
 
 /// The commit that expires one hold.
@@ -61,17 +99,15 @@ impl Work for Sweep {
     }
 
     async fn run_once(&mut self) -> Result<Round, Fault> {
-        let now = self.clock.now();
-        let due = self.store.due(now, SWEEP_MAX).await?.rows;
-        let overdue = due.iter().map(|row| row.hold.deadline.until(now));
-        let overdue = Duration::from_millis(overdue.max().map_or(0, |it| it.0));
-        metrics::gauge!("evenkeel_sweep_overdue_seconds").set(overdue);
-        let mut answers: Vec<oneshot::Receiver<Told>> = Vec::with_capacity(due.len());
-        for row in &due {
+        self.read().await?;
+        let live = self.live.look(self.queue.asked(), self.clock.mono());
+        let most = if live { SWEEP_LIVE } else { SWEEP_MAX };
+        let part: Vec<HoldRow> = self.page.drain(..most.min(self.page.len())).collect();
+        let mut answers: Vec<oneshot::Receiver<Told>> = Vec::with_capacity(part.len());
+        for row in &part {
             let (answer, told) = oneshot::channel();
-            let commit = expire(row);
             let waiting = Waiting {
-                commit,
+                commit: expire(row),
                 answer,
                 deadline: None,
                 widened: 0,
@@ -92,7 +128,7 @@ impl Work for Sweep {
         metrics::counter!("evenkeel_swept_holds_total").increment(done as u64);
         Ok(Round {
             done,
-            more: done == SWEEP_MAX,
+            more: done == part.len() && (self.more || !self.page.is_empty()),
             behind: 0,
         })
     }

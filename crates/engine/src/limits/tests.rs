@@ -39,7 +39,7 @@ fn hold(id: &str, state: State) -> Hold {
 }
 
 fn hear(caps: &Caps, hold: &Hold) {
-    caps.hear(&mut caps.customers.lock(), hold);
+    caps.hear(hold);
 }
 
 fn admitted<'a>(caps: &'a Caps, group: &str, ms: i64) -> Result<Option<Permit<'a>>, Rejection> {
@@ -130,12 +130,14 @@ fn a_full_table_is_looked_through_once_a_second_and_not_for_every_newcomer() {
     let caps = Caps::new(BOTH);
     let customer = |number: usize| CustomerId::new(&format!("c-{number}")).expect("an id");
     let mut live = Vec::new();
-    for number in 0..CUSTOMERS_MAX {
+    // Twice as many, so that each part is full.
+    for number in 0..2 * CUSTOMERS_MAX {
         let admitted = caps.admit((customer(number), "h".to_owned()), at(0));
-        live.push(admitted.expect("a first hold").expect("it is counted"));
+        live.extend(admitted.expect("a first hold"));
     }
+    assert!(live.len() <= CUSTOMERS_MAX, "{} are counted", live.len());
     let counts = |ms| {
-        let new = (customer(CUSTOMERS_MAX), "h".to_owned());
+        let new = (customer(2 * CUSTOMERS_MAX), "h".to_owned());
         caps.admit(new, at(ms)).expect("it is let in").is_some()
     };
     assert!(!counts(0), "there is no room");

@@ -14,26 +14,6 @@ use std::time::Duration;
 const BURST: u32 = 8;
 /// How long the next ones wait; the rate is [`BURST`] by this: 8,000 a second.
 const SLICE: Duration = Duration::from_millis(1);
-/// How long after a client's last command posts still keep to it.
-const LIVE_FOR: Duration = Duration::from_secs(1);
-
-/// Whether clients work at present.
-#[derive(Debug, Default)]
-pub(super) struct Live {
-    asked: u64,
-    until: Duration,
-}
-
-impl Live {
-    /// Takes in how many commands clients have asked so far, at a moment of the monotonic clock.
-    pub(super) fn look(&mut self, asked: u64, mono: Duration) -> bool {
-        if self.asked != asked {
-            self.asked = asked;
-            self.until = mono + LIVE_FOR;
-        }
-        mono < self.until
-    }
-}
 
 /// The pace of one turn.
 #[derive(Debug)]
@@ -81,17 +61,6 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn clients_count_as_working_for_a_second_after_their_last_command() {
-        let mut live = Live::default();
-        let at = Duration::from_millis;
-        assert!(!live.look(0, at(0)), "nobody has asked yet");
-        assert!(live.look(1, at(10)));
-        assert!(live.look(1, at(1_009)));
-        assert!(!live.look(1, at(1_010)));
-        assert!(live.look(2, at(1_011)));
-    }
 
     #[test]
     fn posts_of_all_turns_together_keep_to_one_rate() {

@@ -1,6 +1,5 @@
 //! Judging commands on holds.
 
-use super::allocation::places;
 use super::units::Facts;
 use super::{Draft, Judge, Stop};
 use crate::commit::{Command, Commit, Effect, Outcome, Timer};
@@ -10,7 +9,6 @@ use evenkeel_rules::hold::{self, Asker, Change, Hold, Known, Rejection, State, S
 use evenkeel_rules::ids::{CustomerId, HoldId, SkuId};
 use evenkeel_rules::stock::Move;
 use evenkeel_rules::time::LogTime;
-use std::collections::BTreeSet;
 
 /// A hold's row as it will stand, and the version that it has now.
 pub(super) type Drafted = (HoldRow, Option<u64>);
@@ -110,7 +108,7 @@ impl Judge<'_> {
         match self.asked((lines, customer), &holds, &rule)? {
             Ok(decided) => Ok((pulled, decided)),
             Err(rejection) => {
-                self.note_search(lines);
+                self.searched(lines)?;
                 Err(Stop::Refused(rejection.into()))
             }
         }
@@ -193,69 +191,6 @@ impl Judge<'_> {
             });
         }
         Ok(supply)
-    }
-
-    fn overdue(&self) -> Result<Vec<&HoldRow>, Stop> {
-        let Some(front) = &self.front else {
-            let touch = Touch {
-                front: Some(self.now),
-                ..Touch::default()
-            };
-            return Err(Stop::Widen(Box::new(touch)));
-        };
-        let rows = front
-            .iter()
-            .filter_map(|id| self.view.holds.get(id)?.as_ref());
-        Ok(rows.filter(|row| row.hold.is_overdue(self.now)).collect())
-    }
-
-    /// Overdue holds of the short SKUs whose end would be enough for these lines.
-    fn pull(&self, lines: &[Wanted], own: &[&Hold]) -> Result<Vec<HoldRow>, Stop> {
-        let overdue = self.overdue()?;
-        let holds: Vec<&Hold> = overdue.iter().map(|row| &row.hold).collect();
-        let mut chosen: Vec<usize> = Vec::new();
-        // Lines that say where their units are come first: the others take what those leave.
-        let (open, named): (Vec<&Wanted>, Vec<&Wanted>) =
-            lines.iter().partition(|line| line.is_anywhere());
-        for line in named.iter().chain(&open).copied() {
-            let pulled = chosen.iter().map(|&index| holds[index]);
-            let pulled: Vec<&Hold> = own.iter().copied().chain(pulled).collect();
-            let places = self.locations(line);
-            let mut available = 0_u64;
-            for location in &places {
-                let units = self.units_at((&line.sku, location), &pulled)?;
-                available = available.saturating_add(units);
-            }
-            if line.is_anywhere() {
-                let there = |it: &&&Wanted| it.sku == line.sku && places.contains(&it.location);
-                let taken = named.iter().filter(there).map(|it| it.quantity.get());
-                available = taken.fold(available, u64::saturating_sub);
-            }
-            let rest: Vec<usize> = (0..holds.len())
-                .filter(|index| !chosen.contains(index))
-                .filter(|index| own.iter().all(|own| own.id != holds[*index].id))
-                .collect();
-            let front: Vec<&Hold> = rest.iter().map(|&index| holds[index]).collect();
-            let more = hold::pull(line, (&places, available), &front, self.now);
-            chosen.extend(more.into_iter().map(|index| rest[index]));
-            if chosen.len() > hold::PULL_MAX {
-                chosen.truncate(hold::PULL_MAX);
-            }
-        }
-        Ok(chosen.iter().map(|&index| overdue[index].clone()).collect())
-    }
-
-    /// The gate may believe a no only where nothing overdue is left: a smaller place could still
-    /// pull what was too little for this one.
-    fn note_search(&mut self, lines: &[Wanted]) {
-        let Ok(overdue) = self.overdue() else {
-            return;
-        };
-        let held = overdue.iter().flat_map(|row| &row.hold.lines);
-        let due: BTreeSet<_> = held.map(|line| (&line.sku, &line.location)).collect();
-        let mut clean = places(lines, self.context.allocation);
-        clean.retain(|(sku, location)| !due.contains(&(sku, location)));
-        self.news.searched.extend(clean);
     }
 
     pub(super) fn change_hold(&mut self, commit: &Commit, id: &HoldId) -> Result<Outcome, Stop> {

@@ -129,6 +129,7 @@ impl Touch {
         self.rows.skus.extend(more.rows.skus);
         self.rows.balances.extend(more.rows.balances);
         self.front = self.front.max(more.front);
+        self.whole_front |= more.whole_front;
     }
 }
 

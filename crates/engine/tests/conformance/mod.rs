@@ -101,6 +101,7 @@ macro_rules! conformance {
             pull {
                 a_place_ends_overdue_holds_itself_oldest_first
                 a_place_ends_at_most_64_overdue_holds
+                a_place_finds_its_units_behind_many_of_others_in_the_front
                 a_pull_gives_back_all_lines_of_the_holds_it_ends
                 a_smaller_place_pulls_what_was_too_little_for_a_larger
                 a_deadline_that_was_set_twice_counts_once

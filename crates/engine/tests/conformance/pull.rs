@@ -7,7 +7,7 @@ use super::world::{
 };
 use evenkeel_engine::Options;
 use evenkeel_engine::chain::Entry;
-use evenkeel_engine::port::Store;
+use evenkeel_engine::port::{Clock as _, FRONT_NEAR, Store, Touch};
 use evenkeel_rules::hold::{self, State};
 use evenkeel_rules::time::Millis;
 
@@ -83,6 +83,34 @@ pub(crate) async fn a_place_ends_at_most_64_overdue_holds<F: Fixture>() {
         Entry::read(&row[0].text).expect("readable").events.len(),
         65
     );
+    shop.close().await;
+}
+
+pub(crate) async fn a_place_finds_its_units_behind_many_of_others_in_the_front<F: Fixture>() {
+    let fixture = F::empty().await;
+    let shop = Shop::with_lamps(&fixture, 1).await;
+    let others = FRONT_NEAR as u64 + 10;
+    shop.stock("chair", others).await;
+    for number in 0..others {
+        let id = format!("c-{number}");
+        shop.ok(ask(place_for(&id, &[("chair", 1)], 1_000))).await;
+    }
+    shop.ok(ask(place_for("h-1", &[("lamp", 1)], 2_000))).await;
+    shop.clock.advance(2_000);
+    let front = |whole_front| Touch {
+        front: Some(shop.clock.now()),
+        whole_front,
+        ..Touch::default()
+    };
+    for (whole, expected) in [(false, FRONT_NEAR as u64), (true, others + 1)] {
+        let (locked, view) = shop.store.lock(&front(whole)).await.expect("lockable");
+        drop(locked);
+        let front = view.front.expect("it was asked for");
+        assert_eq!(front.len() as u64, expected);
+        assert!(front.is_sorted_by_key(|row| row.hold.deadline));
+    }
+    shop.ok(ask(place("h-2", &[("lamp", 1)]))).await;
+    assert_eq!(shop.state("h-1").await, State::Expired);
     shop.close().await;
 }
 

@@ -1,7 +1,7 @@
 //! A row that is not in the view is not absent, and the cache is believed only while it is exact.
 
 use super::*;
-use crate::port::FRONT_MAX;
+use crate::port::{FRONT_MAX, FRONT_NEAR};
 
 /// Hides one kind of row from a view.
 type Hide = fn(&mut View);
@@ -225,4 +225,37 @@ fn a_full_front_is_searched_from_the_oldest_on() {
     let entry = Entry::read(&writes.log[0].text).expect("it is readable");
     assert_eq!(entry.events.len(), hold::PULL_MAX + 1);
     assert_eq!(entry.events[0].stream, "hold:f-0");
+}
+
+#[test]
+fn a_place_whom_the_first_of_the_front_do_not_help_asks_for_all_of_it() {
+    let mut world = World::stocked();
+    world.run(&[ask(change("lamp", Change::Receive(units(1_000))))]);
+    let due: Vec<Commit> = (0..FRONT_NEAR)
+        .map(|number| ask(place_for(&format!("f-{number}"), &[("lamp", 1)], 1_000)))
+        .collect();
+    let mut view = world.full_view(&due);
+    for commit in &due {
+        if let Command::Place(place) = &commit.command {
+            view.holds.insert(place.id.clone(), None);
+        }
+    }
+    let settled = world.judge(view, &due);
+    world.keep(settled.writes.expect("all are accepted"));
+    let mut world = world.after(1_000);
+    let mut wanted = ask(place("h-2", &[("lamp", 100_000)]));
+    let view = world.full_view(&[]);
+    assert_eq!(view.front.as_ref().map(Vec::len), Some(FRONT_NEAR));
+    let settled = world.judge(view.clone(), std::slice::from_ref(&wanted));
+    let Verdict::Widen(touch) = &settled.verdicts[0] else {
+        panic!("there may be more: {:?}", settled.verdicts)
+    };
+    assert!(touch.whole_front && touch.front.is_some());
+    wanted.touch.widen((**touch).clone());
+    let settled = world.judge(view, &[wanted]);
+    assert!(
+        matches!(settled.verdicts[0], Verdict::Told(Outcome::Refused { .. })),
+        "there is no more: {:?}",
+        settled.verdicts
+    );
 }

@@ -3,8 +3,8 @@
 use super::Tables;
 use crate::commit::{Name, Rejection};
 use crate::port::{
-    CartRow, DueRow, FRONT_MAX, HoldRow, KeyRow, Listed, Mark, OrderRow, PrivateId, PrivateRow,
-    SagaRow, Share, SkuRow, Touch, View,
+    CartRow, DueRow, HoldRow, KeyRow, Listed, Mark, OrderRow, PrivateId, PrivateRow, SagaRow,
+    Share, SkuRow, Touch, View,
 };
 use evenkeel_rules::hold::State;
 use evenkeel_rules::ids::{CartId, CustomerId, HoldId, OrderId, SagaId};
@@ -150,7 +150,7 @@ impl Tables {
                 .extend(places.map(|at| (at.clone(), self.balances.get(at).copied())));
         }
         view.front = touch.front.map(|until| {
-            self.due(until.max(self.head.time), FRONT_MAX)
+            self.due(until.max(self.head.time), touch.front_max())
                 .cloned()
                 .collect()
         });

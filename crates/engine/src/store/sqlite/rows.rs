@@ -5,7 +5,7 @@ use super::codec;
 use super::fault::fault;
 use super::squeeze;
 use crate::commit::Timer;
-use crate::port::{Fault, Head, HoldRow, Listed, Place, RefusalRow, SkuRow, TokenRow};
+use crate::port::{Fault, Head, HoldRow, HoldWrite, Listed, Place, RefusalRow, SkuRow, TokenRow};
 use evenkeel_rules::hold::State;
 use evenkeel_rules::ids::{LocationId, SkuId, TokenId};
 use evenkeel_rules::stock::Balances;
@@ -108,6 +108,15 @@ fn hold_row(row: &Row<'_>) -> Result<HoldRow, Fault> {
 pub(super) fn hold(conn: &Connection, created: u64) -> Result<Option<HoldRow>, Fault> {
     const QUERY: &str = "SELECT created, last, version, body FROM hold WHERE created = ?1";
     one(conn, QUERY, [sql(created)], hold_row)
+}
+
+/// The timer that a hold which ended has no more use for.
+pub(super) fn ended_timer(write: &HoldWrite) -> Option<Timer> {
+    let hold = &write.row.hold;
+    hold.ended_at.map(|_| Timer {
+        due: hold.deadline,
+        created: write.row.created,
+    })
 }
 
 /// The hold of a timer, if it is still to end then.

@@ -23,12 +23,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 const MINUTE: i64 = 60_000_000;
-/// How long before a minute begins its rows are read.
-const AHEAD: Millis = Millis(5_000);
+/// How long before a minute begins its rows are read: in time for millions of its timers.
+const AHEAD: Millis = Millis(20_000);
 /// Most rows of ended minutes that one batch deletes.
 const DELETE_MAX: usize = 64;
 /// Timers that wait in news before they are written by minute.
 const WAITING_MAX: usize = 512;
+/// Rows of minutes that are read at once.
+const ROWS_AT_ONCE: usize = 32;
+/// Entries in memory that are enough to end while more are past.
+const ENOUGH: usize = 65_536;
 
 fn minute(due: LogTime) -> i64 {
     due.micros().div_euclid(MINUTE)
@@ -51,14 +55,14 @@ macro_rules! tables {
     ($minutes:literal, $news:literal) => {
         Tables {
             foreign: concat!(
-                "SELECT minute, entries FROM ",
+                "SELECT minute, entries, first FROM ",
                 $minutes,
                 " WHERE minute <= ?1 AND first > ?2"
             ),
             newer: concat!(
-                "SELECT minute, entries FROM ",
+                "SELECT minute, entries, first FROM ",
                 $minutes,
-                " WHERE minute > ?1 AND minute <= ?2"
+                " WHERE (minute, first) > (?1, ?2) AND minute <= ?3 ORDER BY minute, first LIMIT ?4"
             ),
             news_after: concat!("SELECT first, entries FROM ", $news, " WHERE first > ?1"),
             mark: concat!("SELECT coalesce(max(first), 0) FROM ", $news),
@@ -85,6 +89,8 @@ pub(super) struct Timers {
     tables: &'static Tables,
     /// Minutes up to and including this one are in memory; nothing is before the first look.
     loaded: Option<i64>,
+    /// The last row in memory of the minute behind those, if some of it is.
+    within: Option<(i64, i64)>,
     /// The number up to which batches are in memory.
     known: u64,
     entries: BTreeSet<(LogTime, u64)>,
@@ -115,6 +121,7 @@ impl Timers {
         Self {
             tables,
             loaded: None,
+            within: None,
             known: 0,
             entries: BTreeSet::new(),
             on_disk: BTreeMap::new(),
@@ -144,13 +151,40 @@ impl Timers {
             self.note_news(conn, self.known, i64::MIN..=loaded)?;
         }
         self.known = self.known.max(mark);
-        if self.loaded.is_none_or(|loaded| loaded < reaches) {
-            let after = self.loaded.unwrap_or(i64::MIN);
-            self.read(conn, self.tables.newer, params![after, reaches])?;
-            self.note_news(conn, 0, after.saturating_add(1)..=reaches)?;
-            self.loaded = Some(reaches);
+        while self.loaded.is_none_or(|loaded| loaded < reaches) {
+            self.load_some(conn, reaches)?;
+            if self.is_enough(until) {
+                break;
+            }
         }
         Ok(())
+    }
+
+    /// Reads some rows of the minutes that follow those in memory.
+    fn load_some(&mut self, conn: &Connection, reaches: i64) -> Result<(), Fault> {
+        let after = self.loaded.unwrap_or(i64::MIN);
+        let (minute, first) = self.within.unwrap_or((after, i64::MAX));
+        let most = rows::sql(ROWS_AT_ONCE as u64);
+        let params = params![minute, first, reaches, most];
+        let read = self.read(conn, self.tables.newer, params)?;
+        let (loaded, within) = match read.last() {
+            Some(&last) if read.len() == ROWS_AT_ONCE => (last.0 - 1, Some(last)),
+            _ => (reaches, None),
+        };
+        if after < loaded {
+            self.note_news(conn, 0, after.saturating_add(1)..=loaded)?;
+            self.loaded = Some(loaded);
+        }
+        self.within = within;
+        Ok(())
+    }
+
+    /// Whether what is in memory will do for now: a minute that begins soon is read bit by bit, and
+    /// of a long past there is enough to end.
+    fn is_enough(&self, until: LogTime) -> bool {
+        let now = minute(until);
+        let past = self.within.is_some_and(|(minute, _)| minute < now);
+        self.loaded.is_some_and(|loaded| loaded >= now) || past && self.entries.len() >= ENOUGH
     }
 
     fn note_news(
@@ -166,25 +200,31 @@ impl Timers {
         Ok(())
     }
 
+    /// Takes rows in; the minute of each, and the number of its batch.
     fn read(
         &mut self,
         conn: &Connection,
         query: &str,
         params: impl rusqlite::Params,
-    ) -> Result<(), Fault> {
+    ) -> Result<Vec<(i64, i64)>, Fault> {
         let rows = rows::all(conn, query, params, |row| {
             let entries: Vec<u8> = row.get(1).map_err(fault)?;
-            Ok((
-                row.get::<_, i64>(0).map_err(fault)?,
-                codec::read_timers(&entries)?,
-            ))
+            let key = (row.get(0).map_err(fault)?, row.get(2).map_err(fault)?);
+            Ok((key, codec::read_timers(&entries)?))
         })?;
-        for (minute, timers) in rows {
-            *self.on_disk.entry(minute).or_default() += 1;
-            self.entries
-                .extend(timers.iter().map(|timer| (timer.due, timer.created)));
+        let keys: Vec<(i64, i64)> = rows.iter().map(|(key, _)| *key).collect();
+        for (minute, _) in &keys {
+            *self.on_disk.entry(*minute).or_default() += 1;
         }
-        Ok(())
+        let timers = rows.into_iter().flat_map(|(_, timers)| timers);
+        let found: Vec<_> = timers.map(|timer| (timer.due, timer.created)).collect();
+        if found.len() > self.entries.len() {
+            // One by one takes several times as long.
+            self.entries.append(&mut found.into_iter().collect());
+        } else {
+            self.entries.extend(found);
+        }
+        Ok(keys)
     }
 
     /// Rows due at or before a moment, oldest first. `live` says which row an entry is of, if that
@@ -195,22 +235,35 @@ impl Timers {
         (until, limit): (LogTime, usize),
         live: impl Fn(Timer) -> Result<Option<T>, Fault>,
     ) -> Result<Vec<T>, Fault> {
-        self.load(conn, until)?;
         let mut found = Vec::new();
-        let mut stale = Vec::new();
-        for &(due, created) in self.entries.range(..=(until, u64::MAX)) {
-            if found.len() >= limit {
-                break;
+        loop {
+            self.load(conn, until)?;
+            let mut stale = Vec::new();
+            found.clear();
+            for &(due, created) in self.entries.range(..=(until, u64::MAX)) {
+                if found.len() >= limit {
+                    break;
+                }
+                match live(Timer { due, created })? {
+                    Some(row) => found.push(row),
+                    None => stale.push((due, created)),
+                }
             }
-            match live(Timer { due, created })? {
-                Some(row) => found.push(row),
-                None => stale.push((due, created)),
+            for entry in &stale {
+                self.entries.remove(entry);
+            }
+            let all = self.loaded.is_some_and(|loaded| loaded >= minute(until));
+            if all || found.len() >= limit {
+                return Ok(found);
             }
         }
-        for entry in &stale {
-            self.entries.remove(entry);
+    }
+
+    /// Forgets timers of rows that ended in a batch of one's own: nobody looks them up again.
+    pub(super) fn drop_ended(&mut self, timers: impl Iterator<Item = Timer>) {
+        for timer in timers {
+            self.entries.remove(&(timer.due, timer.created));
         }
-        Ok(found)
     }
 
     /// Writes a batch's timers, and deletes the rows of ended minutes.
@@ -285,7 +338,9 @@ impl Timers {
             return ended;
         }
         let mut rows = 0;
-        for (&of, &count) in self.on_disk.range(..minute(now)) {
+        // Of the minute behind those that are loaded there may be more.
+        let most = minute(now).min(self.loaded.map_or(i64::MIN, |loaded| loaded + 1));
+        for (&of, &count) in self.on_disk.range(..most) {
             let (from, to) = (of * MINUTE, (of + 1) * MINUTE);
             let range = (LogTime::from_micros(from), 0)..(LogTime::from_micros(to), 0);
             rows += count;

@@ -10,8 +10,7 @@ use super::{
 use crate::commit::{Name, Rejection, cart_name, hold_name, order_name, saga_name};
 use crate::meter::{SPANS, timed};
 use crate::port::{
-    FRONT_MAX, Fault, HoldWrite, KeyRow, Locked, Map, Mark, SkuWrite, TokenWrite, Touch, View,
-    Writes,
+    Fault, HoldWrite, KeyRow, Locked, Map, Mark, SkuWrite, TokenWrite, Touch, View, Writes,
 };
 use async_trait::async_trait;
 use evenkeel_rules::ids::HoldId;
@@ -179,9 +178,9 @@ impl SqliteLock {
             }
         }
         if let Some(until) = touch.front {
-            let until = until.max(view.head.time);
             let mut timers = self.inner.timers.lock();
-            view.front = Some(timers.due(conn, (until, FRONT_MAX), |at| rows::due_hold(conn, at))?);
+            let most = (until.max(view.head.time), touch.front_max());
+            view.front = Some(timers.due(conn, most, |at| rows::due_hold(conn, at))?);
         }
         Ok(view)
     }
@@ -281,6 +280,7 @@ impl SqliteLock {
         self.inner.known_to.fetch_max(position, Ordering::Release);
         let mut timers = self.inner.timers.lock();
         timers.committed(&writes.timers, staged.timers);
+        timers.drop_ended(writes.holds.iter().filter_map(rows::ended_timer));
         drop(timers);
         self.inner.dues.lock().committed(&writes.dues, staged.dues);
         Ok(())
