@@ -17,6 +17,7 @@ pub(crate) mod fields;
 pub(crate) mod fuzz;
 pub(crate) mod head;
 pub(crate) mod json;
+mod manual;
 mod meter;
 mod openapi;
 pub(crate) mod problem;

@@ -1,8 +1,9 @@
-//! Pages for people: the list of routes, and one page per problem code.
+//! Pages for people: the manual, the list of routes, and one page per problem code.
 //!
 //! Plain HTML with nothing loaded from anywhere, made from the route table and the catalogue, to
 //! be read on a telephone too. What every route shares is said once, above them.
 
+use super::manual::{self, Document};
 use super::openapi::{EVERYWHERE, READS, WITH_BODY, WITH_KEY, problems};
 use super::problem::Code;
 use super::route::{Route, Who};
@@ -14,7 +15,9 @@ const STYLE: &str = ":root{color-scheme:light dark;--line:#8884;--tint:#8882;--l
     padding:0 1rem}h1{line-height:1.2}h2{margin:2.5rem 0 .5rem}h3{margin:0;font-size:1rem;\
     line-height:1.6}p{margin:.5rem 0}code,pre{background:var(--tint);border-radius:3px;\
     overflow-wrap:anywhere}code{padding:.1em .3em}pre{padding:.8rem;overflow-x:auto}\
-    pre code{background:none;padding:0;overflow-wrap:normal}a{color:var(--link)}section{\
+    pre code{background:none;padding:0;overflow-wrap:normal}table{display:block;overflow-x:auto;\
+    border-collapse:collapse}th,td{border:1px solid var(--line);padding:.25rem .5rem;text-align:\
+    left;vertical-align:top}a{color:var(--link)}section{\
     border-top:1px solid var(--line);padding:.8rem 0}dl{display:grid;grid-template-columns:\
     6.5rem 1fr;gap:.15rem .8rem;margin:.4rem 0 0;font-size:.9rem}dt{opacity:.7}dd{margin:0;\
     overflow-wrap:anywhere}ul.codes{list-style:none;padding:0}ul.codes li{padding:.15rem 0 .15rem \
@@ -40,6 +43,15 @@ pub(crate) fn index() -> String {
              <pre><code>{EXAMPLE}</code></pre>"
         ),
     );
+    page.push_str("<h2>The manual</h2><ul>");
+    for document in manual::ALL {
+        let (name, title) = (document.name, document.title());
+        put(
+            &mut page,
+            format_args!("<li><a href=\"/docs/{name}\">{title}</a></li>"),
+        );
+    }
+    page.push_str("</ul>");
     page.push_str(
         "<h2>On every route</h2><p>Problems that a route may answer with beside its own:</p><dl>",
     );
@@ -82,6 +94,8 @@ pub(crate) fn error(code: Code) -> String {
             meaning.code, meaning.status, meaning.help,
         ),
     );
+    let errors = manual::document("errors").expect("it is built in");
+    page.push_str(&errors.section(meaning.code).unwrap_or_default());
     let answering = routes::all().filter(|route| problems(route).contains(&code));
     let answering: Vec<_> = answering
         .map(|route| format!("<li><code>{} {}</code></li>", route.method, route.pattern))
@@ -91,6 +105,16 @@ pub(crate) fn error(code: Code) -> String {
         put(&mut page, format_args!("<h2>Where</h2><ul>{routes}</ul>"));
     }
     page.push_str("<p><a href=\"/docs\">All routes and problems</a></p></body></html>\n");
+    page
+}
+
+/// The page of a document.
+pub(crate) fn document(document: &Document) -> String {
+    let mut page = begin(document.title());
+    page.push_str(&document.body());
+    page.push_str(
+        "<p><a href=\"/docs\">The manual, all routes and problems</a></p></body></html>\n",
+    );
     page
 }
 

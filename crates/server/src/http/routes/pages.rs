@@ -5,7 +5,7 @@ use crate::http::call::{Act, Answer, Call};
 use crate::http::meter::Gauge;
 use crate::http::problem::{Code, Problem};
 use crate::http::route::{Doc, Prepare, Route, WATCHING, Who};
-use crate::http::{Api, docs, shapes};
+use crate::http::{Api, docs, manual, shapes};
 use bytes::Bytes;
 use evenkeel_engine::relay::Outbox;
 use evenkeel_engine::worker::Pulse;
@@ -63,6 +63,16 @@ pub(super) const ROUTES: &[Route] = &[
         "/docs",
         index,
         doc("The page of all routes and problems.", &[]),
+    ),
+    page(
+        "/docs/{page}",
+        document,
+        doc("A page of the manual.", &[Code::NotFound]),
+    ),
+    page(
+        "/docs/reference/{page}",
+        reference,
+        doc("A page of the reference.", &[Code::NotFound]),
     ),
     page(
         "/docs/errors/{code}",
@@ -194,6 +204,19 @@ fn openapi<'a>(api: &'a Api, _: Call<'a>) -> Result<Act<'a>, Problem> {
 
 fn index<'a>(_: &'a Api, _: Call<'a>) -> Result<Act<'a>, Problem> {
     ready(Ok(Answer::html(Bytes::from(docs::index()))))
+}
+
+fn document<'a>(_: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
+    manual_page(call.segment)
+}
+
+fn reference<'a>(_: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
+    manual_page(&format!("reference/{}", call.segment))
+}
+
+fn manual_page<'a>(name: &str) -> Result<Act<'a>, Problem> {
+    let document = manual::document(name).ok_or_else(|| Problem::new(Code::NotFound));
+    ready(document.map(|document| Answer::html(Bytes::from(docs::document(document)))))
 }
 
 fn error<'a>(_: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {

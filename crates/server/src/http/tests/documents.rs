@@ -1,6 +1,7 @@
 //! The API document against the answers, and the pages.
 
 use super::harness::{Ask, LAMP, Reply, Server};
+use crate::http::manual;
 use crate::http::problem::Code;
 use crate::http::route::{Route, Who};
 use crate::http::routes;
@@ -395,6 +396,22 @@ async fn the_pages_list_every_route_and_every_problem_has_one() {
             ))
             .await;
         assert_eq!(page.status, 200);
+        let text = String::from_utf8(page.body).expect("a page is UTF-8");
+        for part in ["Cause.", "Client.", "Operator."] {
+            let code = code.meaning().code;
+            assert!(
+                text.contains(&format!("<strong>{part}</strong>")),
+                "{code}: {part}"
+            );
+        }
+    }
+    for document in manual::ALL {
+        let path = format!("/docs/{}", document.name);
+        let page = server.send(&Ask::new("GET", &path)).await;
+        assert_eq!(page.status, 200, "{path}");
+    }
+    for unknown in ["/docs/none", "/docs/reference/none"] {
+        assert_eq!(server.send(&Ask::new("GET", unknown)).await.status, 404);
     }
     assert_eq!(
         server
