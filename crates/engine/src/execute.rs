@@ -385,7 +385,10 @@ async fn touch(shared: &Shared, command: &Command) -> Result<Touch, Fault> {
                 touch.orders.push(order);
             }
         }
-        Command::Erase { .. } | Command::Beat { .. } | Command::RaiseFormat => {}
+        Command::Erase { .. }
+        | Command::Beat { .. }
+        | Command::RaiseFormat
+        | Command::Upkeep(_) => {}
         Command::Subscription(asked) => touch = subscriptions::wants(asked.id()),
     }
     Ok(touch)

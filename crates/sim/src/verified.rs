@@ -57,7 +57,7 @@ async fn judge(world: &World, running: Running, gate: Option<Gate<'_>>) {
         acks: Some(Acks::read(world.acks.lock().file().as_bytes())),
         anchors: world.audit(|auditor| auditor.anchors()),
         gate,
-        views: None,
+        ..Inputs::default()
     };
     let report = match verify::verify(&world.store, inputs).await {
         Ok(report) => report,

@@ -37,6 +37,7 @@ impl World {
             time: LogTime::default(),
             format: evenkeel_rules::event::FORMAT,
             refusals: 0,
+            floor: 1,
             leases: evenkeel_rules::lease::Leases::default(),
             batches: VecDeque::new(),
         };

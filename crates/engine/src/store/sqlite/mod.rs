@@ -12,7 +12,6 @@
 
 mod balances;
 mod codec;
-mod dir;
 mod fault;
 mod feed;
 mod life;
@@ -25,6 +24,7 @@ mod snapshot;
 mod squeeze;
 mod subscriptions;
 mod timers;
+mod upkeep;
 pub mod views;
 mod wal;
 mod write;
@@ -33,12 +33,12 @@ use crate::chain;
 use crate::commit::{Name, cart_name, hold_name, order_name, saga_name};
 use crate::port::{
     At, BatchId, CallbackRow, CartRow, DueRow, Fault, Head, HoldRow, Ids, KeyRow, Listed, Locked,
-    LogRow, OrderRow, Place, PrivateId, PrivateRow, RefusalRow, SagaRow, Share, Store,
+    LogRow, OrderRow, Place, PrivateId, PrivateRow, RefusalRow, SagaRow, SealRow, SegmentRow, Share, Store,
     SubscriptionRow, TokenRow, Touch, View,
 };
 use crate::worker::blocking;
 use async_trait::async_trait;
-pub use dir::{make_dir, sync_dir};
+pub use super::dir::{make_dir, sync_dir};
 use evenkeel_rules::ids::{CartId, CustomerId, HoldId, OrderId, SagaId, SkuId, SubscriptionId};
 use evenkeel_rules::stock::Balances;
 use evenkeel_rules::time::LogTime;
@@ -465,6 +465,19 @@ impl Store for SqliteStore {
     async fn stray_balances(&self) -> Result<At<Vec<(Place, Balances)>>, Fault> {
         self.read_news(false, |news, conn| rows::stray_balances(conn, news))
             .await
+    }
+
+    async fn seals(&self, upto: u64, limit: usize) -> Result<At<Vec<SealRow>>, Fault> {
+        self.read(move |_, conn| upkeep::seals(conn, upto, limit.min(ROWS_MAX)))
+            .await
+    }
+
+    async fn segments(&self) -> Result<At<Vec<SegmentRow>>, Fault> {
+        self.read(|_, conn| upkeep::segments(conn)).await
+    }
+
+    async fn reads_from(&self) -> Result<u64, Fault> {
+        Ok(self.read(|_, conn| upkeep::reads_from(conn)).await?.rows)
     }
 
     fn may_know(&self, name: &Name) -> bool {
