@@ -97,6 +97,12 @@ pub struct Archive {
     alone: tokio::sync::Mutex<()>,
 }
 
+impl std::fmt::Debug for Archive {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Archive").finish_non_exhaustive()
+    }
+}
+
 impl Archive {
     /// The archive of an engine, over the store that it stands on.
     #[must_use]
