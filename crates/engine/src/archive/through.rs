@@ -133,7 +133,14 @@ impl Archived {
         let mut found: Vec<LogRow> = Vec::new();
         let mut next = from;
         while next < floor && found.len() < limit {
-            let frame = self.frame(next).await?;
+            let frame = match self.frame(next).await {
+                // Another process may have put other files in the place of those it knew.
+                Err(Fault::Corrupt(_)) => {
+                    self.forget();
+                    self.frame(next).await?
+                }
+                read => read?,
+            };
             let rows = frame.iter().filter(|row| (next..floor).contains(&row.position));
             let room = limit - found.len();
             let before = found.len();

@@ -17,6 +17,7 @@ mod feed;
 mod life;
 pub mod names;
 mod private;
+mod readers;
 mod rows;
 mod schema;
 mod shares;
@@ -54,8 +55,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Marks an entry of the name index as a final refusal's number instead of a position.
 const REFUSAL: u64 = 1 << 63;
-/// Idle reading connections that are kept.
-const READERS_KEPT: usize = 8;
 /// Most rows of one read, so that no reader's transaction is long.
 const ROWS_MAX: usize = 10_000;
 /// Most SKUs of a read that shares what other readers know of balances, and makes them wait.
@@ -87,7 +86,7 @@ struct Inner {
     known_to: AtomicU64,
     /// For readers; the writer has its own.
     news: Mutex<balances::News>,
-    readers: Mutex<Vec<Connection>>,
+    readers: Arc<readers::Readers>,
     /// How long COMMITs take.
     syncs: metrics::Histogram,
 }
@@ -112,8 +111,8 @@ impl SqliteStore {
         let inner = Inner::open(dir, &conn, (options, Damage::Refused))?;
         inner.timers.lock().adopt(&conn)?;
         inner.dues.lock().adopt(&conn)?;
-        let checkpoints =
-            wal::Checkpoints::watch(&mut conn, schema::open_writer(dir)?, wal::FRAMES_MAX)?;
+        let second = (schema::open_writer(dir)?, &inner.readers);
+        let checkpoints = wal::Checkpoints::watch(&mut conn, second, wal::FRAMES_MAX)?;
         let checkpoints = Some(checkpoints);
         let writer = Writer {
             conn,
