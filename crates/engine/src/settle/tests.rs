@@ -12,6 +12,7 @@ use evenkeel_rules::token;
 use std::collections::VecDeque;
 
 mod formats;
+mod upkeep;
 mod paths;
 mod shares;
 mod warn;

@@ -22,7 +22,7 @@ use super::super::{start, stores};
 use crate::config::Config;
 
 #[derive(Debug, Args)]
-pub(super) struct Archive {
+pub(in crate::cli) struct Archive {
     /// Only entries below this position [default: all that nobody needs in the database]
     #[arg(long, value_name = "POSITION", value_parser = value_parser!(u64).range(1..))]
     before: Option<u64>,
@@ -37,13 +37,13 @@ pub(super) struct Archive {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Segments {
+pub(in crate::cli) struct Segments {
     #[command(flatten)]
     common: Common,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct Restore {
+pub(in crate::cli) struct Restore {
     /// The segment's first position
     first: u64,
     /// Put this copy in the place of a lost or damaged file instead; needs --data or --config
