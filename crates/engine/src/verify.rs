@@ -202,7 +202,9 @@ async fn pass(
     views::compare(inputs.views, &mut walk, &mut to).await?;
     let mut seals = Vec::new();
     let mut stops: Vec<u64> = inputs.seal_at.clone();
-    stops.extend((head.position >= sealed.saturating_add(inputs.seal_every)).then_some(head.position));
+    stops.extend(
+        (head.position >= sealed.saturating_add(inputs.seal_every)).then_some(head.position),
+    );
     stops.sort_unstable();
     for stop in stops {
         if (to.at..=head.position).contains(&stop) && stop > 0 {
@@ -313,7 +315,9 @@ async fn anchored_below(
         Err(Fault::Corrupt(what)) => return Ok(Some(what)),
         Err(fault) => return Err(fault),
     };
-    let same = rows.first().is_some_and(|row| row.position == *at && row.hash == *hash);
+    let same = rows
+        .first()
+        .is_some_and(|row| row.position == *at && row.hash == *hash);
     Ok((!same).then(|| format!("the anchor at {at} is not the log's")))
 }
 

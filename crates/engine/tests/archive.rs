@@ -230,7 +230,11 @@ async fn what_was_archived_is_read_as_before() {
     for deep in [false, true] {
         is_green(&ground.verified(deep).await);
     }
-    assert_eq!(ground.verified(false).await.folded_from, 48, "a seal at each boundary");
+    assert_eq!(
+        ground.verified(false).await.folded_from,
+        48,
+        "a seal at each boundary"
+    );
     // An old key is answered from the row that its command wrote.
     let first = ground.ask(place(0)).await;
     assert!(first.replayed);
@@ -273,7 +277,11 @@ async fn a_segment_comes_back_row_by_row() {
     ground.sell(0..40).await;
     let before = ground.log().await;
     ground.run(16).await.expect("nothing is damaged");
-    let refused = ground.archive.bring_back(17).await.expect_err("33 is in between");
+    let refused = ground
+        .archive
+        .bring_back(17)
+        .await
+        .expect_err("33 is in between");
     assert!(matches!(refused, NotDone::NotBelow(49)), "{refused:?}");
     for first in [33, 17, 1] {
         let floor = ground.archive.bring_back(first).await.expect("it is whole");
@@ -306,8 +314,14 @@ async fn a_lost_or_damaged_segment_is_named_and_never_read_over() {
         ground.store.forget();
         files.edit(|files| damage(files.get_mut(&17).expect("it is there")));
         let fault = ground.store.log(18, 1).await.expect_err("it is damaged");
-        assert!(matches!(&fault, Fault::Corrupt(what) if what.contains("segment 17")), "{fault}");
-        assert_eq!(ground.store.log(16, 1).await.expect("readable").rows.len(), 1);
+        assert!(
+            matches!(&fault, Fault::Corrupt(what) if what.contains("segment 17")),
+            "{fault}"
+        );
+        assert_eq!(
+            ground.store.log(16, 1).await.expect("readable").rows.len(),
+            1
+        );
         let report = ground.verified(true).await;
         let check = report.check(Invariant::I16);
         let named = |kind, id: &str| {
@@ -318,8 +332,16 @@ async fn a_lost_or_damaged_segment_is_named_and_never_read_over() {
         assert!(!named(Kind::SegmentDamaged, "1") && !named(Kind::SegmentDamaged, "33"));
         // Beside the newest seal, too: the first row of each is read.
         assert!(!ground.verified(false).await.ok);
-        ground.archive.bring_back(33).await.expect("that one is whole");
-        ground.archive.bring_back(17).await.expect_err("it is damaged");
+        ground
+            .archive
+            .bring_back(33)
+            .await
+            .expect("that one is whole");
+        ground
+            .archive
+            .bring_back(17)
+            .await
+            .expect_err("it is damaged");
     }
 }
 
@@ -439,7 +461,10 @@ async fn a_store_in_a_file_is_archived_and_starts_again() {
     assert_eq!(first.store.lowest().await, Ok(Some(done.floor)));
     for row in &done.segments {
         let path = SegmentDir::new(&dir.path().join("segments")).path(row.first);
-        assert_eq!(std::fs::metadata(path).expect("it is there").len(), row.bytes);
+        assert_eq!(
+            std::fs::metadata(path).expect("it is there").len(),
+            row.bytes
+        );
     }
     first.engine.stop().await;
     drop(first);

@@ -214,8 +214,7 @@ async fn simulate(seed: u64, options: &Options) -> SeedReport {
     let whole = archive::whole(&world).await;
     world.audit(|auditor| auditor.end(&whole));
     if world.audit(|auditor| auditor.violations().is_empty())
-        && let Some((invariant, what)) =
-            sessions::play(seed, whole, options.planted).await
+        && let Some((invariant, what)) = sessions::play(seed, whole, options.planted).await
     {
         world.audit(|auditor| auditor.report(invariant, what));
     }

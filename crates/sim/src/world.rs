@@ -12,9 +12,9 @@ use crate::head::HeadLock;
 use crate::planted::{Memory, Part, Planted};
 use crate::provider::Providers;
 use crate::subscriber::Subscribers;
+use evenkeel_engine::archive::Archived;
 use evenkeel_engine::commit::Name;
 use evenkeel_engine::port::{Fault, Writes};
-use evenkeel_engine::archive::Archived;
 use evenkeel_engine::store::memory::MemoryStore;
 use evenkeel_engine::store::segments::SegmentMemory;
 use parking_lot::Mutex;
@@ -92,7 +92,8 @@ impl World {
     /// A machine goes down: what its disk has not is lost.
     pub(crate) fn lose_unsynced(&self) {
         let lost = std::mem::take(&mut *self.unsynced.lock());
-        self.segments.edit(|files| files.retain(|first, _| !lost.contains(first)));
+        self.segments
+            .edit(|files| files.retain(|first, _| !lost.contains(first)));
     }
 
     /// Time since the simulation began.

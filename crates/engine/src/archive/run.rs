@@ -196,7 +196,10 @@ impl Archive {
                 limit = (position, who);
             }
         };
-        lower(self.store.reads_from().await?, "the names of the newest rows");
+        lower(
+            self.store.reads_from().await?,
+            "the names of the newest rows",
+        );
         let mut before = u64::MAX;
         loop {
             let page = self.store.subscriptions(before, PAGE).await?.rows;
@@ -289,7 +292,9 @@ impl Archive {
             let from = floor.saturating_sub(SLICE).max(first);
             let rows = self.rows(from, floor).await?;
             let forget = (from == first).then_some(first);
-            self.engine.keep_up(KeepUp::BringBack { rows, forget }).await?;
+            self.engine
+                .keep_up(KeepUp::BringBack { rows, forget })
+                .await?;
             floor = from;
             tokio::task::yield_now().await;
         }
@@ -361,7 +366,9 @@ pub async fn read_back(files: &dyn SegmentFiles, row: &SegmentRow) -> Result<(),
     for (at, frame) in index.all().iter().enumerate() {
         let bytes = files.read(first, frame.from, frame.length).await?;
         let bytes = bytes.ok_or_else(|| broken(first, "its file is gone"))?;
-        index.open(at, &bytes).map_err(|what| broken(first, &what))?;
+        index
+            .open(at, &bytes)
+            .map_err(|what| broken(first, &what))?;
         tokio::task::yield_now().await;
     }
     Ok(())

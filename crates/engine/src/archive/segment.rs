@@ -265,9 +265,3 @@ impl Index {
         Ok(all)
     }
 }
-
-/// The name of a segment's file.
-#[must_use]
-pub fn file_name(first: u64) -> String {
-    format!("log-{first:016}.zst")
-}

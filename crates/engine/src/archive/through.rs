@@ -84,7 +84,9 @@ impl Archived {
         let mut known = self.known.lock();
         known.rows = rows.into_iter().map(|row| (row.first, row)).collect();
         of(&known).ok_or_else(|| {
-            Fault::Corrupt(format!("log row {position} is archived, and no segment has it"))
+            Fault::Corrupt(format!(
+                "log row {position} is archived, and no segment has it"
+            ))
         })
     }
 
@@ -141,7 +143,9 @@ impl Archived {
                 }
                 read => read?,
             };
-            let rows = frame.iter().filter(|row| (next..floor).contains(&row.position));
+            let rows = frame
+                .iter()
+                .filter(|row| (next..floor).contains(&row.position));
             let room = limit - found.len();
             let before = found.len();
             found.extend(rows.take(room).cloned());
@@ -280,11 +284,18 @@ impl Store for Archived {
         self.store.due_rows(until, limit).await
     }
 
-    async fn subscription(&self, id: &SubscriptionId) -> Result<At<Option<SubscriptionRow>>, Fault> {
+    async fn subscription(
+        &self,
+        id: &SubscriptionId,
+    ) -> Result<At<Option<SubscriptionRow>>, Fault> {
         self.store.subscription(id).await
     }
 
-    async fn subscriptions(&self, before: u64, limit: usize) -> Result<At<Vec<SubscriptionRow>>, Fault> {
+    async fn subscriptions(
+        &self,
+        before: u64,
+        limit: usize,
+    ) -> Result<At<Vec<SubscriptionRow>>, Fault> {
         self.store.subscriptions(before, limit).await
     }
 
@@ -292,7 +303,12 @@ impl Store for Archived {
         self.store.private(id).await
     }
 
-    async fn private_of(&self, customer: &CustomerId, from: PrivateId, limit: usize) -> Result<At<Vec<PrivateRow>>, Fault> {
+    async fn private_of(
+        &self,
+        customer: &CustomerId,
+        from: PrivateId,
+        limit: usize,
+    ) -> Result<At<Vec<PrivateRow>>, Fault> {
         self.store.private_of(customer, from, limit).await
     }
 
@@ -304,7 +320,11 @@ impl Store for Archived {
         self.store.refusals(from, limit).await
     }
 
-    async fn shares(&self, after: Option<&Share>, limit: usize) -> Result<At<Vec<(Share, u64)>>, Fault> {
+    async fn shares(
+        &self,
+        after: Option<&Share>,
+        limit: usize,
+    ) -> Result<At<Vec<(Share, u64)>>, Fault> {
         self.store.shares(after, limit).await
     }
 

@@ -12,9 +12,9 @@ use evenkeel_rules::token;
 use std::collections::VecDeque;
 
 mod formats;
-mod upkeep;
 mod paths;
 mod shares;
+mod upkeep;
 mod warn;
 mod widen;
 

@@ -59,7 +59,8 @@ impl Judge<'_> {
 /// The first position of rows that follow each other, by position and by hash, up to the floor.
 fn joined(rows: &[LogRow], floor: u64) -> Option<u64> {
     let follows = |pair: &[LogRow]| {
-        pair[0].position + 1 == pair[1].position && link(&pair[0].hash, &pair[1].text) == pair[1].hash
+        pair[0].position + 1 == pair[1].position
+            && link(&pair[0].hash, &pair[1].text) == pair[1].hash
     };
     let ends = rows.last()?.position + 1 == floor;
     (ends && rows.windows(2).all(follows)).then(|| rows[0].position)

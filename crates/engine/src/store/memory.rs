@@ -9,8 +9,8 @@ use crate::chain;
 use crate::commit::Name;
 use crate::port::{
     At, BatchId, CallbackRow, CartRow, DueRow, Fault, Head, HoldRow, KeyRow, Listed, Locked,
-    LogRow, Map, NameWrite, OrderRow, Place, PrivateId, PrivateRow, RefusalRow, SagaRow, SealRow, SegmentRow, Share,
-    SkuRow, Store, SubscriptionRow, TokenRow, Touch, View, Writes,
+    LogRow, Map, NameWrite, OrderRow, Place, PrivateId, PrivateRow, RefusalRow, SagaRow, SealRow,
+    SegmentRow, Share, SkuRow, Store, SubscriptionRow, TokenRow, Touch, View, Writes,
 };
 use async_trait::async_trait;
 use evenkeel_rules::ids::{

@@ -4,7 +4,6 @@
 //! moment is there half a segment under its name, whatever is killed.
 
 use super::dir::{make_dir, sync_dir};
-use crate::archive::segment::file_name;
 use crate::port::{Fault, SegmentFile, SegmentFiles};
 use crate::worker::blocking;
 use async_trait::async_trait;
@@ -34,6 +33,12 @@ impl SegmentDir {
     pub fn path(&self, first: u64) -> PathBuf {
         self.dir.join(file_name(first))
     }
+}
+
+/// The name of a segment's file.
+#[must_use]
+pub fn file_name(first: u64) -> String {
+    format!("log-{first:016}.zst")
 }
 
 fn fault(error: std::io::Error) -> Fault {

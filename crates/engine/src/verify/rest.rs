@@ -63,7 +63,11 @@ impl Sum {
 
     fn set(&mut self, sum: u128) {
         let bytes = sum.to_be_bytes();
-        let half = |from: usize| bytes[from..].first_chunk().map_or(0, |it| u64::from_be_bytes(*it));
+        let half = |from: usize| {
+            bytes[from..]
+                .first_chunk()
+                .map_or(0, |it| u64::from_be_bytes(*it))
+        };
         self.sum = [half(0), half(8)];
     }
 }

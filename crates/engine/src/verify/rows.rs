@@ -223,9 +223,7 @@ pub(super) async fn overdue(
             fold.pace.running_since(since, fold.time)
         }
     };
-    let live = || {
-        fold.holds.indexed().filter(|(_, hold)| hold.is_live())
-    };
+    let live = || fold.holds.indexed().filter(|(_, hold)| hold.is_live());
     let now = law.running.map_or(end, |(now, _)| now);
     let due = live().filter(|(_, hold)| hold.deadline.micros() <= now);
     let resting = fold.resting_live();

@@ -57,7 +57,9 @@ impl Shares {
         let units = self.units.iter();
         SealedShares {
             holds,
-            units: units.map(|(share, units)| (share.clone(), *units)).collect(),
+            units: units
+                .map(|(share, units)| (share.clone(), *units))
+                .collect(),
             counting: self.counting.clone(),
         }
     }

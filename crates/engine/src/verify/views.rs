@@ -302,7 +302,11 @@ impl Compare<'_, '_, '_> {
         let sum = std::mem::take(&mut self.sum);
         let rest = self.to.fold.rest.as_ref();
         if rest.is_some_and(|rest| rest.expected(of) != sum) {
-            self.differs((kind, "sealed"), self.to.at, "the list is not what the log made");
+            self.differs(
+                (kind, "sealed"),
+                self.to.at,
+                "the list is not what the log made",
+            );
         }
     }
 

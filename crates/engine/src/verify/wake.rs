@@ -54,7 +54,13 @@ fn gone(what: &str) -> Fault {
 
 /// Where the name index has the id of something.
 async fn created_of(store: &dyn Store, name: &Name) -> Result<u64, Fault> {
-    let known = store.names(&[*name]).await?.rows.into_iter().flatten().next();
+    let known = store
+        .names(&[*name])
+        .await?
+        .rows
+        .into_iter()
+        .flatten()
+        .next();
     match known.map(|row| row.mark) {
         Some(Mark::Position(created)) => Ok(created),
         Some(Mark::Refusal(..)) | None => Err(gone("a name")),

@@ -52,10 +52,21 @@ pub(crate) async fn seals_are_kept_replaced_and_forgotten<F: Fixture>() {
     let store = written(&fixture).await;
     let all = [seal(3, b"three"), seal(7, &[0, 255, 0]), seal(9, b"nine")];
     let seals = all.to_vec();
-    keep(&*store, 1, Upkeep { seals, ..Upkeep::default() }).await;
+    keep(
+        &*store,
+        1,
+        Upkeep {
+            seals,
+            ..Upkeep::default()
+        },
+    )
+    .await;
     let newest = store.seals(8, 9).await.expect("readable").rows;
     assert_eq!(newest, [all[1].clone(), all[0].clone()]);
-    assert_eq!(store.seals(u64::MAX, 1).await.expect("readable").rows, [all[2].clone()]);
+    assert_eq!(
+        store.seals(u64::MAX, 1).await.expect("readable").rows,
+        [all[2].clone()]
+    );
     let upkeep = Upkeep {
         seals: vec![seal(7, b"other")],
         forget_seals: vec![9, 4],
@@ -78,10 +89,22 @@ pub(crate) async fn rows_leave_with_the_floor_and_come_back<F: Fixture>() {
         ..Upkeep::default()
     };
     keep(&*store, 6, upkeep).await;
-    assert_eq!(log(&*store).await, before, "a floor alone takes nothing out");
+    assert_eq!(
+        log(&*store).await,
+        before,
+        "a floor alone takes nothing out"
+    );
     for (first, last) in [(1, 3), (1, 5)] {
         let taken_out = Some((first, last));
-        keep(&*store, 6, Upkeep { taken_out, ..Upkeep::default() }).await;
+        keep(
+            &*store,
+            6,
+            Upkeep {
+                taken_out,
+                ..Upkeep::default()
+            },
+        )
+        .await;
     }
     let position = store.head().await.expect("readable").position;
     assert_eq!(position, before.len() as u64, "it is bookkeeping");
@@ -89,7 +112,10 @@ pub(crate) async fn rows_leave_with_the_floor_and_come_back<F: Fixture>() {
     let store = fixture.reopen().await;
     assert_eq!(log(&*store).await, before[5..]);
     assert_eq!(store.head().await.expect("readable").floor, 6);
-    assert_eq!(store.segments().await.expect("readable").rows, [segment(1, 5)]);
+    assert_eq!(
+        store.segments().await.expect("readable").rows,
+        [segment(1, 5)]
+    );
     // Some of them are there still: they are the same.
     for from in [2, 0] {
         let upkeep = Upkeep {

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use evenkeel_engine::commit::{Command, Name};
 use evenkeel_engine::port::{
     At, BatchId, CallbackRow, CartRow, DueRow, Fault, Head, HoldRow, KeyRow, Listed, Locked,
-    LogRow, OrderRow, Place, PrivateId, PrivateRow, RefusalRow, SagaRow, SealRow, SegmentRow, Share, Store,
-    SubscriptionRow, TokenRow, Touch, View,
+    LogRow, OrderRow, Place, PrivateId, PrivateRow, RefusalRow, SagaRow, SealRow, SegmentRow,
+    Share, Store, SubscriptionRow, TokenRow, Touch, View,
 };
 use evenkeel_engine::store::memory::MemoryStore;
 use evenkeel_engine::verify::{Inputs, verify};

@@ -28,13 +28,21 @@ fn with(tables: &Tables, seals: &[SealRow]) -> MemoryStore {
 async fn every_seal_leads_to_the_same_end(store: &MemoryStore) {
     let tables = store.tables();
     let from_zero = sealed(store).await;
-    assert!(from_zero.ok, "{:#?}", from_zero.findings().collect::<Vec<_>>());
+    assert!(
+        from_zero.ok,
+        "{:#?}",
+        from_zero.findings().collect::<Vec<_>>()
+    );
     assert_eq!(from_zero.folded_from, 0);
     assert_eq!(from_zero.seals.len() as u64, tables.head.position);
     for (at, seal) in from_zero.seals.iter().enumerate() {
         let report = sealed(&with(&tables, std::slice::from_ref(seal))).await;
         let position = seal.position;
-        assert!(report.ok, "from {position}: {:#?}", report.findings().collect::<Vec<_>>());
+        assert!(
+            report.ok,
+            "from {position}: {:#?}",
+            report.findings().collect::<Vec<_>>()
+        );
         assert_eq!(report.folded_from, position, "the seal was doubted");
         for (one, other) in report.seals.iter().zip(&from_zero.seals[at..]) {
             assert_eq!(one, other, "from {position}, the seal at {}", one.position);
@@ -94,11 +102,17 @@ async fn a_row_that_was_not_written_since_the_seal_is_still_compared() {
     for (what, damage) in damages {
         let mut tables = site.0.tables();
         damage(&mut tables);
-        let deep = verify(&with(&tables, &[]), Inputs::default()).await.expect("readable");
+        let deep = verify(&with(&tables, &[]), Inputs::default())
+            .await
+            .expect("readable");
         let store = with(&tables, std::slice::from_ref(&newest));
         let report = verify(&store, Inputs::default()).await.expect("readable");
         assert!(!deep.ok && !report.ok, "{what}");
-        assert_eq!(findings(&report), findings(&deep), "{what}: named as from zero");
+        assert_eq!(
+            findings(&report),
+            findings(&deep),
+            "{what}: named as from zero"
+        );
     }
 }
 
@@ -114,8 +128,15 @@ async fn what_only_the_log_below_the_seal_shows_takes_a_deep_look() {
     text[end] = b' ';
     let store = with(&tables, &[newest]);
     let report = verify(&store, Inputs::default()).await.expect("readable");
-    assert!(report.ok && report.folded_from > 3, "documented: below the seal nothing is hashed");
-    let told = report.check(Invariant::I16).note.clone().unwrap_or_default();
+    assert!(
+        report.ok && report.folded_from > 3,
+        "documented: below the seal nothing is hashed"
+    );
+    let told = report
+        .check(Invariant::I16)
+        .note
+        .clone()
+        .unwrap_or_default();
     assert!(told.contains("--deep begins at zero"), "{told}");
     let inputs = Inputs {
         deep: true,
@@ -140,7 +161,11 @@ async fn a_damaged_seal_is_passed_over_for_an_older_one() {
     let report = verify(&store, Inputs::default()).await.expect("readable");
     assert!(report.ok);
     assert_eq!(report.folded_from, older);
-    let told = report.check(Invariant::I16).note.clone().unwrap_or_default();
+    let told = report
+        .check(Invariant::I16)
+        .note
+        .clone()
+        .unwrap_or_default();
     assert!(told.contains("was passed over"), "{told}");
 }
 

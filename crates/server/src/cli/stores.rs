@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use evenkeel_engine::archive::{Archive, Archived};
 use evenkeel_engine::clock::{SystemClock, SystemIds};
 use evenkeel_engine::gateway::Gateway;
-use evenkeel_engine::archive::{Archive, Archived};
 use evenkeel_engine::port::{Fault, Ids, Outlet};
 use evenkeel_engine::store::segments::SegmentDir;
 use evenkeel_engine::store::sqlite::names::NamesOptions;

@@ -44,7 +44,11 @@ impl Operation for Verify {
     }
 
     fn call(&self) -> Call {
-        Call::get(if self.deep { "/v1/verify?deep=true" } else { "/v1/verify" })
+        Call::get(if self.deep {
+            "/v1/verify?deep=true"
+        } else {
+            "/v1/verify"
+        })
     }
 
     fn show(&self, answer: &Value) -> String {
@@ -65,7 +69,8 @@ pub(super) fn run(command: &Verify) -> Result<Verdict, Failure> {
         return operate::run(command);
     };
     let acks = command.acks.as_deref().map(read).transpose()?;
-    let report = start::runtime()?.block_on(operate::watched(local(&config, (acks, command.deep))))?;
+    let report =
+        start::runtime()?.block_on(operate::watched(local(&config, (acks, command.deep))))?;
     let answer = serde_json::to_value(&report).expect("a report is plain JSON");
     if command.common.json {
         let text = serde_json::to_string(&report).expect("a report is plain JSON");
@@ -82,10 +87,7 @@ fn read(path: &Path) -> Result<Acks, Failure> {
     Ok(Acks::read(BufReader::new(file)))
 }
 
-async fn local(
-    config: &Config,
-    (acks, deep): (Option<Acks>, bool),
-) -> Result<Report, Failure> {
+async fn local(config: &Config, (acks, deep): (Option<Acks>, bool)) -> Result<Report, Failure> {
     let anchors = Anchors::of(&config.data);
     let open = stores::to_read(config).await?;
     let head = open.engine.head().await;

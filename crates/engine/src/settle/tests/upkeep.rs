@@ -50,7 +50,10 @@ fn the_floor_rises_only_over_a_segment_that_begins_at_it() {
     assert_eq!((writes.head.floor, writes.head.position), (6, 12));
     assert_eq!(writes.upkeep.segments, [segment(1, 5)]);
     world.keep(writes);
-    assert!(is_fenced(&mut world, KeepUp::Raise(segment(1, 5))), "another was quicker");
+    assert!(
+        is_fenced(&mut world, KeepUp::Raise(segment(1, 5))),
+        "another was quicker"
+    );
 }
 
 #[test]

@@ -136,17 +136,20 @@ impl Tables {
 
     fn keep_up(&mut self, upkeep: &Upkeep) {
         let seals = upkeep.seals.iter();
-        self.seals.extend(seals.map(|seal| (seal.position, seal.clone())));
+        self.seals
+            .extend(seals.map(|seal| (seal.position, seal.clone())));
         for position in &upkeep.forget_seals {
             self.seals.remove(position);
         }
         let segments = upkeep.segments.iter();
-        self.segments.extend(segments.map(|row| (row.first, row.clone())));
+        self.segments
+            .extend(segments.map(|row| (row.first, row.clone())));
         for first in &upkeep.forget_segments {
             self.segments.remove(first);
         }
         if let Some((first, last)) = upkeep.taken_out {
-            self.log.retain(|row| !(first..=last).contains(&row.position));
+            self.log
+                .retain(|row| !(first..=last).contains(&row.position));
         }
         if !upkeep.brought_back.is_empty() {
             let back = &upkeep.brought_back;

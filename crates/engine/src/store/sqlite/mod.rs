@@ -30,16 +30,16 @@ pub mod views;
 mod wal;
 mod write;
 
+pub use super::dir::{make_dir, sync_dir};
 use crate::chain;
 use crate::commit::{Name, cart_name, hold_name, order_name, saga_name};
 use crate::port::{
     At, BatchId, CallbackRow, CartRow, DueRow, Fault, Head, HoldRow, Ids, KeyRow, Listed, Locked,
-    LogRow, OrderRow, Place, PrivateId, PrivateRow, RefusalRow, SagaRow, SealRow, SegmentRow, Share, Store,
-    SubscriptionRow, TokenRow, Touch, View,
+    LogRow, OrderRow, Place, PrivateId, PrivateRow, RefusalRow, SagaRow, SealRow, SegmentRow,
+    Share, Store, SubscriptionRow, TokenRow, Touch, View,
 };
 use crate::worker::blocking;
 use async_trait::async_trait;
-pub use super::dir::{make_dir, sync_dir};
 use evenkeel_rules::ids::{CartId, CustomerId, HoldId, OrderId, SagaId, SkuId, SubscriptionId};
 use evenkeel_rules::stock::Balances;
 use evenkeel_rules::time::LogTime;

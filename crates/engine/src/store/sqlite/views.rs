@@ -16,8 +16,8 @@ mod write;
 pub use schema::VIEWS_FILE;
 
 use super::fault::fault;
-use super::rows::sql;
 use super::readers::Readers;
+use super::rows::sql;
 use super::wal::Checkpoints;
 use crate::port::{
     At, AuditFilter, AuditRow, Fault, FoldInto, Head, HoldFilter, HoldRow, Listed, Map,

@@ -19,9 +19,9 @@ use crate::port::Fault;
 use parking_lot::Mutex;
 use rusqlite::Connection;
 use rusqlite::hooks::Wal;
-use std::sync::{Arc, Weak};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Weak};
 
 /// Frames of 4 KiB after which the log is copied: 64 MiB. Each copy syncs the database: with
 /// 8 MiB a store was filled with 1.5 M holds at 38 K commits a second instead of 49 K.
@@ -144,7 +144,10 @@ impl Checkpoints {
             None => false,
         };
         if !copied {
-            tracing::warn!(frames, "the write-ahead log cannot begin again: somebody reads from it");
+            tracing::warn!(
+                frames,
+                "the write-ahead log cannot begin again: somebody reads from it"
+            );
         }
         let again = frames.saturating_add(self.frames_max / 4);
         self.alone_from.store(again, Ordering::Relaxed);

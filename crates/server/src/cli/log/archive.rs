@@ -9,9 +9,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, value_parser};
 use evenkeel_engine::archive::read_back;
-use evenkeel_engine::archive::segment::file_name;
 use evenkeel_engine::port::{SegmentFiles as _, SegmentRow};
-use evenkeel_engine::store::segments::SegmentDir;
+use evenkeel_engine::store::segments::{SegmentDir, file_name};
 use serde_json::{Value, json};
 
 use super::super::door::Call;
@@ -191,20 +190,27 @@ async fn put_back(config: &Config, first: u64, copy: &Path) -> Result<SegmentRow
     let open = stores::to_read(config).await?;
     let known = open.engine.store().segments().await;
     open.engine.stop().await;
-    let known = known.map_err(|fault| stores::told(&config.data, &fault))?.rows;
+    let known = known
+        .map_err(|fault| stores::told(&config.data, &fault))?
+        .rows;
     let row = known.into_iter().find(|row| row.first == first);
     let row = row.ok_or_else(|| Failure::Refused(format!("there is no segment {first}")))?;
-    let told = |what: &dyn std::fmt::Display| {
-        Failure::Refused(format!("{}: {what}", copy.display()))
-    };
+    let told =
+        |what: &dyn std::fmt::Display| Failure::Refused(format!("{}: {what}", copy.display()));
     // Read whole where it stands, before anything is put in another's place.
     let aside = tempdir_beside(&config.data).map_err(|error| told(&error))?;
     let result = async {
         let files = SegmentDir::new(&aside);
-        write(&files, first, copy).await.map_err(|what| told(&what))?;
-        read_back(&files, &row).await.map_err(|fault| told(&fault))?;
+        write(&files, first, copy)
+            .await
+            .map_err(|what| told(&what))?;
+        read_back(&files, &row)
+            .await
+            .map_err(|fault| told(&fault))?;
         let place = SegmentDir::new(&stores::segments_of(&config.data));
-        write(&place, first, copy).await.map_err(|what| told(&what))?;
+        write(&place, first, copy)
+            .await
+            .map_err(|what| told(&what))?;
         read_back(&place, &row).await.map_err(|fault| told(&fault))
     };
     let put = result.await;
@@ -226,7 +232,10 @@ async fn write(files: &SegmentDir, first: u64, copy: &Path) -> Result<(), String
     use std::io::Read as _;
     const PART: u64 = 1 << 20;
     let mut from = File::open(copy).map_err(|error| error.to_string())?;
-    let mut to = files.begin(first).await.map_err(|fault| fault.to_string())?;
+    let mut to = files
+        .begin(first)
+        .await
+        .map_err(|fault| fault.to_string())?;
     loop {
         let mut bytes = Vec::new();
         let read = from.by_ref().take(PART).read_to_end(&mut bytes);

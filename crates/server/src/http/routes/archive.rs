@@ -9,10 +9,10 @@ use crate::http::query::Query;
 use crate::http::reads::wait;
 use crate::http::route::{Doc, OPERATING, Route, WATCHING, Who};
 use crate::http::{Api, refusal, shapes};
-use evenkeel_engine::archive::segment::file_name;
 use evenkeel_engine::archive::{Archive, Ask, Kept, NotDone, SEGMENT_ROWS};
 use evenkeel_engine::chain::hex;
 use evenkeel_engine::port::{Fault, SegmentRow};
+use evenkeel_engine::store::segments::file_name;
 use evenkeel_engine::verify::Report;
 use http::Method;
 use schemars::SchemaGenerator;
@@ -30,7 +30,10 @@ pub(super) const ROUTES: &[Route] = &[
         doc: Doc {
             summary: "Lists the files that have the log below its floor, and how each is.",
             request: None,
-            answers: &[(200, Some(SchemaGenerator::subschema_for::<shapes::Segments>))],
+            answers: &[(
+                200,
+                Some(SchemaGenerator::subschema_for::<shapes::Segments>),
+            )],
             query: &[],
             problems: &[],
         },
@@ -45,7 +48,10 @@ pub(super) const ROUTES: &[Route] = &[
                       positions each, as far as nobody needs it there. Verifies first, and \
                       archives nothing if something is damaged.",
             request: Some(SchemaGenerator::subschema_for::<shapes::Archive>),
-            answers: &[(200, Some(SchemaGenerator::subschema_for::<shapes::Archived>))],
+            answers: &[(
+                200,
+                Some(SchemaGenerator::subschema_for::<shapes::Archived>),
+            )],
             query: &[],
             problems: &[],
         },
@@ -59,7 +65,10 @@ pub(super) const ROUTES: &[Route] = &[
             summary: "Brings the segment just below the floor back into the database, and removes \
                       its file.",
             request: Some(SchemaGenerator::subschema_for::<shapes::Nothing>),
-            answers: &[(200, Some(SchemaGenerator::subschema_for::<shapes::Archived>))],
+            answers: &[(
+                200,
+                Some(SchemaGenerator::subschema_for::<shapes::Archived>),
+            )],
             query: &[],
             problems: &[Code::NotFound],
         },

@@ -2,12 +2,12 @@
 
 use crate::http::{Api, Door, Settings, Webhooks, serve};
 use crate::webhook::Ring;
+use evenkeel_engine::archive::{Archive, Archived};
 use evenkeel_engine::clock::{SystemClock, SystemIds};
 use evenkeel_engine::commit::{Command, Effect};
 use evenkeel_engine::gateway::Gateway;
 use evenkeel_engine::gateway::memory::InstantGateway;
 use evenkeel_engine::gateway::outbound::Outbound;
-use evenkeel_engine::archive::{Archive, Archived};
 use evenkeel_engine::store::memory::MemoryStore;
 use evenkeel_engine::store::segments::SegmentMemory;
 use evenkeel_engine::token::hash;

@@ -106,7 +106,9 @@ fn a_reader_that_stays_is_interrupted() {
         let (readers, dir) = (Arc::clone(&file.readers), file.dir.path());
         let (begun, has_begun) = sync_channel::<()>(1);
         let stuck = scope.spawn(move || {
-            let conn = readers.begin(|| schema::open_reader(dir)).expect("it opens");
+            let conn = readers
+                .begin(|| schema::open_reader(dir))
+                .expect("it opens");
             conn.execute_batch("BEGIN").expect("it begins");
             count(&conn);
             begun.send(()).expect("somebody waits");
@@ -127,7 +129,10 @@ fn one_that_nobody_can_interrupt_holds_up_for_a_moment_only() {
     let file = file();
     let conn = file.reading();
     let most = (0..60).map(|_| file.batch()).max().expect("many batches");
-    assert!(most > LIMIT * 3, "a transaction that does nothing keeps the log");
+    assert!(
+        most > LIMIT * 3,
+        "a transaction that does nothing keeps the log"
+    );
     drop(conn);
     let least = (0..60).map(|_| file.batch()).min().expect("many batches");
     assert!(least < LIMIT, "and then it begins again");
