@@ -260,8 +260,8 @@ pub async fn blocking<T: Send + 'static>(
 }
 
 /// Runs a future that computes for long on a thread beside the runtime's workers, which gives way
-/// to them, so that what they serve does not wait for it. When the caller is dropped the future is dropped too, where it
-/// next waits or yields: a stop never waits for the end of its work.
+/// to them, so that what they serve does not wait for it. When the caller is dropped the future is
+/// dropped too, where it next waits or yields: a stop never waits for the end of its work.
 ///
 /// # Errors
 /// The future's, or [`Fault::Unavailable`] when the runtime is shutting down.

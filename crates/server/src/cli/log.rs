@@ -75,7 +75,7 @@ pub(super) enum Command {
     Segments(archive::Segments),
     /// Bring the newest segment back into the database, or put a lost file back from a copy
     #[command(
-        after_help = "Example: evenkeel log restore 1 --from /backup/log-0000000000000001.zst --data evenkeel-data"
+        after_help = "Example: evenkeel log restore 1 --from backup/log.zst --data evenkeel-data"
     )]
     Restore(archive::Restore),
 }
