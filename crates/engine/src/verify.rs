@@ -199,26 +199,19 @@ async fn pass(
         answers: &mut answers,
         book: &mut book,
     };
-    views::compare(inputs.views, &mut walk, &mut to).await?;
-    let mut seals = Vec::new();
-    let mut stops: Vec<u64> = inputs.seal_at.clone();
-    stops.extend(
-        (head.position >= sealed.saturating_add(inputs.seal_every)).then_some(head.position),
-    );
-    stops.sort_unstable();
-    for stop in stops {
-        if (to.at..=head.position).contains(&stop) && stop > 0 {
-            walk.advance(stop, &mut to).await?;
-            seals.extend(walk.seal(stop, &to));
-        }
+    let mut stops = inputs.seal_at.clone();
+    if head.position >= sealed.saturating_add(inputs.seal_every) {
+        stops.push(head.position);
     }
+    walk.seal_at(stops);
+    views::compare(inputs.views, &mut walk, &mut to).await?;
     walk.advance(head.position, &mut to).await?;
     to.answers.finish(head, to.fold, to.book);
     time_goes_on(head, &mut to);
     segments_are_there(store, &mut to).await?;
     rows_agree(&mut walk, inputs, &mut to).await?;
     gate(inputs.gate, to.at, to.fold, to.book);
-    let anchored = walk.anchored();
+    let (anchored, seals) = (walk.anchored(), walk.seals());
     notes((anchored, head.position), &fold.lost, &mut book);
     if sealed > 0 {
         notes_of_seal(sealed, &mut book);

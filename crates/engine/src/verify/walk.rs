@@ -53,6 +53,9 @@ pub(super) struct Walk<'a> {
     pub(super) prior: Option<Prior>,
     anchored: u64,
     mismatched: bool,
+    /// Where seals are still to be made.
+    stops: VecDeque<u64>,
+    seals: Vec<SealRow>,
 }
 
 /// Where what is read goes.
@@ -81,6 +84,8 @@ impl<'a> Walk<'a> {
             prior: None,
             anchored: 0,
             mismatched: false,
+            stops: VecDeque::new(),
+            seals: Vec::new(),
         }
     }
 
@@ -289,6 +294,8 @@ impl<'a> Walk<'a> {
             }
             None => to.fold.lost.gone.push((prior.at, prior.at)),
         }
+        let stands = (prior.at, prior.row.hash);
+        self.seal(stands, to);
     }
 
     fn inserted(&mut self, row: &Parsed, to: &mut Sink<'_>) {
@@ -372,10 +379,25 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// A seal of where the fold stands; nothing if that is not at `position`.
-    pub(super) fn seal(&self, position: u64, to: &Sink<'_>) -> Option<SealRow> {
-        let hash = self.previous.filter(|_| to.fold.position == position)?;
-        seal::of(to.fold, &self.head, &hash)
+    /// Has seals made of the fold at positions that it has still to come by.
+    pub(super) fn seal_at(&mut self, mut stops: Vec<u64>) {
+        stops.sort_unstable();
+        stops.dedup();
+        self.stops = stops.into();
+    }
+
+    /// Makes a seal where one is wanted, of the fold as the last judged row left it.
+    fn seal(&mut self, (at, hash): (u64, Hash), to: &Sink<'_>) {
+        while let Some(stop) = self.stops.pop_front_if(|stop| *stop <= at) {
+            if stop == at && to.fold.position == at {
+                self.seals.extend(seal::of(to.fold, &self.head, &hash));
+            }
+        }
+    }
+
+    /// The seals that were made, lowest first.
+    pub(super) fn seals(&mut self) -> Vec<SealRow> {
+        std::mem::take(&mut self.seals)
     }
 
     /// The last position at which the log was found as an anchor says; 0 without one.

@@ -1,11 +1,13 @@
 //! The log's old part over HTTP: archived, listed, read on through, and brought back.
 
 use super::harness::{Ask, Server};
+use super::projections::keep_views;
 use evenkeel_rules::token::Role;
 use serde_json::{Value, json};
 
 async fn shop() -> Server {
     let server = Server::trading().await;
+    keep_views(&server).await;
     server.stock("lamp", 50).await;
     for _ in 0..10 {
         server.hold("lamp", 1).await;
