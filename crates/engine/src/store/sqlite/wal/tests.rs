@@ -68,7 +68,6 @@ fn the_log_begins_again_while_the_writer_never_pauses() {
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "readers beside the writer")]
 fn readers_that_overlap_without_a_pause_do_not_let_it_grow() {
     let file = file();
     let stop = AtomicBool::new(false);
@@ -96,7 +95,6 @@ fn readers_that_overlap_without_a_pause_do_not_let_it_grow() {
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "a reader beside the writer")]
 fn a_reader_that_stays_is_interrupted() {
     const ENDLESS: &str = "WITH RECURSIVE one(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM one)
         SELECT max(n) FROM one";
