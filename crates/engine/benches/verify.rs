@@ -4,16 +4,29 @@
 //! random ids and keys), then verifies it in a process of its own, so that the peak memory is
 //! that of verifying alone (Linux only). Figures of one machine compare only with its own.
 //!
+//! Three times: from zero; from the seal that this left, behind which a tenth of a per cent was
+//! written; and from zero beside 64 callers who go on, in one process, as a server does it. Then
+//! nine tenths of the log are archived, and it is folded from zero once more.
+//!
 //! `cargo bench -p evenkeel-engine --bench verify -- [--rows N]`
 
 mod common;
+mod timed;
 
 use common::{argument, hold_and_end, list, ports, start, store, word};
+use evenkeel_engine::Engine;
+use evenkeel_engine::archive::{Archive, Archived, Ask, keep_seals};
+use evenkeel_engine::port::Store;
+use evenkeel_engine::store::segments::SegmentDir;
 use evenkeel_engine::store::sqlite::SqliteStore;
 use evenkeel_engine::store::sqlite::names::NamesOptions;
 use evenkeel_engine::verify::{Inputs, Invariant, verify};
+use evenkeel_engine::worker::apart;
 use std::path::Path;
-use std::time::Instant;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use timed::Timed;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -61,18 +74,143 @@ async fn look(dir: &Path) {
     let begin = Instant::now();
     let store = SqliteStore::open_read_only(dir, NamesOptions::default());
     let store = store.expect("the store opens");
+    let files = SegmentDir::new(&dir.join("segments"));
+    let store = Archived::new(Arc::new(store), Arc::new(files));
+    let store = Timed::new(Arc::new(store));
     let opened = begin.elapsed().as_secs_f64();
-    let report = verify(&store, Inputs::default()).await;
+    let inputs = Inputs {
+        deep: word("--mode").as_deref() == Some("zero"),
+        ..Inputs::default()
+    };
+    let report = verify(&store, inputs).await;
     let report = report.expect("the store answers");
     assert!(report.ok, "nothing was damaged");
     println!(
-        "{} rows, {} names, {} holds: verified in {:.1} s (opened in {opened:.2} s), peak {} MiB",
+        "from {} to {}, {} names, {} rows: verified in {:.1} s (opened in {opened:.2} s), \
+         longest read {:.1} ms, peak {} MiB",
+        report.folded_from,
         report.position,
         report.check(Invariant::I6).checked,
         report.check(Invariant::I15).checked,
         begin.elapsed().as_secs_f64() - opened,
+        store.longest.load(Ordering::Relaxed) as f64 / 1_000.0,
         peak_mib()
     );
+}
+
+/// Holds and their ends by callers who go on until they are told to stop; how many so far.
+struct Traffic {
+    done: Arc<AtomicU64>,
+    stop: Arc<AtomicBool>,
+    tasks: tokio::task::JoinSet<()>,
+}
+
+impl Traffic {
+    fn begin(engine: &Engine) -> Self {
+        let (done, stop) = (Arc::<AtomicU64>::default(), Arc::<AtomicBool>::default());
+        let mut tasks = tokio::task::JoinSet::new();
+        for caller in 0..64 {
+            let (engine, done, stop) = (engine.clone(), Arc::clone(&done), Arc::clone(&stop));
+            #[expect(clippy::disallowed_methods, reason = "callers of the bench")]
+            tasks.spawn(async move {
+                let mut dice = fastrand::Rng::with_seed(1 << 40 | caller);
+                while !stop.load(Ordering::Relaxed) {
+                    hold_and_end(&engine, &mut dice, SKUS).await;
+                    done.fetch_add(2, Ordering::Relaxed);
+                }
+            });
+        }
+        Self { done, stop, tasks }
+    }
+
+    /// Commits a second while `work` goes on.
+    async fn during<T>(&self, work: impl Future<Output = T>) -> (T, f64) {
+        #[expect(clippy::disallowed_methods, reason = "the bench's stopwatch")]
+        let begin = Instant::now();
+        let before = self.done.load(Ordering::Relaxed);
+        let done = work.await;
+        let count = self.done.load(Ordering::Relaxed) - before;
+        (done, count as f64 / begin.elapsed().as_secs_f64())
+    }
+
+    async fn end(mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+/// Leaves a seal, writes a little more, and verifies beside who writes on.
+async fn seal_and_go_on(dir: &Path, rows: u64) {
+    let files = SegmentDir::new(&dir.join("segments"));
+    let archived = Arc::new(Archived::new(store(dir), Arc::new(files)));
+    let timed = Arc::new(Timed::new(Arc::clone(&archived) as Arc<dyn Store>));
+    let engine = start(ports(Arc::clone(&archived) as Arc<dyn Store>)).await;
+    let mut dice = fastrand::Rng::with_seed(1 << 50);
+    let traffic = Traffic::begin(&engine);
+    #[expect(clippy::disallowed_methods, reason = "as long as it takes to be seen")]
+    let alone = traffic
+        .during(tokio::time::sleep(Duration::from_secs(5)))
+        .await
+        .1;
+    let shared = Arc::clone(&timed);
+    let whole = apart(async move {
+        let inputs = Inputs {
+            deep: true,
+            ..Inputs::default()
+        };
+        verify(&*shared, inputs).await
+    });
+    #[expect(clippy::disallowed_methods, reason = "the bench's stopwatch")]
+    let begin = Instant::now();
+    let (report, beside) = traffic.during(whole).await;
+    let took = begin.elapsed().as_secs_f64();
+    traffic.end().await;
+    let report = report.expect("the store answers");
+    assert!(report.ok, "nothing was damaged");
+    println!(
+        "beside live traffic, from 0 to {}: verified in {took:.1} s, longest read {:.1} ms; \
+         {alone:.0} commits/s alone, {beside:.0} beside it",
+        report.position,
+        timed.longest.load(Ordering::Relaxed) as f64 / 1_000.0,
+    );
+    keep_seals(&engine, &report).await.expect("it is kept");
+    let seal = engine.store().seals(u64::MAX, 1).await.expect("readable");
+    println!("a seal of {} bytes", seal.rows[0].text.len());
+    for _ in 0..rows / 2_000 {
+        hold_and_end(&engine, &mut dice, SKUS).await;
+    }
+    engine.stop().await;
+}
+
+/// Moves nine tenths of the log out, a tenth a segment.
+async fn archive(dir: &Path, rows: u64) {
+    let files = SegmentDir::new(&dir.join("segments"));
+    let archived = Arc::new(Archived::new(store(dir), Arc::new(files)));
+    let engine = start(ports(Arc::clone(&archived) as Arc<dyn Store>)).await;
+    let mover = Archive::new(engine.clone(), archived);
+    let ask = Ask {
+        before: rows * 9 / 10 + 1,
+        rows: rows / 10,
+    };
+    #[expect(clippy::disallowed_methods, reason = "the bench's stopwatch")]
+    let begin = Instant::now();
+    let done = mover.run(ask, Inputs::default()).await;
+    let done = done.expect("nothing is damaged");
+    let bytes: u64 = done.segments.iter().map(|row| row.bytes).sum();
+    println!(
+        "archived {} rows in {:.1} s, {:.0} bytes a row",
+        done.floor - 1,
+        begin.elapsed().as_secs_f64(),
+        bytes as f64 / (done.floor - 1) as f64
+    );
+    engine.stop().await;
+}
+
+fn child(dir: &Path, mode: &str) {
+    let own = std::env::current_exe().expect("the bench runs");
+    let mut child = std::process::Command::new(own);
+    let ended = child.arg("--dir").arg(dir).args(["--mode", mode]).status();
+    assert!(ended.expect("it starts").success(), "it verifies");
 }
 
 #[tokio::main(worker_threads = 2)]
@@ -81,9 +219,11 @@ async fn main() {
         return look(Path::new(&dir)).await;
     }
     let dir = tempfile::tempdir().expect("a temporary directory");
-    fill(dir.path(), argument("--rows", 1_000_000)).await;
-    let own = std::env::current_exe().expect("the bench runs");
-    let mut child = std::process::Command::new(own);
-    let ended = child.arg("--dir").arg(dir.path()).status();
-    assert!(ended.expect("it starts").success(), "it verifies");
+    let rows = argument("--rows", 1_000_000);
+    fill(dir.path(), rows).await;
+    child(dir.path(), "zero");
+    seal_and_go_on(dir.path(), rows).await;
+    child(dir.path(), "seal");
+    archive(dir.path(), rows).await;
+    child(dir.path(), "zero");
 }

@@ -24,10 +24,12 @@ mod key;
 mod outcome;
 mod rejection;
 mod subscribing;
+mod upkeep;
 pub use key::{Key, Name, cart_name, hold_name, hold_of, order_name, saga_name};
 pub use outcome::{Effect, Outcome};
 pub use rejection::Rejection;
 pub use subscribing::{Step, Subscribing};
+pub use upkeep::KeepUp;
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -246,6 +248,8 @@ pub enum Command {
     },
     /// Let writers use the newest format of log rows that this build knows.
     RaiseFormat,
+    /// Do something with the log's old part: only the engine asks.
+    Upkeep(Box<KeepUp>),
     /// Erase private texts of a customer.
     Erase {
         /// Whose.
@@ -336,6 +340,7 @@ impl Command {
             Self::Subscription(asked) => asked.name(),
             Self::Beat { .. } => "beat",
             Self::RaiseFormat => "raise_format",
+            Self::Upkeep(_) => "upkeep",
         }
     }
 
@@ -373,6 +378,7 @@ impl Command {
             Self::Expire { .. }
             | Self::WarnOrder { .. }
             | Self::Erase { .. }
+            | Self::Upkeep(_)
             | Self::RaiseFormat => Lane::Background,
             Self::Subscription(asked) => asked.lane(),
             Self::PutSku { .. }
@@ -423,6 +429,7 @@ impl Commit {
             Command::StartSaga { ask, bodies } => ask.steps.len() + bodies.len() / 384 + 2,
             Command::StoreCallback(received) => received.raw.len() / 384 + 2,
             Command::Erase { texts, .. } => texts.len() / 16 + 1,
+            Command::Upkeep(asked) => asked.size() / 384 + 1,
             Command::Release { .. }
             | Command::Extend { .. }
             | Command::Expire { .. }

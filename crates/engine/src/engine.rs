@@ -5,7 +5,7 @@
 
 use crate::chain;
 use crate::clock::AGREE_FOR;
-use crate::commit::{Command, Lane};
+use crate::commit::{Command, KeepUp, Lane};
 use crate::committer::{Committer, Delivery, Health, Parts, Unresolved};
 use crate::consumer::{Consumer, Reading};
 use crate::execute::{self, Done, Refusal, Request};
@@ -383,6 +383,12 @@ impl Engine {
     pub async fn raise_format(&self) -> Result<u32, Refusal> {
         execute::engine_asks(&self.shared, Command::RaiseFormat).await?;
         Ok(self.head().await?.format)
+    }
+
+    /// Does something with the log's old part.
+    pub(crate) async fn keep_up(&self, asked: KeepUp) -> Result<(), Refusal> {
+        let command = Command::Upkeep(Box::new(asked));
+        execute::engine_asks(&self.shared, command).await.map(drop)
     }
 
     /// Names a position of this log.

@@ -324,6 +324,9 @@ fn changed_rows(command: &Command) -> Rows {
 async fn touch(shared: &Shared, command: &Command) -> Result<Touch, Fault> {
     let mut touch = Touch::default();
     match command {
+        // They touch the head alone, or what they name.
+        Command::Erase { .. } | Command::Beat { .. } => {}
+        Command::RaiseFormat | Command::Upkeep(_) => {}
         Command::PutSku { terms } => touch.rows.skus.push(terms.sku.clone()),
         Command::ChangeStock { .. } => touch.rows = changed_rows(command),
         Command::Place(place) => {
@@ -345,9 +348,7 @@ async fn touch(shared: &Shared, command: &Command) -> Result<Touch, Fault> {
         Command::CreateToken { id, .. } | Command::RevokeToken { id } => {
             touch.tokens.push(id.clone());
         }
-        Command::TakeOrder { ask, .. } => {
-            touch = take_wants(ask, &shared.options.allocation);
-        }
+        Command::TakeOrder { ask, .. } => touch = take_wants(ask, &shared.options.allocation),
         Command::CancelOrder { id, .. }
         | Command::RefundOrder { id, .. }
         | Command::ReturnOrder { id, .. }
@@ -385,7 +386,6 @@ async fn touch(shared: &Shared, command: &Command) -> Result<Touch, Fault> {
                 touch.orders.push(order);
             }
         }
-        Command::Erase { .. } | Command::Beat { .. } | Command::RaiseFormat => {}
         Command::Subscription(asked) => touch = subscriptions::wants(asked.id()),
     }
     Ok(touch)

@@ -4,6 +4,7 @@
 //! path ([`execute`]), the one judge ([`settle`]), the committer, the loops and the adapters behind
 //! Cargo features. It can be embedded as a library: see [`Engine`].
 
+pub mod archive;
 pub mod body;
 pub mod broker;
 pub mod callback;

@@ -25,8 +25,11 @@ use std::collections::{HashMap, VecDeque};
 
 mod around;
 mod broker;
+mod head;
 mod outlet;
 mod rows;
+mod segments;
+mod upkeep;
 mod views;
 pub use around::{Clock, Ids, News, StockGate};
 pub use broker::{
@@ -39,6 +42,8 @@ pub use rows::{
     PrivateRow, Row, RowWrite, SagaRow, ShareWrite, SkuRow, SkuWrite, SubscriptionRow,
     SubscriptionWrite, TokenRow, TokenWrite,
 };
+pub use segments::{SegmentFile, SegmentFiles};
+pub use upkeep::{SealRow, SegmentRow, Upkeep};
 pub use views::{
     AuditFilter, AuditRow, FoldInto, HoldFilter, HoldView, OrderFilter, OrderView, OutboxRow,
     ParkedView, Projection, Relayed, SetAside, Side, Standing, Step, Tables, Views,
@@ -112,6 +117,9 @@ pub struct Head {
     pub format: u32,
     /// Final refusals written so far; their rows are numbered 1 to this.
     pub refusals: u64,
+    /// The lowest position whose log row is in the database; 1 if none was ever archived. The rows
+    /// below it stand in segments.
+    pub floor: u64,
     /// Who may act for which shard.
     pub leases: Leases,
     /// The last batches' ids, newest last, at most [`BATCHES_KEPT`].
@@ -257,42 +265,6 @@ pub struct View {
     pub front: Option<Vec<HoldRow>>,
 }
 
-impl View {
-    /// A view that has looked at nothing but the head.
-    #[must_use]
-    pub fn new(head: Head) -> Self {
-        Self {
-            head,
-            keys: Map::default(),
-            holds: Map::default(),
-            tokens: Map::default(),
-            orders: Map::default(),
-            sagas: Map::default(),
-            carts: Map::default(),
-            callbacks: Map::default(),
-            shares: Map::default(),
-            subscriptions: Map::default(),
-            skus: Map::default(),
-            balances: Map::default(),
-            front: None,
-        }
-    }
-
-    /// Whether a cache that is exact at `exact_at` is exact at this head.
-    #[must_use]
-    pub fn confirms(&self, exact_at: Option<(u64, BatchId)>) -> bool {
-        exact_at.is_some() && exact_at == self.head.stamp()
-    }
-}
-
-impl Head {
-    /// The position and the last batch: two heads with one stamp are one head.
-    #[must_use]
-    pub fn stamp(&self) -> Option<(u64, BatchId)> {
-        self.batches.back().map(|batch| (self.position, *batch))
-    }
-}
-
 /// A name to write: a key or an id, and the position that made it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NameWrite {
@@ -345,6 +317,8 @@ pub struct Writes {
     pub private: Vec<PrivateRow>,
     /// Private texts to erase, at the head's log time.
     pub erased: Vec<PrivateId>,
+    /// What becomes of the log's old part.
+    pub upkeep: Upkeep,
 }
 
 /// Rows read from one snapshot, and the head of that snapshot.
@@ -381,7 +355,8 @@ pub trait Store: Send + Sync {
     /// A [`Fault`]; so for all reads below.
     async fn head(&self) -> Result<Head, Fault>;
 
-    /// Log rows from a position on, ascending, at most `limit` of them.
+    /// Log rows from a position on, ascending, at most `limit` of them. An adapter gives those
+    /// that are in the database, rows below the floor among them until they are taken out.
     async fn log(&self, from: u64, limit: usize) -> Result<At<Vec<LogRow>>, Fault>;
 
     /// One hold.
@@ -477,6 +452,16 @@ pub trait Store: Send + Sync {
 
     /// Balances whose SKU or location is not listed with it, for `verify`.
     async fn stray_balances(&self) -> Result<At<Vec<(Place, Balances)>>, Fault>;
+
+    /// Seals up to and with a position, newest first, at most `limit` of them.
+    async fn seals(&self, upto: u64, limit: usize) -> Result<At<Vec<SealRow>>, Fault>;
+
+    /// Every segment, lowest first.
+    async fn segments(&self) -> Result<At<Vec<SegmentRow>>, Fault>;
+
+    /// The lowest position whose log row this adapter itself has yet to read, as when it starts:
+    /// none from here on may be taken out of the database. It never falls.
+    async fn reads_from(&self) -> Result<u64, Fault>;
 
     /// Whether a name may be known. `false` is certain for every name up to the position that
     /// [`Store::known_to`] gives; `true` is a reason to ask the ledger, no more.

@@ -35,6 +35,7 @@ pub(crate) mod sagas;
 pub(crate) mod shares;
 pub(crate) mod subscriptions;
 mod units;
+mod upkeep;
 mod warn;
 use front::Front;
 
@@ -173,27 +174,7 @@ impl<'a> Judge<'a> {
             time: now,
             ..News::default()
         };
-        let writes = Writes {
-            was: head.position,
-            head,
-            log: Vec::new(),
-            names: Vec::new(),
-            refusals: Vec::new(),
-            holds: Vec::new(),
-            skus: Vec::new(),
-            balances: Vec::new(),
-            shares: Vec::new(),
-            tokens: Vec::new(),
-            timers: Vec::new(),
-            orders: Vec::new(),
-            sagas: Vec::new(),
-            carts: Vec::new(),
-            callbacks: Vec::new(),
-            subscriptions: Vec::new(),
-            dues: Vec::new(),
-            private: Vec::new(),
-            erased: Vec::new(),
-        };
+        let writes = Writes::onto(head);
         let (dirty_holds, dirty_balances) = (Map::default(), Map::default());
         let was = writes.was;
         Self {
@@ -285,6 +266,7 @@ impl<'a> Judge<'a> {
             Command::ApplyCallback { created, .. } => self.apply_callback(commit, *created),
             Command::Beat { node, joined, ttl } => self.beat(node, *joined, *ttl),
             Command::RaiseFormat => self.raise_format(),
+            Command::Upkeep(asked) => self.keep_up(asked),
             Command::Erase {
                 customer,
                 texts,
@@ -465,7 +447,8 @@ impl<'a> Judge<'a> {
             || !kept.callbacks.is_empty()
             || !kept.subscriptions.is_empty()
             || kept.head.leases != self.view.head.leases
-            || kept.head.format != self.view.head.format;
+            || kept.head.format != self.view.head.format
+            || !kept.upkeep.is_empty();
         if self.writes.log.is_empty() && !refusals && !bookkeeping {
             self.ledger.stamp(self.view.head.stamp());
             return Settled {

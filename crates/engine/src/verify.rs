@@ -11,10 +11,11 @@
 //! an order's exchanged private text, and, without an anchor, a tail that was cut together with its
 //! head row and every state row written since.
 //!
-//! It writes nothing, reads no clock, and never says `held` of what it did not compute.
+//! It writes nothing, reads no clock, and never says `held` of what it did not compute. A green
+//! report comes with seals; whoever may write keeps them, and the next `verify` goes on from there.
 
 use crate::chain::{Hash, hex};
-use crate::port::{Fault, StockGate, Store, Views};
+use crate::port::{Fault, Head, StockGate, Store, Views};
 use evenkeel_rules::event::FORMAT;
 use evenkeel_rules::hold::Wanted;
 use evenkeel_rules::quantity::Quantity;
@@ -40,8 +41,10 @@ mod orders;
 mod pages;
 mod privacy;
 mod report;
+mod rest;
 mod rows;
 mod sagas;
+mod seal;
 mod shares;
 mod shelf;
 mod steps;
@@ -49,6 +52,7 @@ mod stock;
 mod stream;
 mod subscriptions;
 mod views;
+mod wake;
 mod walk;
 mod witness;
 
@@ -77,8 +81,15 @@ pub struct Gate<'a> {
 }
 
 /// What a verification looks at beside the store.
-#[derive(Default)]
 pub struct Inputs<'a> {
+    /// Whether all of the log is folded, from zero and from segments too.
+    pub deep: bool,
+    /// A green report has a seal of the head, if the last one is at least so many positions back.
+    pub seal_every: u64,
+    /// It goes on from a seal of this position or an earlier one.
+    pub seal_upto: u64,
+    /// Further positions that a green report is to have seals of.
+    pub seal_at: Vec<u64>,
     /// The server that runs on the store; nothing for a store at rest.
     pub running: Option<Running>,
     /// The answers that clients got.
@@ -91,7 +102,30 @@ pub struct Inputs<'a> {
     pub views: Option<&'a dyn Views>,
 }
 
+/// Positions after which `verify` makes another seal: what it folds in well under a second.
+pub const SEAL_EVERY: u64 = 50_000;
+
+impl Default for Inputs<'_> {
+    fn default() -> Self {
+        Self {
+            deep: false,
+            seal_every: SEAL_EVERY,
+            seal_upto: u64::MAX,
+            seal_at: Vec::new(),
+            running: None,
+            acks: None,
+            anchors: Vec::new(),
+            gate: None,
+            views: None,
+        }
+    }
+}
+
 /// Computes every invariant that a store can show.
+///
+/// It goes on from the newest seal, unless [`Inputs::deep`] or answers of clients ask for all of
+/// the log. If anything differs then, all is folded from zero, so that what is damaged is named by
+/// the log itself; a seal that differs from a store in which nothing else is wrong is a finding.
 ///
 /// # Errors
 /// A [`Fault`] of the store: nothing is known then. Damage is no fault; it is in the report.
@@ -102,19 +136,132 @@ pub async fn verify(store: &dyn Store, inputs: Inputs<'_>) -> Result<Report, Fau
         let what = format!("log format {format} is newer than this program");
         return Err(Fault::Corrupt(what));
     }
+    let mut inputs = inputs;
+    let whole = inputs.deep || inputs.acks.is_some();
+    let (mut passed, mut doubted) = (Vec::new(), None);
+    if !whole {
+        let (seal, not_whole) = seal::newest(store, &head, inputs.seal_upto).await?;
+        passed = not_whole;
+        if let Some(seal) = seal {
+            let position = seal.position;
+            let report = pass(store, &head, &mut inputs, Some(seal)).await?;
+            match report {
+                Passed::Agrees(mut report) => {
+                    report.note_passed(&passed);
+                    return Ok(*report);
+                }
+                Passed::Doubted(what) => doubted = Some((position, what)),
+            }
+        }
+    }
+    let head = store.head().await?;
+    let report = pass(store, &head, &mut inputs, None).await?;
+    let Passed::Agrees(mut report) = report else {
+        unreachable!("without a seal there is none to doubt");
+    };
+    report.note_passed(&passed);
+    if let Some((position, what)) = doubted.filter(|_| report.ok) {
+        report.blame_seal(position, &what);
+    }
+    Ok(*report)
+}
+
+/// What came of folding once.
+enum Passed {
+    Agrees(Box<Report>),
+    /// Something differs from what a seal says, or from what was folded since.
+    Doubted(String),
+}
+
+/// Folds from a seal or from zero to the head, and compares everything with it.
+async fn pass(
+    store: &dyn Store,
+    head: &Head,
+    inputs: &mut Inputs<'_>,
+    from: Option<seal::Opened>,
+) -> Result<Passed, Fault> {
     let mut book = report::Book::new();
-    let mut fold = fold::Fold::default();
-    let mut answers = answers::Answers::new(inputs.acks, &head);
-    let mut walk = walk::Walk::new(store, head.clone(), inputs.anchors);
+    let mut answers = answers::Answers::new(inputs.acks.take(), head);
+    let mut walk = walk::Walk::new(store, head.clone(), inputs.anchors.clone());
+    let (sealed, mut fold) = match from {
+        Some(seal) => {
+            if let Some(what) = anchored_below(store, &inputs.anchors, seal.position).await? {
+                return Ok(Passed::Doubted(what));
+            }
+            walk.begin_behind(seal.position, seal.hash);
+            (seal.position, seal.fold)
+        }
+        None => (0, fold::Fold::default()),
+    };
     let mut to = walk::Sink {
+        at: fold.position,
         fold: &mut fold,
         answers: &mut answers,
         book: &mut book,
-        at: 0,
     };
+    let mut stops = inputs.seal_at.clone();
+    if head.position >= sealed.saturating_add(inputs.seal_every) {
+        stops.push(head.position);
+    }
+    walk.seal_at(stops);
     views::compare(inputs.views, &mut walk, &mut to).await?;
     walk.advance(head.position, &mut to).await?;
-    to.answers.finish(&head, to.fold, to.book);
+    to.answers.finish(head, to.fold, to.book);
+    time_goes_on(head, &mut to);
+    segments_are_there(store, &mut to).await?;
+    rows_agree(&mut walk, inputs, &mut to).await?;
+    gate(inputs.gate, to.at, to.fold, to.book);
+    let (anchored, seals) = (walk.anchored(), walk.seals());
+    notes((anchored, head.position), &fold.lost, &mut book);
+    if sealed > 0 {
+        notes_of_seal(sealed, &mut book);
+    }
+    let doubt = fold.rest.as_ref().and_then(rest::Rest::doubt);
+    let mut report = book.report(head.position, hex(&head.hash));
+    if sealed > 0 {
+        let found = report.findings().next();
+        let found = found.map(|finding| finding.detail.clone());
+        if let Some(what) = doubt.or(found) {
+            return Ok(Passed::Doubted(what));
+        }
+    }
+    report.folded_from = sealed;
+    report.seals = if report.ok { seals } else { Vec::new() };
+    Ok(Passed::Agrees(Box::new(report)))
+}
+
+/// Compares everything that stands beside the log with its fold.
+async fn rows_agree(
+    walk: &mut walk::Walk<'_>,
+    inputs: &Inputs<'_>,
+    to: &mut walk::Sink<'_>,
+) -> Result<(), Fault> {
+    let store = walk.store;
+    rows::holds(walk, to).await?;
+    let mut late = lives::orders(walk, to).await?;
+    sagas::rows(walk, &mut late, to).await?;
+    carts::rows(walk, to).await?;
+    lives::callbacks(walk, &mut late, to).await?;
+    catalogue::tokens(walk, to).await?;
+    catalogue::skus(walk, to).await?;
+    shares::compare(walk, to).await?;
+    subscriptions::compare(walk, to).await?;
+    names::settle(store, to.fold, to.book).await?;
+    names::refusals(store, to.fold, to.book).await?;
+    let micros = |time: LogTime| time.micros();
+    let law = rows::Overdue {
+        running: inputs
+            .running
+            .map(|at| (micros(at.now.max(to.fold.time)), micros(at.since))),
+        grace: i64::try_from(GRACE.0 * 1_000).expect("seconds fit"),
+    };
+    rows::overdue(store, law, to.fold, to.book).await?;
+    lives::overdue(late, law, to.fold, to.book);
+    privacy::settle(to.fold, to.book);
+    leases::settle(store, to.fold, to.book).await
+}
+
+fn time_goes_on(head: &Head, to: &mut walk::Sink<'_>) {
     if head.time < to.fold.time && to.fold.position == head.position {
         let draft = report::Draft {
             expected: json!({"at_least": to.fold.time}),
@@ -128,32 +275,43 @@ pub async fn verify(store: &dyn Store, inputs: Inputs<'_>) -> Result<Report, Fau
         };
         to.book.find(Invariant::I16, draft);
     }
-    rows::holds(&mut walk, &mut to).await?;
-    let mut late = lives::orders(&mut walk, &mut to).await?;
-    sagas::rows(&mut walk, &mut late, &mut to).await?;
-    carts::rows(&mut walk, &mut to).await?;
-    lives::callbacks(&mut walk, &mut late, &mut to).await?;
-    catalogue::tokens(&mut walk, &mut to).await?;
-    catalogue::skus(&mut walk, &mut to).await?;
-    shares::compare(&mut walk, &mut to).await?;
-    subscriptions::compare(&mut walk, &mut to).await?;
-    names::settle(store, to.fold, to.book).await?;
-    names::refusals(store, to.fold, to.book).await?;
-    let micros = |time: LogTime| time.micros();
-    let law = rows::Overdue {
-        running: inputs
-            .running
-            .map(|at| (micros(at.now.max(to.fold.time)), micros(at.since))),
-        grace: i64::try_from(GRACE.0 * 1_000).expect("seconds fit"),
+}
+
+/// Every segment can be read, as far as its first row tells: `deep` reads all of them.
+async fn segments_are_there(store: &dyn Store, to: &mut walk::Sink<'_>) -> Result<(), Fault> {
+    let floor = store.head().await?.floor;
+    for segment in store.segments().await?.rows {
+        if segment.first >= floor {
+            continue;
+        }
+        match store.log(segment.first, 1).await {
+            Ok(_) => to.book.checked(Invariant::I16, 1),
+            Err(Fault::Corrupt(what)) => walk::unreadable((segment.first, segment.last), &what, to),
+            Err(fault) => return Err(fault),
+        }
+    }
+    Ok(())
+}
+
+/// Whether the last anchor that a seal's position hides is still that of the log.
+async fn anchored_below(
+    store: &dyn Store,
+    anchors: &[(u64, Hash)],
+    position: u64,
+) -> Result<Option<String>, Fault> {
+    let below = anchors.iter().filter(|(at, _)| *at <= position && *at > 0);
+    let Some((at, hash)) = below.max_by_key(|(at, _)| *at) else {
+        return Ok(None);
     };
-    rows::overdue(store, law, to.fold, to.book).await?;
-    lives::overdue(late, law, to.fold, to.book);
-    privacy::settle(to.fold, to.book);
-    leases::settle(store, to.fold, to.book).await?;
-    gate(inputs.gate, to.at, to.fold, to.book);
-    let anchored = walk.anchored();
-    notes((anchored, head.position), &fold.lost, &mut book);
-    Ok(book.report(head.position, hex(&head.hash)))
+    let rows = match store.log(*at, 1).await {
+        Ok(read) => read.rows,
+        Err(Fault::Corrupt(what)) => return Ok(Some(what)),
+        Err(fault) => return Err(fault),
+    };
+    let same = rows
+        .first()
+        .is_some_and(|row| row.position == *at && row.hash == *hash);
+    Ok((!same).then(|| format!("the anchor at {at} is not the log's")))
 }
 
 /// I8's part about the gate: it refuses nobody whom the ledger would serve.
@@ -191,6 +349,32 @@ fn gate(gate: Option<Gate<'_>>, at: u64, fold: &fold::Fold, book: &mut report::B
             book.find(Invariant::I8, draft);
         }
     }
+}
+
+/// Says what was not looked at again because a seal has it.
+fn notes_of_seal(position: u64, book: &mut report::Book) {
+    let folded = [
+        Invariant::I1,
+        Invariant::I2,
+        Invariant::I3,
+        Invariant::I4,
+        Invariant::I7,
+        Invariant::I10,
+        Invariant::I11,
+        Invariant::I12,
+        Invariant::I13,
+        Invariant::I16,
+    ];
+    for invariant in folded {
+        let note = format!("computed from the seal at {position} on; --deep begins at zero");
+        book.note(invariant, note);
+    }
+    let note = format!("keys and ids of rows up to {position} were looked up for the seal there");
+    book.note(Invariant::I6, note);
+    let note = format!("rows not written since {position} were compared with the seal's sums");
+    book.note(Invariant::I15, note);
+    let note = format!("rows up to {position} and their texts were looked at for the seal there");
+    book.note(Invariant::I21, note);
 }
 
 /// Says what the results do not cover.

@@ -259,9 +259,9 @@ pub async fn blocking<T: Send + 'static>(
     done.unwrap_or_else(|_| Err(Fault::Unavailable("the process is stopping".to_owned())))
 }
 
-/// Runs a future that computes for long on a thread beside the runtime's workers, so that what
-/// they serve does not wait for it. When the caller is dropped the future is dropped too, where it
-/// next waits or yields: a stop never waits for the end of its work.
+/// Runs a future that computes for long on a thread beside the runtime's workers, which gives way
+/// to them, so that what they serve does not wait for it. When the caller is dropped the future is
+/// dropped too, where it next waits or yields: a stop never waits for the end of its work.
 ///
 /// # Errors
 /// The future's, or [`Fault::Unavailable`] when the runtime is shutting down.
@@ -270,7 +270,7 @@ pub async fn apart<T: Send + 'static>(
 ) -> Result<T, Fault> {
     let runtime = tokio::runtime::Handle::current();
     let (caller, left) = oneshot::channel::<()>();
-    let done = blocking(move || {
+    let done = giving_way("apart", move || {
         runtime.block_on(async move {
             tokio::select! {
                 biased;

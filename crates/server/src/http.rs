@@ -45,6 +45,7 @@ use crate::anchors::Anchors;
 use crate::webhook::Ring;
 use bytes::Bytes;
 use evenkeel_engine::Engine;
+use evenkeel_engine::archive::Archive;
 use evenkeel_engine::gateway::outbound::Outbound;
 use evenkeel_engine::port::Ids;
 use evenkeel_rules::ids::TokenId;
@@ -83,6 +84,8 @@ pub(crate) struct Settings {
     pub(crate) rates: Most,
     /// What was known of the log's chain before.
     pub(crate) anchors: Anchors,
+    /// What moves the log's old part, where there is such a thing.
+    pub(crate) archive: Option<Arc<Archive>>,
 }
 
 /// The secrets under which providers sign their callbacks; without one none is believed.

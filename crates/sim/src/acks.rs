@@ -111,7 +111,8 @@ fn route(command: &Command) -> (&'static str, String, String) {
         | Command::WarnOrder { .. }
         | Command::ApplyCallback { .. }
         | Command::Beat { .. }
-        | Command::RaiseFormat => {
+        | Command::RaiseFormat
+        | Command::Upkeep(_) => {
             unreachable!("only the runner asks for {}", command.name())
         }
         Command::CreateToken { id, .. } => post("/v1/tokens".to_owned(), id.as_str()),

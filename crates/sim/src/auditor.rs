@@ -158,7 +158,10 @@ impl Auditor {
     /// the rows that they touched with its folds.
     pub fn observe(&mut self, tables: &Tables, mono: Duration) {
         let seen = self.model.rows_seen();
-        for row in tables.log.iter().skip(seen) {
+        // Rows below the floor may have left the store.
+        let left = |first: u64| usize::try_from(first.min(tables.head.floor) - 1).unwrap_or(0);
+        let left = tables.log.first().map_or(0, |row| left(row.position));
+        for row in tables.log.iter().skip(seen.saturating_sub(left)) {
             self.row(&row.text, row.hash, mono);
         }
         let mut found = Found::new();

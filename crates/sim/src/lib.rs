@@ -10,6 +10,7 @@
 //! randomness and no second thread within a seed.
 
 mod acks;
+mod archive;
 pub mod auditor;
 mod batch;
 mod chaos;

@@ -4,11 +4,11 @@
 //! and the requests that it was working on. What starts afterwards is another engine on the same
 //! store. A frozen process makes no step, and does not know that it was frozen.
 
+use crate::archive;
 use crate::clock::{self, Freezer, SimClock, SimIds};
 use crate::faults::FaultKind;
 use crate::planted::{DeafGate, Planted};
 use crate::provider::SimGateway;
-use crate::store::NodeStore;
 use crate::subscriber::SimOutlet;
 use crate::world::World;
 use evenkeel_engine::gate::memory::MemoryGate;
@@ -205,10 +205,7 @@ impl Node {
             return;
         }
         while self.process.lock().engine.is_none() {
-            let store = NodeStore {
-                world: Arc::clone(world),
-                node: Arc::clone(self),
-            };
+            let store = archive::through(world, self);
             let Ok(head) = store.head().await else {
                 clock::sleep(Duration::from_millis(50)).await;
                 continue;
@@ -222,7 +219,7 @@ impl Node {
                     world: Arc::clone(world),
                     node: Arc::clone(self),
                 })),
-                store: Arc::new(store),
+                store,
                 gate: Some(Arc::clone(&gate)),
                 gateway: Some(Arc::new(SimGateway {
                     world: Arc::clone(world),

@@ -5,6 +5,7 @@
 //! unit that is left, and an idle hour passes. All of it runs on one thread in simulated time, so
 //! a seed is its own proof: run again, it does the same to the last byte.
 
+use crate::archive;
 use crate::auditor::{MAX_LIFE_MS, Violation};
 use crate::chaos;
 use crate::client::Client;
@@ -177,7 +178,12 @@ async fn simulate(seed: u64, options: &Options) -> SeedReport {
     world.dice(|dice| dice.switch(true));
     let chaos = clock::spawn(chaos::trouble(Arc::clone(&world), nodes.clone()));
     let operator = clock::spawn(chaos::operate(Arc::clone(&world), nodes.clone()));
+    let mut archiving = None;
     let work = everybody(&client, &shop, &mut rng, live);
+    if archive::archives(seed, options.planted) {
+        let keeper = archive::keep(Arc::clone(&world), nodes.clone(), seed);
+        archiving = Some(clock::spawn(keeper));
+    }
     let mut patience = Duration::from_secs(60);
     while work.iter().any(|task| !task.is_finished()) && patience > Duration::ZERO {
         clock::sleep(Duration::from_millis(100)).await;
@@ -191,6 +197,9 @@ async fn simulate(seed: u64, options: &Options) -> SeedReport {
     heal(&world, &nodes).await;
     drop(chaos.await);
     let mut well = true;
+    if let Some(archiving) = archiving {
+        well &= archiving.await.is_ok();
+    }
     for task in work {
         well &= task.await.is_ok();
     }
@@ -202,10 +211,10 @@ async fn simulate(seed: u64, options: &Options) -> SeedReport {
     probe::finish(&mut last, &shop, operator).await;
     probe::idle(&last).await;
     providers.abort();
-    world.audit(|auditor| world.store.edit(|tables| auditor.end(tables)));
+    let whole = archive::whole(&world).await;
+    world.audit(|auditor| auditor.end(&whole));
     if world.audit(|auditor| auditor.violations().is_empty())
-        && let Some((invariant, what)) =
-            sessions::play(seed, world.store.tables(), options.planted).await
+        && let Some((invariant, what)) = sessions::play(seed, whole, options.planted).await
     {
         world.audit(|auditor| auditor.report(invariant, what));
     }

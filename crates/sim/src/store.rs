@@ -15,8 +15,8 @@ use async_trait::async_trait;
 use evenkeel_engine::commit::Name;
 use evenkeel_engine::port::{
     At, BatchId, CallbackRow, CartRow, DueRow, Fault, Head, HoldRow, KeyRow, Listed, Locked,
-    LogRow, OrderRow, Place, PrivateId, PrivateRow, RefusalRow, SagaRow, Share, Store,
-    SubscriptionRow, TokenRow, Touch, View, Writes,
+    LogRow, OrderRow, Place, PrivateId, PrivateRow, RefusalRow, SagaRow, SealRow, SegmentRow,
+    Share, Store, SubscriptionRow, TokenRow, Touch, View, Writes,
 };
 use evenkeel_rules::ids::{CartId, CustomerId, HoldId, OrderId, SagaId, SkuId, SubscriptionId};
 use evenkeel_rules::stock::Balances;
@@ -373,6 +373,20 @@ impl Store for NodeStore {
     async fn stray_balances(&self) -> Result<At<Vec<(Place, Balances)>>, Fault> {
         self.read().await?;
         self.world.store.stray_balances().await
+    }
+
+    async fn seals(&self, upto: u64, limit: usize) -> Result<At<Vec<SealRow>>, Fault> {
+        self.read().await?;
+        self.world.store.seals(upto, limit).await
+    }
+
+    async fn segments(&self) -> Result<At<Vec<SegmentRow>>, Fault> {
+        self.read().await?;
+        self.world.store.segments().await
+    }
+
+    async fn reads_from(&self) -> Result<u64, Fault> {
+        self.world.store.reads_from().await
     }
 
     fn may_know(&self, name: &Name) -> bool {

@@ -12,11 +12,15 @@ use crate::head::HeadLock;
 use crate::planted::{Memory, Part, Planted};
 use crate::provider::Providers;
 use crate::subscriber::Subscribers;
+use evenkeel_engine::archive::Archived;
 use evenkeel_engine::commit::Name;
 use evenkeel_engine::port::{Fault, Writes};
 use evenkeel_engine::store::memory::MemoryStore;
+use evenkeel_engine::store::segments::SegmentMemory;
 use parking_lot::Mutex;
+use std::collections::BTreeSet;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -34,6 +38,10 @@ struct Server {
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) store: MemoryStore,
+    /// The files of what left the store.
+    pub(crate) segments: SegmentMemory,
+    /// Files that a disk has said to have and has not.
+    pub(crate) unsynced: Mutex<BTreeSet<u64>>,
     pub(crate) head: HeadLock,
     pub(crate) planted: Option<Planted>,
     pub(crate) memory: Mutex<Memory>,
@@ -58,6 +66,8 @@ impl World {
         let origin = evenkeel_engine::chain::origin(acks::LOG, &salt);
         Self {
             store: MemoryStore::new(acks::LOG, salt),
+            segments: SegmentMemory::default(),
+            unsynced: Mutex::default(),
             head: HeadLock::default(),
             planted,
             memory: Mutex::default(),
@@ -71,6 +81,19 @@ impl World {
             tasks: Mutex::default(),
             start: clock::now(),
         }
+    }
+
+    /// The store and its segments, without a node in between.
+    pub(crate) fn archived(&self) -> Archived {
+        let files = Arc::new(self.segments.clone());
+        Archived::new(Arc::new(self.store.clone()), files)
+    }
+
+    /// A machine goes down: what its disk has not is lost.
+    pub(crate) fn lose_unsynced(&self) {
+        let lost = std::mem::take(&mut *self.unsynced.lock());
+        self.segments
+            .edit(|files| files.retain(|first, _| !lost.contains(first)));
     }
 
     /// Time since the simulation began.
@@ -165,6 +188,7 @@ impl World {
     /// The store crashes: what was not synced is lost, and it is down for a while.
     pub(crate) fn crash(&self, down: Duration) {
         self.count(FaultKind::StoreCrash);
+        self.lose_unsynced();
         let mut server = self.server.lock();
         server.epoch += 1;
         server.down_until = self.mono() + down;

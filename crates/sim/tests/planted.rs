@@ -85,6 +85,8 @@ planted! {
     a_writer_that_lost_its_lock_and_is_not_fenced_is_caught UnfencedWriter,
     a_commit_looked_up_without_the_lock_is_caught UnlockedLookup,
     a_poisoned_batch_that_is_dropped_whole_is_caught PoisonDropsBatch,
+    a_segment_called_durable_too_early_is_caught UnsyncedSegment,
+    a_row_taken_out_too_much_is_caught TakenOutTooMuch,
     a_sweep_that_starves_confirms_is_caught SweepFirst,
 }
 

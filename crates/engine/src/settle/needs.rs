@@ -75,7 +75,10 @@ impl Judge<'_> {
                 ..self.wants_of(&received.order)
             },
             Command::ApplyCallback { created, .. } => self.wants_of_callback(*created),
-            Command::Erase { .. } | Command::Beat { .. } | Command::RaiseFormat => Touch::default(),
+            Command::Erase { .. }
+            | Command::Beat { .. }
+            | Command::RaiseFormat
+            | Command::Upkeep(_) => Touch::default(),
             Command::Subscription(asked) => self.subscribing_wants(commit, asked),
             Command::CreateToken { id, .. } | Command::RevokeToken { id } => Touch {
                 tokens: vec![id.clone()],

@@ -14,6 +14,7 @@ use std::collections::VecDeque;
 mod formats;
 mod paths;
 mod shares;
+mod upkeep;
 mod warn;
 mod widen;
 
@@ -37,6 +38,7 @@ impl World {
             time: LogTime::default(),
             format: evenkeel_rules::event::FORMAT,
             refusals: 0,
+            floor: 1,
             leases: evenkeel_rules::lease::Leases::default(),
             batches: VecDeque::new(),
         };

@@ -9,8 +9,8 @@ use crate::chain;
 use crate::commit::Name;
 use crate::port::{
     At, BatchId, CallbackRow, CartRow, DueRow, Fault, Head, HoldRow, KeyRow, Listed, Locked,
-    LogRow, Map, NameWrite, OrderRow, Place, PrivateId, PrivateRow, RefusalRow, SagaRow, Share,
-    SkuRow, Store, SubscriptionRow, TokenRow, Touch, View, Writes,
+    LogRow, Map, NameWrite, OrderRow, Place, PrivateId, PrivateRow, RefusalRow, SagaRow, SealRow,
+    SegmentRow, Share, SkuRow, Store, SubscriptionRow, TokenRow, Touch, View, Writes,
 };
 use async_trait::async_trait;
 use evenkeel_rules::ids::{
@@ -32,7 +32,7 @@ mod write;
 pub struct Tables {
     /// The head row.
     pub head: Head,
-    /// The log, position 1 first.
+    /// The log, lowest position first: the floor's, once its rows below were taken out.
     pub log: Vec<LogRow>,
     /// Holds by the position that created them.
     pub holds: BTreeMap<u64, HoldRow>,
@@ -74,6 +74,10 @@ pub struct Tables {
     pub dues: BTreeSet<(LogTime, u64)>,
     /// Private texts.
     pub private: BTreeMap<PrivateId, PrivateRow>,
+    /// Seals by their position.
+    pub seals: BTreeMap<u64, SealRow>,
+    /// Segments by their first position.
+    pub segments: BTreeMap<u64, SegmentRow>,
 }
 
 /// A store in memory. Clones share their rows.
@@ -96,6 +100,7 @@ impl MemoryStore {
             time: LogTime::default(),
             format: evenkeel_rules::event::FORMAT,
             refusals: 0,
+            floor: 1,
             leases: Leases::default(),
             batches: VecDeque::new(),
         };
@@ -122,6 +127,8 @@ impl MemoryStore {
             callbacks: BTreeMap::new(),
             dues: BTreeSet::new(),
             private: BTreeMap::new(),
+            seals: BTreeMap::new(),
+            segments: BTreeMap::new(),
         })
     }
 
@@ -372,6 +379,21 @@ impl Store for MemoryStore {
             stray.sort_by(|a, b| a.0.cmp(&b.0));
             stray
         }))
+    }
+
+    async fn seals(&self, upto: u64, limit: usize) -> Result<At<Vec<SealRow>>, Fault> {
+        Ok(self.read(|tables| {
+            let seals = tables.seals.range(..=upto).rev();
+            seals.take(limit).map(|(_, seal)| seal.clone()).collect()
+        }))
+    }
+
+    async fn segments(&self) -> Result<At<Vec<SegmentRow>>, Fault> {
+        Ok(self.read(|tables| tables.segments.values().cloned().collect()))
+    }
+
+    async fn reads_from(&self) -> Result<u64, Fault> {
+        Ok(u64::MAX)
     }
 
     fn may_know(&self, name: &Name) -> bool {

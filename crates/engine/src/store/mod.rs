@@ -3,6 +3,8 @@
 //! An adapter keeps rows and says what it kept; it decides nothing. Each passes the same
 //! conformance suite. SQL lives below this folder and nowhere else.
 
+pub mod dir;
 pub mod memory;
+pub mod segments;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;

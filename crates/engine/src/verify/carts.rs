@@ -10,6 +10,7 @@ use super::names::Of;
 use super::pages::{Beside, Pages, Read};
 use super::privacy;
 use super::report::{Book, Invariant, Subject};
+use super::rest::{Resting, cart_digest};
 use super::rows::{beyond, same_id};
 use super::shelf::digest;
 use super::stream::{Step, Stream};
@@ -26,8 +27,8 @@ use std::collections::BTreeMap;
 /// What is remembered of one cart.
 #[derive(Debug)]
 pub(super) struct CartFold {
-    stream: Stream,
-    body: [u8; 16],
+    pub(super) stream: Stream,
+    pub(super) body: [u8; 16],
     /// What a check-out does not change.
     core: [u8; 16],
     /// Units of its lines, those that were lost among them.
@@ -35,6 +36,17 @@ pub(super) struct CartFold {
 }
 
 impl CartFold {
+    /// What an event that shows this cart leaves of it.
+    pub(super) fn of(stream: Stream, cart: &Cart) -> Self {
+        let units = |line: &Line| (line.sku.clone(), line.quantity.get());
+        Self {
+            stream,
+            body: hash(cart),
+            core: core_hash(cart, stream.kind == Kind::CartUpdated),
+            units: cart.lines.iter().map(units).collect(),
+        }
+    }
+
     /// Units of a line; 0 if there is none.
     pub(super) fn units(&self, sku: &SkuId) -> u64 {
         let mut lines = self.units.iter();
@@ -46,7 +58,7 @@ impl CartFold {
 /// All carts.
 pub(super) type Carts = BTreeMap<CartId, CartFold>;
 
-fn hash(of: &impl serde::Serialize) -> [u8; 16] {
+pub(super) fn hash(of: &impl serde::Serialize) -> [u8; 16] {
     digest(&serde_json::to_vec(of).expect("a cart is plain JSON"))
 }
 
@@ -74,16 +86,7 @@ impl Fold {
         if let Some(what) = self.broken_cart(known.as_ref(), (entry, event), &cart) {
             self.illegal(event, what, book);
         }
-        let fold = CartFold {
-            stream,
-            body: hash(&cart),
-            core: core_hash(&cart, event.kind == Kind::CartUpdated),
-            units: cart
-                .lines
-                .iter()
-                .map(|line| (line.sku.clone(), line.quantity.get()))
-                .collect(),
-        };
+        let fold = CartFold::of(stream, &cart);
         self.carts.insert(cart.id, fold);
         Ok(true)
     }
@@ -137,6 +140,10 @@ pub(super) async fn rows(walk: &mut Walk<'_>, to: &mut Sink<'_>) -> Result<(), F
         let page = walk.store.carts(pages.before, pages.limit).await;
         match pages.read(page, |row| row.created)? {
             Read::Again => (),
+            Read::Unreadable(what) if to.fold.rest.is_some() => {
+                to.fold.doubt(what);
+                return Ok(());
+            }
             Read::Unreadable(what) => {
                 let made = to.fold.carts.iter_mut();
                 let made = made.map(|(id, fold)| (id, &mut fold.stream));
@@ -145,9 +152,11 @@ pub(super) async fn rows(walk: &mut Walk<'_>, to: &mut Sink<'_>) -> Result<(), F
             Read::Rows(page) => {
                 walk.advance(page.position, to).await?;
                 page.rows.iter().for_each(|row| one(row, to));
+                to.fold.read_down(Resting::Cart, pages.before);
             }
         }
     }
+    to.fold.read_down(Resting::Cart, 0);
     let made = to.fold.carts.iter().map(|(id, fold)| (id, &fold.stream));
     pages.missing(made, "cart", to.book);
     Ok(())
@@ -161,6 +170,10 @@ fn one(row: &CartRow, to: &mut Sink<'_>) {
         let same = fold.body == hash(&row.body) && !row.flagged;
         (fold.stream, same)
     });
+    if known.is_none() && to.fold.rests(row.last) {
+        to.fold.note(Resting::Cart, cart_digest(row));
+        return;
+    }
     let beside = Beside {
         subject: Subject::new("cart", &row.body.id),
         place: [row.created, row.last, row.version],

@@ -12,6 +12,7 @@ use super::names::Of;
 use super::orders::{Orders, RowFold};
 use super::privacy::{self, Secrets};
 use super::report::{Book, Draft, Invariant, Kind as Wrong, Subject};
+use super::rest::Rest;
 use super::rows::same_id;
 use super::sagas::SagaFold;
 use super::shares::Shares;
@@ -28,6 +29,7 @@ use evenkeel_rules::sku::Sku;
 use evenkeel_rules::stock::{Balances, Move, Short};
 use evenkeel_rules::time::LogTime;
 use evenkeel_rules::token::Token;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -67,7 +69,7 @@ impl Lost {
 }
 
 /// A SKU's two streams and what they left.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct SkuFold {
     pub(super) entry: Option<(Stream, Sku)>,
     pub(super) stock: Option<Stream>,
@@ -75,7 +77,7 @@ pub(super) struct SkuFold {
 }
 
 /// A token's stream and what it left.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct TokenFold {
     pub(super) stream: Stream,
     pub(super) token: Token,
@@ -115,10 +117,12 @@ pub(super) struct Fold {
     pub(super) misnamed: Vec<(NameCheck, Option<KeyRow>)>,
     pub(super) pace: Pace,
     pub(super) fences: Fences,
+    /// What a seal let rest, if the fold began with one.
+    pub(super) rest: Option<Rest>,
 }
 
 /// How fast the sweep was, and how long the log stood still.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Pace {
     second: i64,
     swept: u64,
@@ -144,6 +148,15 @@ impl Pace {
         }
         self.swept += expired;
         self.busiest = self.busiest.max(self.swept);
+    }
+
+    /// The same with its last pauses only. The first of them stands for all before it.
+    pub(super) fn sealed(&self, most: usize) -> Self {
+        let from = self.pauses.len().saturating_sub(most);
+        Self {
+            pauses: self.pauses[from..].to_vec(),
+            ..*self
+        }
     }
 
     /// How much of the time since a moment, up to the last row, the log did not stand still.

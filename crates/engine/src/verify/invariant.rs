@@ -145,6 +145,10 @@ pub enum Kind {
     HoldMissing,
     /// A key or an id is not in the name index.
     KeyMissing,
+    /// A segment of the log is missing or damaged.
+    SegmentDamaged,
+    /// A seal says other things than the log.
+    SealEdited,
     /// A checkpoint is beyond the head.
     CheckpointAhead,
     /// What a list shows is not the fold of the log at its checkpoint.

@@ -19,6 +19,7 @@ use crate::settle::HANDLER;
 use evenkeel_rules::event::Aggregate;
 use evenkeel_rules::ids::SagaId;
 use evenkeel_rules::lease::{Leases, SHARDS, shard_of};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -35,7 +36,7 @@ const RELAY: &str = "relay";
 const ENGINE: &str = "engine";
 
 /// The tokens so far.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Fences {
     /// By shard: the highest token, and where it was first written under.
     highest: BTreeMap<u64, (u64, u64)>,

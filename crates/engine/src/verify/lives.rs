@@ -12,6 +12,7 @@ use super::names;
 use super::orders::{Body, OrderFold};
 use super::pages::{Beside, Pages, Read, unreadable};
 use super::report::{Book, Draft, Invariant, Kind, Subject};
+use super::rest::{Resting, callback_digest, order_digest};
 use super::rows::{Overdue, beyond};
 use super::walk::{Sink, Walk};
 use crate::callback::State;
@@ -57,6 +58,10 @@ pub(super) async fn orders(walk: &mut Walk<'_>, to: &mut Sink<'_>) -> Result<Lat
         let page = walk.store.orders(pages.before, pages.limit).await;
         match pages.read(page, |row| row.created)? {
             Read::Again => (),
+            Read::Unreadable(what) if to.fold.rest.is_some() => {
+                to.fold.doubt(what);
+                return Ok(late);
+            }
             Read::Unreadable(what) => {
                 let made = unreadable_order(walk, (pages.before, &what), to).await?;
                 pages.pass(made);
@@ -64,9 +69,11 @@ pub(super) async fn orders(walk: &mut Walk<'_>, to: &mut Sink<'_>) -> Result<Lat
             Read::Rows(page) => {
                 walk.advance(page.position, to).await?;
                 page.rows.iter().for_each(|row| order(row, &mut late, to));
+                to.fold.read_down(Resting::Order, pages.before);
             }
         }
     }
+    to.fold.read_down(Resting::Order, 0);
     missing_orders(walk, pages.first, to).await?;
     Ok(late)
 }
@@ -97,6 +104,11 @@ fn order(row: &OrderRow, late: &mut Late, to: &mut Sink<'_>) {
     }
     let by_id = to.fold.orders.index(&order_name(&row.body.id));
     let index = by_id.or_else(|| to.fold.orders.created_at(row.created));
+    if index.is_none() && to.fold.rests(row.last) {
+        to.fold.note(Resting::Order, order_digest(row));
+        driven(row, (&row.body, late), to);
+        return;
+    }
     let fold = index.map(|index| {
         let fold = to.fold.orders.get_mut(index);
         fold.stream.seen = true;
@@ -181,6 +193,10 @@ pub(super) async fn callbacks(
         let page = walk.store.callbacks(pages.before, pages.limit).await;
         match pages.read(page, |row| row.created)? {
             Read::Again => (),
+            Read::Unreadable(what) if to.fold.rest.is_some() => {
+                to.fold.doubt(what);
+                return Ok(());
+            }
             Read::Unreadable(what) => {
                 let made = to.fold.callbacks.iter_mut();
                 let made = made.map(|(created, fold)| (created, &mut fold.stream));
@@ -189,9 +205,11 @@ pub(super) async fn callbacks(
             Read::Rows(page) => {
                 walk.advance(page.position, to).await?;
                 page.rows.iter().for_each(|row| callback(row, late, to));
+                to.fold.read_down(Resting::Callback, pages.before);
             }
         }
     }
+    to.fold.read_down(Resting::Callback, 0);
     let made = to.fold.callbacks.iter();
     let made = made.map(|(created, fold)| (created, &fold.stream));
     pages.missing(made, "callback", to.book);
@@ -208,6 +226,11 @@ fn callback(row: &CallbackRow, late: &mut Late, to: &mut Sink<'_>) {
         fold.stream.seen = true;
         *fold
     });
+    if fold.is_none() && to.fold.rests(row.last) {
+        to.fold.note(Resting::Callback, callback_digest(row));
+        looked_at(row, late, to);
+        return;
+    }
     let beside = Beside {
         subject: subject(),
         place: [row.created, row.last, row.version],
@@ -223,6 +246,12 @@ fn callback(row: &CallbackRow, late: &mut Late, to: &mut Sink<'_>) {
     if beside.differs(|| (folded(), stands()), &mut to.fold.lost, to.book) {
         return;
     }
+    looked_at(row, late, to);
+}
+
+/// I13: a callback that was not taken in is looked at again.
+fn looked_at(row: &CallbackRow, late: &mut Late, to: &mut Sink<'_>) {
+    let subject = || Subject::new("callback", row.created);
     match row.due {
         Some(due) if row.body.state == State::Stored => late.note(subject(), (due, row.last)),
         None if row.body.state == State::Stored => {
@@ -236,7 +265,7 @@ fn callback(row: &CallbackRow, late: &mut Late, to: &mut Sink<'_>) {
     }
 }
 
-fn is_callback(fold: &CallbackFold, row: &CallbackRow) -> bool {
+pub(super) fn is_callback(fold: &CallbackFold, row: &CallbackRow) -> bool {
     let Row { body, flagged, .. } = row;
     // One that has waited for long is shown to a person too: how long is no fact.
     let is_flagged = match body.state {

@@ -56,6 +56,11 @@ impl Made for OrderFold {
 /// All orders.
 pub(super) type Orders = Shelf<OrderFold>;
 
+/// Hash of a body as it would be written.
+pub(super) fn hash(order: &Order) -> [u8; 16] {
+    digest(&text(order))
+}
+
 fn text(order: &Order) -> Vec<u8> {
     serde_json::to_vec(order).expect("an order is plain JSON")
 }
@@ -66,6 +71,20 @@ impl Body {
         match self {
             Self::Whole(known) => Some(text(order) == **known),
             Self::Quiet(known) => Some(digest(&text(order)) == *known),
+            Self::Unknown => None,
+        }
+    }
+
+    /// One that is known.
+    pub(super) fn whole(order: &Order) -> Self {
+        Self::Whole(text(order).into())
+    }
+
+    /// Its hash, if it is known.
+    pub(super) fn hash(&self) -> Option<[u8; 16]> {
+        match self {
+            Self::Whole(text) => Some(digest(text)),
+            Self::Quiet(hash) => Some(*hash),
             Self::Unknown => None,
         }
     }

@@ -52,6 +52,11 @@ pub(super) struct Secrets {
 }
 
 impl Secrets {
+    /// When texts were erased.
+    pub(super) fn erasures(&self) -> &[LogTime] {
+        &self.erasures
+    }
+
     /// Notes an erasure.
     pub(super) fn erased_at(&mut self, at: LogTime) {
         self.erasures.push(at);

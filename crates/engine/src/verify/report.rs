@@ -6,6 +6,7 @@
 //! the same subject twice in one row is said once.
 
 pub use super::invariant::{Invariant, Kind};
+use crate::port::SealRow;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -121,9 +122,14 @@ pub struct Report {
     pub position: u64,
     /// All 22 rows.
     pub checks: Vec<Check>,
+    /// The position of the seal that the log was folded from; 0 if it was folded from zero.
+    pub folded_from: u64,
     /// The chain's hash at that position, in hexadecimal: with the position, the next anchor.
     #[serde(skip)]
     pub hash: String,
+    /// Seals of this report, to be kept; none unless everything that was computed holds.
+    #[serde(skip)]
+    pub seals: Vec<SealRow>,
 }
 
 impl Report {
@@ -131,6 +137,36 @@ impl Report {
     #[must_use]
     pub fn check(&self, invariant: Invariant) -> &Check {
         &self.checks[invariant as usize]
+    }
+
+    /// Says that seals were not whole, or not of this build, and were not used.
+    pub(super) fn note_passed(&mut self, passed: &[u64]) {
+        let row = &mut self.checks[Invariant::I16 as usize];
+        for position in passed {
+            let note = format!("the seal at {position} could not be used, and was passed over");
+            row.note = Some(match row.note.take() {
+                Some(before) => format!("{before}; {note}"),
+                None => note,
+            });
+        }
+    }
+
+    /// Reports a seal that differs from a store in which nothing else is wrong.
+    pub(super) fn blame_seal(&mut self, position: u64, what: &str) {
+        let row = &mut self.checks[Invariant::I16 as usize];
+        row.findings.push(Finding {
+            id: format!("{}-1", Invariant::I16.id()),
+            kind: Kind::SealEdited,
+            subject: Subject::new("seal", position),
+            class: Class::Divergent,
+            expected: Value::Null,
+            found: Value::Null,
+            position,
+            detail: format!("the log, folded from zero, is not what it says: {what}"),
+        });
+        (row.result, row.place) = (Outcome::Violated, None);
+        self.ok = false;
+        self.seals.clear();
     }
 
     /// Every finding of every row.
@@ -252,7 +288,9 @@ impl Book {
             ok,
             position,
             checks,
+            folded_from: 0,
             hash,
+            seals: Vec::new(),
         }
     }
 }

@@ -10,6 +10,7 @@ use super::fold::{Fold, wrong};
 use super::holds::{HoldFold, body_hash};
 use super::names;
 use super::report::{Book, Draft, Invariant, Kind, Subject};
+use super::rest::Resting;
 use super::walk::{Sink, Walk, tail_cut};
 use crate::chain::EntryEvent;
 use crate::commit::hold_name;
@@ -31,6 +32,10 @@ pub(super) async fn holds(walk: &mut Walk<'_>, to: &mut Sink<'_>) -> Result<(), 
     loop {
         let page = match store.holds(before, PAGE).await {
             Ok(page) => page,
+            Err(Fault::Corrupt(what)) if to.fold.rest.is_some() => {
+                to.fold.doubt(what);
+                return Ok(());
+            }
             Err(Fault::Corrupt(_)) => {
                 let Some(lowest) = one_by_one(walk, before, to).await? else {
                     break;
@@ -50,7 +55,9 @@ pub(super) async fn holds(walk: &mut Walk<'_>, to: &mut Sink<'_>) -> Result<(), 
             Some(last) if page.rows.len() == PAGE => before = last.created,
             _ => break,
         }
+        to.fold.read_down(Resting::Hold, before);
     }
+    to.fold.read_down(Resting::Hold, 0);
     missing_holds(store, first.unwrap_or(0), to).await
 }
 
@@ -108,6 +115,10 @@ async fn hold(store: &dyn Store, row: &HoldRow, to: &mut Sink<'_>) -> Result<(),
     beyond(row.last.max(row.created), "a hold", to);
     let by_id = to.fold.holds.index(&hold_name(&row.hold.id));
     let Some(index) = by_id.or_else(|| to.fold.holds.created_at(row.created)) else {
+        if to.fold.rests(row.last) {
+            to.fold.note_hold(row);
+            return Ok(());
+        }
         if !to.fold.lost.explains(row.created) {
             let draft = Draft {
                 found: json!({"created": row.created, "version": row.version}),
@@ -161,12 +172,11 @@ async fn missing_holds(store: &dyn Store, first: u64, to: &mut Sink<'_>) -> Resu
     // Beside an unreadable row, holds are asked for by their birth: that of one whose first events
     // are lost is not known, and it may well be there.
     let within = |fold: &HoldFold| fold.created <= first && !fold.adopted;
-    let all = to.fold.holds.iter().enumerate();
+    let all = to.fold.holds.indexed();
     let missing = all.filter(|(_, fold)| !fold.seen && within(fold));
     // The rest would only be counted; what one deletion takes is named as far as a row shows it.
-    let missing: Vec<usize> = missing.map(|(index, _)| index).collect();
+    let missing: Vec<u32> = missing.map(|(index, _)| index).collect();
     for index in missing {
-        let index = u32::try_from(index).expect("fewer holds than 2^32");
         let fold = *to.fold.holds.get(index);
         let known = to.book.is_full(Invariant::I15);
         let id = if known {
@@ -213,23 +223,19 @@ pub(super) async fn overdue(
             fold.pace.running_since(since, fold.time)
         }
     };
-    let live = || {
-        fold.holds
-            .iter()
-            .enumerate()
-            .filter(|(_, hold)| hold.is_live())
-    };
+    let live = || fold.holds.indexed().filter(|(_, hold)| hold.is_live());
     let now = law.running.map_or(end, |(now, _)| now);
-    let due = live()
-        .filter(|(_, hold)| hold.deadline.micros() <= now)
-        .count() as u64;
+    let due = live().filter(|(_, hold)| hold.deadline.micros() <= now);
+    let resting = fold.resting_live();
+    let due = due.count() + resting.filter(|(_, at)| at.micros() <= now).count();
+    let due = due as u64;
     let rate = fold.pace.busiest.max(SWEEP_MIN);
     let allowed = law.grace + i64::try_from(due * 1_000_000 / rate).unwrap_or(i64::MAX);
-    book.checked(Invariant::I3, live().count());
+    let resting = || fold.resting_live();
+    book.checked(Invariant::I3, live().count() + resting().count());
     let late = live().filter(|(_, hold)| over(hold.deadline.micros()) > allowed);
-    let late: Vec<usize> = late.map(|(index, _)| index).collect();
+    let late: Vec<u32> = late.map(|(index, _)| index).collect();
     for index in late {
-        let index = u32::try_from(index).expect("fewer holds than 2^32");
         let hold = fold.holds.get(index);
         // Its ending may be on a row that is lost.
         if !fold.lost.gone.is_empty() {
@@ -249,6 +255,12 @@ pub(super) async fn overdue(
             ..wrong(Kind::NotEnded, Subject::new("hold", id), hold.last)
         };
         book.find(Invariant::I3, draft);
+    }
+    for (created, _) in resting().filter(|(_, at)| over(at.micros()) > allowed) {
+        let id = names::id_at(store, created, Aggregate::Hold).await?;
+        let detail = "it is past its deadline and the grace, and nothing ended it".to_owned();
+        let draft = wrong(Kind::NotEnded, Subject::new("hold", id), created);
+        book.find(Invariant::I3, Draft { detail, ..draft });
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ use super::names::Of;
 use super::pages::{Beside, Pages, Read};
 use super::privacy;
 use super::report::{Book, Draft, Invariant, Kind as Wrong, Subject};
+use super::rest::{Resting, saga_digest};
 use super::rows::{beyond, same_id};
 use super::shelf::digest;
 use super::stream::{Step, Stream};
@@ -41,8 +42,25 @@ enum Body {
     Unknown,
 }
 
-fn hash(journey: &Journey) -> [u8; 16] {
+pub(super) fn hash(journey: &Journey) -> [u8; 16] {
     digest(&serde_json::to_vec(journey).expect("a saga is plain JSON"))
+}
+
+impl SagaFold {
+    /// One whose body is known.
+    pub(super) fn of(stream: Stream, journey: Journey) -> Self {
+        let body = Body::of(journey);
+        Self { stream, body }
+    }
+
+    /// Hash of its body, if that is known.
+    pub(super) fn hash(&self) -> Option<[u8; 16]> {
+        match &self.body {
+            Body::Live(journey) => Some(hash(journey)),
+            Body::Ended(known) => Some(*known),
+            Body::Unknown => None,
+        }
+    }
 }
 
 impl Body {
@@ -203,6 +221,10 @@ pub(super) async fn rows(
         let page = walk.store.sagas(pages.before, pages.limit).await;
         match pages.read(page, |row| row.created)? {
             Read::Again => (),
+            Read::Unreadable(what) if to.fold.rest.is_some() => {
+                to.fold.doubt(what);
+                return Ok(());
+            }
             Read::Unreadable(what) => {
                 let made = to.fold.sagas.iter_mut();
                 let made = made.map(|(id, fold)| (id, &mut fold.stream));
@@ -211,9 +233,11 @@ pub(super) async fn rows(
             Read::Rows(page) => {
                 walk.advance(page.position, to).await?;
                 page.rows.iter().for_each(|row| one(row, late, to));
+                to.fold.read_down(Resting::Saga, pages.before);
             }
         }
     }
+    to.fold.read_down(Resting::Saga, 0);
     let made = to.fold.sagas.iter().map(|(id, fold)| (id, &fold.stream));
     pages.missing(made, "saga", to.book);
     Ok(())
@@ -230,6 +254,10 @@ fn one(row: &SagaRow, late: &mut Late, to: &mut Sink<'_>) {
         let same = fold.body.is(&row.body) && row.flagged == row.body.is_flagged();
         (fold.stream, same)
     });
+    if known.is_none() && to.fold.rests(row.last) {
+        to.fold.note(Resting::Saga, saga_digest(row));
+        return owed(row, late, to);
+    }
     let beside = Beside {
         subject: subject(),
         place: [row.created, row.last, row.version],
@@ -239,6 +267,12 @@ fn one(row: &SagaRow, late: &mut Late, to: &mut Sink<'_>) {
     if beside.differs(|| (Value::Null, stands()), &mut to.fold.lost, to.book) {
         return;
     }
+    owed(row, late, to);
+}
+
+/// A saga that is not at its end is looked at again.
+fn owed(row: &SagaRow, late: &mut Late, to: &mut Sink<'_>) {
+    let subject = || Subject::new("saga", &row.body.id);
     match (row.body.turn(), row.due) {
         (Some(_), Some(due)) => late.note(subject(), (due, row.last)),
         (Some(turn), None) => {

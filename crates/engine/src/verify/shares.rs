@@ -9,17 +9,19 @@ use super::fold::{Fold, wrong};
 use super::report::{Draft, Invariant, Kind as Wrong, Subject};
 use super::rows::PAGE;
 use super::walk::{Sink, Walk};
+use crate::chain::{hex, unhex};
 use crate::commit::{Name, hold_name};
 use crate::port::{Fault, Map, Share};
 use evenkeel_rules::event::Kind;
 use evenkeel_rules::hold::{Hold, Line, State};
 use evenkeel_rules::ids::{CustomerId, HoldId, SkuId};
 use evenkeel_rules::stock::{Move, Operation};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A hold some of whose units count.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Counted {
     customer: CustomerId,
     /// By (SKU, location): units that are held or sold now.
@@ -35,7 +37,44 @@ pub(super) struct Shares {
     counting: BTreeSet<SkuId>,
 }
 
+/// Shares as a seal has them: of holds only those that have units yet.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct SealedShares {
+    holds: Vec<(String, Counted)>,
+    units: Vec<(Share, u64)>,
+    counting: BTreeSet<SkuId>,
+}
+
 impl Shares {
+    /// What a seal is to have of them.
+    pub(super) fn sealed(&self) -> SealedShares {
+        let has_units = |counted: &Counted| counted.units.iter().any(|(_, units)| *units > 0);
+        let holds = self.holds.iter().filter(|(_, counted)| has_units(counted));
+        let mut holds: Vec<_> = holds
+            .map(|(name, counted)| (hex(name), counted.clone()))
+            .collect();
+        holds.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        let units = self.units.iter();
+        SealedShares {
+            holds,
+            units: units
+                .map(|(share, units)| (share.clone(), *units))
+                .collect(),
+            counting: self.counting.clone(),
+        }
+    }
+
+    /// The same read back; nothing if a name is none.
+    pub(super) fn opened(sealed: SealedShares) -> Option<Self> {
+        let holds = sealed.holds.into_iter();
+        let holds = holds.map(|(name, counted)| Some((unhex(&name)?, counted)));
+        Some(Self {
+            holds: holds.collect::<Option<_>>()?,
+            units: sealed.units.into_iter().collect(),
+            counting: sealed.counting,
+        })
+    }
+
     /// Units came to a share or left it.
     fn change(&mut self, share: Share, (was, now): (u64, u64)) -> u64 {
         let units = self.units.entry(share).or_default();

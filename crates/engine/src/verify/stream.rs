@@ -11,10 +11,11 @@ use super::report::{Book, Draft, Invariant, Kind as Wrong};
 use crate::chain::EntryEvent;
 use crate::commit::Name;
 use evenkeel_rules::event::Kind;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// A stream's end.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Stream {
     /// The position of its first event, or where it was first heard of (see `adopted`).
     pub(super) created: u64,
@@ -29,6 +30,7 @@ pub(super) struct Stream {
     /// Its versions are not dense: said once, and not compared any more.
     pub(super) gapped: bool,
     /// A state row was found for it.
+    #[serde(skip)]
     pub(super) seen: bool,
 }
 
@@ -38,6 +40,11 @@ impl Stream {
         (self.adopted || self.created == created)
             && self.last == last
             && (self.gapped || self.version == version)
+    }
+
+    /// Its birth, its last event and its version.
+    pub(super) fn place(&self) -> [u64; 3] {
+        [self.created, self.last, self.version]
     }
 
     /// Where it stands, for a finding.

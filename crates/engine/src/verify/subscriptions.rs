@@ -15,10 +15,11 @@ use crate::chain::EntryEvent;
 use crate::port::{Fault, SubscriptionRow};
 use evenkeel_rules::ids::SubscriptionId;
 use evenkeel_rules::subscription::Subscription;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 /// A subscription's stream and what it left.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct SubscriptionFold {
     stream: Stream,
     body: Subscription,

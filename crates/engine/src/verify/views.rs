@@ -11,6 +11,7 @@ use super::holds::body_hash;
 use super::lives::is_fold;
 use super::pages::Pages;
 use super::report::{Draft, Invariant, Kind, Subject};
+use super::rest::{Resting, Sum, hold_digest, order_digest};
 use super::rows::PAGE;
 use super::walk::{Sink, Walk};
 use crate::commit::{hold_name, order_name};
@@ -35,6 +36,8 @@ struct Compare<'a, 'w, 's> {
     views: &'a dyn Views,
     walk: &'a mut Walk<'w>,
     to: &'a mut Sink<'s>,
+    /// The rows of the present list that rest.
+    sum: Sum,
 }
 
 /// Compares every projection.
@@ -55,10 +58,22 @@ pub(super) async fn compare(
     standing.sort_by_key(|one| one.checkpoint);
     // Read behind the checkpoints: a log that grows meanwhile is no reader ahead of it.
     let head = walk.store.head().await?.position;
-    let mut compare = Compare { views, walk, to };
+    let sum = Sum::default();
+    let mut compare = Compare {
+        views,
+        walk,
+        to,
+        sum,
+    };
     for one in &standing {
         let name = one.projection.name();
         if compare.is_ahead(one, head) {
+            continue;
+        }
+        if compare.to.fold.rest.is_some() && one.checkpoint < compare.to.at {
+            let at = one.checkpoint;
+            let note = format!("{name} stands at {at}, before the seal: --deep compares it");
+            compare.to.book.note(Invariant::I8, note);
             continue;
         }
         let read = match one.projection {
@@ -120,6 +135,7 @@ impl Compare<'_, '_, '_> {
     }
 
     async fn orders(&mut self) -> Result<Compared, Fault> {
+        self.sum = Sum::default();
         let (mut pages, mut seen) = (Pages::new(), BTreeSet::new());
         while pages.are_left() {
             let filter = OrderFilter::default();
@@ -134,6 +150,7 @@ impl Compare<'_, '_, '_> {
             }
         }
         let shown = |status: Status| status != Status::Rejected;
+        self.rested(Resting::Shown, "order");
         let known = self.to.fold.orders.iter().filter(|fold| shown(fold.status));
         let made = known.map(|fold| fold.stream.created).collect();
         self.missing("order", made, (&seen, pages.first));
@@ -144,6 +161,10 @@ impl Compare<'_, '_, '_> {
         self.to.book.checked(Invariant::I8, 1);
         let row = &view.row;
         let fold = self.to.fold.orders.by_name(&order_name(&row.body.id));
+        if fold.is_none() && self.to.fold.rests(row.last) {
+            self.sum.add(order_digest(row));
+            return;
+        }
         if !fold.is_some_and(|fold| is_fold(fold, row)) {
             let what = "the list shows another order than the log made";
             self.differs(("order", row.body.id.as_str()), row.last, what);
@@ -151,6 +172,7 @@ impl Compare<'_, '_, '_> {
     }
 
     async fn holds(&mut self) -> Result<Compared, Fault> {
+        self.sum = Sum::default();
         let (mut pages, mut seen) = (Pages::new(), BTreeSet::new());
         while pages.are_left() {
             let filter = HoldFilter::default();
@@ -164,6 +186,7 @@ impl Compare<'_, '_, '_> {
                 self.hold(row);
             }
         }
+        self.rested(Resting::Hold, "hold");
         let made = self.to.fold.holds.iter().map(|fold| fold.created).collect();
         self.missing("hold", made, (&seen, pages.first));
         Ok(Compared::Whole)
@@ -172,6 +195,10 @@ impl Compare<'_, '_, '_> {
     fn hold(&mut self, row: &HoldRow) {
         self.to.book.checked(Invariant::I8, 1);
         let fold = self.to.fold.holds.by_name(&hold_name(&row.hold.id));
+        if fold.is_none() && self.to.fold.rests(row.last) {
+            self.sum.add(hold_digest(row));
+            return;
+        }
         let same = fold.is_some_and(|fold| {
             fold.created == row.created
                 && fold.last == row.last
@@ -268,6 +295,19 @@ impl Compare<'_, '_, '_> {
             }
         }
         Ok(Compared::Whole)
+    }
+
+    /// Whether the rows of a list that rest are those that the seal has.
+    fn rested(&mut self, of: Resting, kind: &'static str) {
+        let sum = std::mem::take(&mut self.sum);
+        let rest = self.to.fold.rest.as_ref();
+        if rest.is_some_and(|rest| rest.expected(of) != sum) {
+            self.differs(
+                (kind, "sealed"),
+                self.to.at,
+                "the list is not what the log made",
+            );
+        }
     }
 
     /// Names what the log made before the first page and no page had.

@@ -12,13 +12,17 @@ use super::names;
 use super::orders;
 use super::privacy;
 use super::report::{Book, Draft, Invariant, Kind, Subject};
+use super::seal;
+use super::wake;
 use crate::chain::{Hash, hex, origin};
-use crate::port::{Fault, Head, Store};
+use crate::port::{At, Fault, Head, LogRow, SealRow, Store};
 use serde_json::json;
 use std::collections::VecDeque;
 
 /// Rows of one read.
 pub(super) const PAGE: usize = 1_000;
+
+type Page = At<Vec<LogRow>>;
 
 /// A judged row that may not be folded yet.
 pub(super) struct Prior {
@@ -49,6 +53,9 @@ pub(super) struct Walk<'a> {
     pub(super) prior: Option<Prior>,
     anchored: u64,
     mismatched: bool,
+    /// Where seals are still to be made.
+    stops: VecDeque<u64>,
+    seals: Vec<SealRow>,
 }
 
 /// Where what is read goes.
@@ -77,6 +84,22 @@ impl<'a> Walk<'a> {
             prior: None,
             anchored: 0,
             mismatched: false,
+            stops: VecDeque::new(),
+            seals: Vec::new(),
+        }
+    }
+
+    /// Begins behind a row instead, whose hash is known. What anchors say of the rows before is
+    /// compared by nobody but who reads those rows.
+    pub(super) fn begin_behind(&mut self, position: u64, hash: Hash) {
+        self.previous = Some(hash);
+        (self.slot, self.next) = (position, position + 1);
+        self.tip = position;
+        let is_below = |(at, _): &(u64, Hash)| *at <= position;
+        while let Some((at, known)) = self.anchors.pop_front_if(|anchor| is_below(anchor)) {
+            if at == position && known == hash {
+                self.anchored = at;
+            }
         }
     }
 
@@ -85,7 +108,7 @@ impl<'a> Walk<'a> {
     /// # Errors
     /// A [`Fault`] of the store.
     pub(super) async fn advance(&mut self, until: u64, to: &mut Sink<'_>) -> Result<(), Fault> {
-        while self.fill(until).await? {
+        while self.fill(until, to).await? {
             let row = self.buffer.pop_front().expect("the buffer was filled");
             self.gap(&row, to);
             let stands = row.slot.min(self.place(row.slot));
@@ -122,12 +145,14 @@ impl<'a> Walk<'a> {
     }
 
     /// Reads on until a row and the one behind it are there; whether there is a row.
-    async fn fill(&mut self, until: u64) -> Result<bool, Fault> {
+    async fn fill(&mut self, until: u64, to: &mut Sink<'_>) -> Result<bool, Fault> {
         while self.buffer.len() < 2 && !(self.at_end && self.tip >= until) {
-            let page = self.store.log(self.next, PAGE).await?;
+            let Some((page, limit)) = self.read(to).await? else {
+                continue;
+            };
             tokio::task::yield_now().await;
             self.tip = page.position;
-            self.at_end = page.rows.len() < PAGE;
+            self.at_end = page.rows.len() < limit;
             let Some(last) = page.rows.last() else {
                 break;
             };
@@ -135,6 +160,34 @@ impl<'a> Walk<'a> {
             self.buffer.extend(page.rows.into_iter().map(Parsed::new));
         }
         Ok(!self.buffer.is_empty())
+    }
+
+    /// The next page, and how many rows it has at most; nothing where it stands in a segment that
+    /// cannot be read, which is said and passed over.
+    async fn read(&mut self, to: &mut Sink<'_>) -> Result<Option<(Page, usize)>, Fault> {
+        let what = match self.store.log(self.next, PAGE).await {
+            Ok(page) => return Ok(Some((page, PAGE))),
+            Err(Fault::Corrupt(what)) => what,
+            Err(fault) => return Err(fault),
+        };
+        let from = self.next.max(1);
+        let segments = self.store.segments().await?.rows;
+        let mut segments = segments.into_iter();
+        let Some(segment) = segments.find(|row| (row.first..=row.last).contains(&from)) else {
+            return Err(Fault::Corrupt(what));
+        };
+        // The damage may be in the segment behind, or in a later frame of this one.
+        let left = usize::try_from(segment.last + 1 - from).unwrap_or(PAGE);
+        for limit in [left.min(PAGE), 1] {
+            match self.store.log(from, limit).await {
+                Ok(page) => return Ok(Some((page, limit))),
+                Err(Fault::Corrupt(_)) => (),
+                Err(fault) => return Err(fault),
+            }
+        }
+        unreadable((from, segment.last), &what, to);
+        self.next = segment.last + 1;
+        Ok(None)
     }
 
     /// Notes rows that are missing before this one.
@@ -218,7 +271,10 @@ impl<'a> Walk<'a> {
         let prior = self.prior.as_ref();
         let prior = prior.filter(|prior| prior.believed && !prior.folded);
         match prior.map(|prior| &prior.row.entry) {
-            Some(Ok(entry)) => orders::wake(self.store, entry, to.fold).await,
+            Some(Ok(entry)) => {
+                wake::wake(self.store, entry, to.fold).await?;
+                orders::wake(self.store, entry, to.fold).await
+            }
             Some(Err(_)) | None => Ok(()),
         }
     }
@@ -238,6 +294,8 @@ impl<'a> Walk<'a> {
             }
             None => to.fold.lost.gone.push((prior.at, prior.at)),
         }
+        let stands = (prior.at, prior.row.hash);
+        self.seal(stands, to);
     }
 
     fn inserted(&mut self, row: &Parsed, to: &mut Sink<'_>) {
@@ -321,6 +379,27 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Has seals made of the fold at positions that it has still to come by.
+    pub(super) fn seal_at(&mut self, mut stops: Vec<u64>) {
+        stops.sort_unstable();
+        stops.dedup();
+        self.stops = stops.into();
+    }
+
+    /// Makes a seal where one is wanted, of the fold as the last judged row left it.
+    fn seal(&mut self, (at, hash): (u64, Hash), to: &Sink<'_>) {
+        while let Some(stop) = self.stops.pop_front_if(|stop| *stop <= at) {
+            if stop == at && to.fold.position == at {
+                self.seals.extend(seal::of(to.fold, &self.head, &hash));
+            }
+        }
+    }
+
+    /// The seals that were made, lowest first.
+    pub(super) fn seals(&mut self) -> Vec<SealRow> {
+        std::mem::take(&mut self.seals)
+    }
+
     /// The last position at which the log was found as an anchor says; 0 without one.
     pub(super) fn anchored(&self) -> u64 {
         self.anchored
@@ -339,6 +418,16 @@ fn removed((first, last): (u64, u64), to: &mut Sink<'_>) {
         expected: json!({"from": first, "to": last}),
         detail: format!("{} rows are gone", last.saturating_sub(first) + 1),
         ..wrong(Kind::EntryRemoved, Subject::entry(first), first)
+    };
+    to.book.find(Invariant::I16, draft);
+}
+
+/// Names a segment that cannot be read.
+pub(super) fn unreadable((first, last): (u64, u64), what: &str, to: &mut Sink<'_>) {
+    let draft = Draft {
+        expected: json!({"from": first, "to": last}),
+        detail: format!("{what}: restore the file"),
+        ..wrong(Kind::SegmentDamaged, Subject::new("segment", first), first)
     };
     to.book.find(Invariant::I16, draft);
 }

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use evenkeel_engine::commit::Name;
 use evenkeel_engine::port::{
     At, BatchId, CallbackRow, CartRow, DueRow, Fault, Head, HoldRow, KeyRow, Listed, Locked,
-    LogRow, OrderRow, Place, PrivateId, PrivateRow, RefusalRow, SagaRow, Share, Store,
-    SubscriptionRow, TokenRow, Touch, View, Writes,
+    LogRow, OrderRow, Place, PrivateId, PrivateRow, RefusalRow, SagaRow, SealRow, SegmentRow,
+    Share, Store, SubscriptionRow, TokenRow, Touch, View, Writes,
 };
 use evenkeel_rules::ids::{CartId, CustomerId, HoldId, OrderId, SagaId, SkuId, SubscriptionId};
 use evenkeel_rules::stock::Balances;
@@ -331,6 +331,18 @@ impl Store for FaultStore {
 
     async fn stray_balances(&self) -> Result<At<Vec<(Place, Balances)>>, Fault> {
         self.inner.stray_balances().await
+    }
+
+    async fn seals(&self, upto: u64, limit: usize) -> Result<At<Vec<SealRow>>, Fault> {
+        self.inner.seals(upto, limit).await
+    }
+
+    async fn segments(&self) -> Result<At<Vec<SegmentRow>>, Fault> {
+        self.inner.segments().await
+    }
+
+    async fn reads_from(&self) -> Result<u64, Fault> {
+        self.inner.reads_from().await
     }
 
     fn may_know(&self, name: &Name) -> bool {

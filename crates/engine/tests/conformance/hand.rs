@@ -27,30 +27,9 @@ pub(crate) fn at(ms: u64) -> LogTime {
 /// A batch that writes nothing yet but that it was there.
 pub(crate) async fn batch(store: &dyn Store) -> Writes {
     let mut head = store.head().await.expect("readable");
-    let was = head.position;
     head.batches.push_back(fastrand::u128(..).to_be_bytes());
     head.time = head.time.max(START);
-    Writes {
-        head,
-        was,
-        log: Vec::new(),
-        names: Vec::new(),
-        refusals: Vec::new(),
-        holds: Vec::new(),
-        skus: Vec::new(),
-        balances: Vec::new(),
-        shares: Vec::new(),
-        tokens: Vec::new(),
-        timers: Vec::new(),
-        orders: Vec::new(),
-        sagas: Vec::new(),
-        carts: Vec::new(),
-        callbacks: Vec::new(),
-        subscriptions: Vec::new(),
-        dues: Vec::new(),
-        private: Vec::new(),
-        erased: Vec::new(),
-    }
+    Writes::onto(head)
 }
 
 pub(crate) async fn finish(store: &dyn Store, writes: &Writes) -> Result<(), Fault> {

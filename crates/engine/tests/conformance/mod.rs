@@ -28,6 +28,7 @@ pub(crate) mod subscriptions;
 pub(crate) mod time;
 pub(crate) mod tokens;
 pub(crate) mod unknown;
+pub(crate) mod upkeep;
 pub(crate) mod world;
 
 /// An adapter under test: one place where rows are kept.
@@ -170,6 +171,11 @@ macro_rules! conformance {
                 a_cart_becomes_an_order_in_one_commit
                 a_check_out_is_refused_whole
                 a_cart_row_is_guarded_and_there_after_reopening
+            }
+            upkeep {
+                seals_are_kept_replaced_and_forgotten
+                rows_leave_with_the_floor_and_come_back
+                what_a_start_reads_of_the_log_never_falls
             }
             dues {
                 rows_are_due_oldest_first_and_at_the_heads_time

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use evenkeel_engine::commit::{Command, Name};
 use evenkeel_engine::port::{
     At, BatchId, CallbackRow, CartRow, DueRow, Fault, Head, HoldRow, KeyRow, Listed, Locked,
-    LogRow, OrderRow, Place, PrivateId, PrivateRow, RefusalRow, SagaRow, Share, Store,
-    SubscriptionRow, TokenRow, Touch, View,
+    LogRow, OrderRow, Place, PrivateId, PrivateRow, RefusalRow, SagaRow, SealRow, SegmentRow,
+    Share, Store, SubscriptionRow, TokenRow, Touch, View,
 };
 use evenkeel_engine::store::memory::MemoryStore;
 use evenkeel_engine::verify::{Inputs, verify};
@@ -235,6 +235,18 @@ impl Store for Busy {
     async fn stray_balances(&self) -> Result<At<Vec<(Place, Balances)>>, Fault> {
         self.write().await;
         self.store.stray_balances().await
+    }
+
+    async fn seals(&self, upto: u64, limit: usize) -> Result<At<Vec<SealRow>>, Fault> {
+        self.store.seals(upto, limit).await
+    }
+
+    async fn segments(&self) -> Result<At<Vec<SegmentRow>>, Fault> {
+        self.store.segments().await
+    }
+
+    async fn reads_from(&self) -> Result<u64, Fault> {
+        self.store.reads_from().await
     }
 
     fn may_know(&self, name: &Name) -> bool {

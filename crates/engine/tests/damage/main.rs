@@ -15,6 +15,7 @@ mod lost_rows;
 mod orders;
 mod rows;
 mod sagas;
+mod seals;
 mod shares;
 mod shop;
 mod site;

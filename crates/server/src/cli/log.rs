@@ -16,10 +16,12 @@ use serde_json::value::RawValue;
 
 use super::door::{Call, Door};
 use super::failure::{Failure, Verdict, tell};
-use super::operate::{Common, cell, good};
+use super::operate::{self, Common, cell, good};
 use super::output::{self, Column};
 use super::start;
 use crate::client::outside;
+
+mod archive;
 
 /// Entries that are asked for at once.
 const PAGE: u64 = 200;
@@ -65,15 +67,32 @@ pub(super) enum Command {
         #[command(flatten)]
         common: Common,
     },
+    /// Move the log's old part into files, as far as nobody needs it in the database
+    #[command(after_help = "Example: evenkeel log archive --before 5000000")]
+    Archive(archive::Archive),
+    /// List the files of the log's old part; exit code 1 if one is lost or damaged
+    #[command(after_help = "Example: evenkeel log segments")]
+    Segments(archive::Segments),
+    /// Bring the newest segment back into the database, or put a lost file back from a copy
+    #[command(
+        after_help = "Example: evenkeel log restore 1 --from backup/log.zst --data evenkeel-data"
+    )]
+    Restore(archive::Restore),
 }
 
 pub(super) fn run(command: &Command) -> Result<Verdict, Failure> {
+    match command {
+        Command::Archive(command) => operate::run(command),
+        Command::Segments(command) => operate::run(command),
+        Command::Restore(command) => archive::restore(command),
+        Command::Tail { common, .. }
+        | Command::Show { common, .. }
+        | Command::Export { common, .. } => read(command, common),
+    }
+}
+
+fn read(command: &Command, common: &Common) -> Result<Verdict, Failure> {
     start::runtime()?.block_on(async {
-        let common = match command {
-            Command::Tail { common, .. }
-            | Command::Show { common, .. }
-            | Command::Export { common, .. } => common,
-        };
         let door = Door::open(&common.place, &Call::get("/v1/log")).await?;
         let reader = Reader {
             door,
@@ -83,6 +102,7 @@ pub(super) fn run(command: &Command) -> Result<Verdict, Failure> {
             Command::Tail { lines, follow, .. } => tail(&reader, *lines, *follow).await,
             Command::Show { position, .. } => show(&reader, *position).await,
             Command::Export { from, out, .. } => export(&reader, *from, out.as_ref()).await,
+            Command::Archive(_) | Command::Segments(_) | Command::Restore(_) => Ok(Verdict::True),
         };
         reader.door.close().await;
         read

@@ -4,13 +4,15 @@
 //! beside another process that writes. Who may write is not decided here: `DIR/lock` is the
 //! caller's to take first.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use evenkeel_engine::archive::{Archive, Archived};
 use evenkeel_engine::clock::{SystemClock, SystemIds};
 use evenkeel_engine::gateway::Gateway;
-use evenkeel_engine::port::{Fault, Ids, Outlet, Store};
+use evenkeel_engine::port::{Fault, Ids, Outlet};
+use evenkeel_engine::store::segments::SegmentDir;
 use evenkeel_engine::store::sqlite::names::NamesOptions;
 use evenkeel_engine::store::sqlite::views::SqliteViews;
 use evenkeel_engine::store::sqlite::{FILE, SqliteStore};
@@ -40,10 +42,11 @@ pub(super) async fn to_write(
     let store = SqliteStore::open(&config.data, &SystemIds, NamesOptions::default())
         .map_err(|fault| told(&config.data, &fault))?;
     let (recorder, providers) = serving.unzip();
+    let archived = through(config, store);
     let ports = Ports {
         outlet: providers.map(|it| Arc::clone(&it.gateway) as Arc<dyn Outlet>),
         gateway: providers.map(|it| Arc::clone(&it.gateway) as Arc<dyn Gateway>),
-        ..ports(Arc::new(store))
+        ..ports(Arc::clone(&archived))
     };
     let started = Engine::start(ports, options(config)).await;
     let engine = started.map_err(|fault| told(&config.data, &fault))?;
@@ -57,7 +60,7 @@ pub(super) async fn to_write(
         Err(fault) => tracing::warn!(%fault, "the projections cannot be opened"),
     }
     let webhooks = providers.map(|providers| providers.webhooks.clone());
-    Ok(over(engine, config, (recorder, webhooks)))
+    Ok(over((engine, archived), config, (recorder, webhooks)))
 }
 
 /// Opens the stores to be read, beside whoever writes them.
@@ -71,9 +74,10 @@ pub(super) async fn to_read(config: &Config) -> Result<Open, Failure> {
     }
     let store = SqliteStore::open_read_only(&config.data, NamesOptions::default());
     let store = store.map_err(|fault| told(&config.data, &fault))?;
-    let opened = Engine::read_only(ports(Arc::new(store)), options(config)).await;
+    let archived = through(config, store);
+    let opened = Engine::read_only(ports(Arc::clone(&archived)), options(config)).await;
     let engine = opened.map_err(|fault| told(&config.data, &fault))?;
-    Ok(over(engine, config, (None, None)))
+    Ok(over((engine, archived), config, (None, None)))
 }
 
 /// Brings the stores to this build's schema; how many steps that took. The caller holds the lock.
@@ -81,8 +85,19 @@ pub(super) fn migrate(config: &Config) -> Result<usize, Failure> {
     SqliteStore::migrate(&config.data, &SystemIds).map_err(|fault| told(&config.data, &fault))
 }
 
+/// A store with the segments of its directory.
+fn through(config: &Config, store: SqliteStore) -> Arc<Archived> {
+    let files = SegmentDir::new(&segments_of(&config.data));
+    Arc::new(Archived::new(Arc::new(store), Arc::new(files)))
+}
+
+/// Where the segments of a data directory are.
+pub(super) fn segments_of(directory: &Path) -> PathBuf {
+    directory.join("segments")
+}
+
 fn over(
-    engine: Engine,
+    (engine, store): (Engine, Arc<Archived>),
     config: &Config,
     (recorder, webhooks): (Option<PrometheusHandle>, Option<Webhooks>),
 ) -> Open {
@@ -97,13 +112,14 @@ fn over(
         admin_apart: config.admin_listen.is_some(),
         rates: config.rates,
         anchors: Anchors::of(&config.data),
+        archive: Some(Arc::new(Archive::new(engine.clone(), store))),
     };
     let ids: Arc<dyn Ids> = Arc::new(SystemIds);
     let api = Api::new(engine.clone(), ids, settings, recorder);
     Open { engine, api }
 }
 
-fn ports(store: Arc<dyn Store>) -> Ports {
+fn ports(store: Arc<Archived>) -> Ports {
     let (clock, ids) = (Arc::new(SystemClock::default()), Arc::new(SystemIds));
     Ports {
         outlet: None,

@@ -31,6 +31,9 @@ pub(super) struct Verify {
     /// Compare the log with the answers that `load` or `demo` wrote; needs --data or --config
     #[arg(long, value_name = "FILE")]
     acks: Option<PathBuf>,
+    /// Fold the whole log, from segments too, instead of going on from the newest seal
+    #[arg(long)]
+    deep: bool,
     #[command(flatten)]
     common: Common,
 }
@@ -41,7 +44,11 @@ impl Operation for Verify {
     }
 
     fn call(&self) -> Call {
-        Call::get("/v1/verify")
+        Call::get(if self.deep {
+            "/v1/verify?deep=true"
+        } else {
+            "/v1/verify"
+        })
     }
 
     fn show(&self, answer: &Value) -> String {
@@ -62,7 +69,8 @@ pub(super) fn run(command: &Verify) -> Result<Verdict, Failure> {
         return operate::run(command);
     };
     let acks = command.acks.as_deref().map(read).transpose()?;
-    let report = start::runtime()?.block_on(operate::watched(local(&config, acks)))?;
+    let report =
+        start::runtime()?.block_on(operate::watched(local(&config, (acks, command.deep))))?;
     let answer = serde_json::to_value(&report).expect("a report is plain JSON");
     if command.common.json {
         let text = serde_json::to_string(&report).expect("a report is plain JSON");
@@ -79,7 +87,7 @@ fn read(path: &Path) -> Result<Acks, Failure> {
     Ok(Acks::read(BufReader::new(file)))
 }
 
-async fn local(config: &Config, acks: Option<Acks>) -> Result<Report, Failure> {
+async fn local(config: &Config, (acks, deep): (Option<Acks>, bool)) -> Result<Report, Failure> {
     let anchors = Anchors::of(&config.data);
     let open = stores::to_read(config).await?;
     let head = open.engine.head().await;
@@ -88,6 +96,7 @@ async fn local(config: &Config, acks: Option<Acks>) -> Result<Report, Failure> {
     let inputs = Inputs {
         views: views.as_ref().map(|views| views as &dyn Views),
         acks,
+        deep,
         anchors: anchors.read().map_err(Failure::Refused)?,
         ..Inputs::default()
     };

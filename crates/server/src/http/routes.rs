@@ -1,5 +1,6 @@
 //! All routes: one file per kind of thing, each with its part of the table.
 
+mod archive;
 mod callbacks;
 mod carts;
 mod explain;
@@ -54,6 +55,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Route> {
         private::ROUTES,
         projections::ROUTES,
         log::ROUTES,
+        archive::ROUTES,
         status::ROUTES,
         verify::ROUTES,
         tokens::ROUTES,

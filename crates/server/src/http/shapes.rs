@@ -4,6 +4,7 @@
 //! answers do. Request bodies stand here for the document; they are read by
 //! [`super::fields`], and a test holds the two together member by member.
 
+mod archive;
 mod callback;
 mod cart;
 mod hold;
@@ -20,6 +21,7 @@ mod subscription;
 mod token;
 mod verify;
 
+pub(crate) use archive::*;
 pub(crate) use callback::*;
 pub(crate) use cart::*;
 pub(crate) use hold::*;

@@ -1,5 +1,6 @@
 //! The API against an engine on the store in memory, over real connections.
 
+mod archive;
 mod callbacks;
 mod carts;
 mod documents;

@@ -2,7 +2,7 @@
 
 use super::Tables;
 use crate::chain;
-use crate::port::{Fault, Row, RowWrite, SubscriptionWrite, Writes};
+use crate::port::{Fault, LogRow, Row, RowWrite, SubscriptionWrite, Upkeep, Writes};
 use evenkeel_rules::time::LogTime;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -130,7 +130,34 @@ impl Tables {
                 row.erased_at.get_or_insert(writes.head.time);
             }
         }
+        self.keep_up(&writes.upkeep);
         self.head = writes.head.clone();
+    }
+
+    fn keep_up(&mut self, upkeep: &Upkeep) {
+        let seals = upkeep.seals.iter();
+        self.seals
+            .extend(seals.map(|seal| (seal.position, seal.clone())));
+        for position in &upkeep.forget_seals {
+            self.seals.remove(position);
+        }
+        let segments = upkeep.segments.iter();
+        self.segments
+            .extend(segments.map(|row| (row.first, row.clone())));
+        for first in &upkeep.forget_segments {
+            self.segments.remove(first);
+        }
+        if let Some((first, last)) = upkeep.taken_out {
+            self.log
+                .retain(|row| !(first..=last).contains(&row.position));
+        }
+        if !upkeep.brought_back.is_empty() {
+            let back = &upkeep.brought_back;
+            let is_back = |row: &LogRow| back.iter().any(|it| it.position == row.position);
+            self.log.retain(|row| !is_back(row));
+            self.log.extend(back.iter().cloned());
+            self.log.sort_by_key(|row| row.position);
+        }
     }
 }
 

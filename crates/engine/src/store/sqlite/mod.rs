@@ -12,12 +12,12 @@
 
 mod balances;
 mod codec;
-mod dir;
 mod fault;
 mod feed;
 mod life;
 pub mod names;
 mod private;
+mod readers;
 mod rows;
 mod schema;
 mod shares;
@@ -25,20 +25,21 @@ mod snapshot;
 mod squeeze;
 mod subscriptions;
 mod timers;
+mod upkeep;
 pub mod views;
 mod wal;
 mod write;
 
+pub use super::dir::{make_dir, sync_dir};
 use crate::chain;
 use crate::commit::{Name, cart_name, hold_name, order_name, saga_name};
 use crate::port::{
     At, BatchId, CallbackRow, CartRow, DueRow, Fault, Head, HoldRow, Ids, KeyRow, Listed, Locked,
-    LogRow, OrderRow, Place, PrivateId, PrivateRow, RefusalRow, SagaRow, Share, Store,
-    SubscriptionRow, TokenRow, Touch, View,
+    LogRow, OrderRow, Place, PrivateId, PrivateRow, RefusalRow, SagaRow, SealRow, SegmentRow,
+    Share, Store, SubscriptionRow, TokenRow, Touch, View,
 };
 use crate::worker::blocking;
 use async_trait::async_trait;
-pub use dir::{make_dir, sync_dir};
 use evenkeel_rules::ids::{CartId, CustomerId, HoldId, OrderId, SagaId, SkuId, SubscriptionId};
 use evenkeel_rules::stock::Balances;
 use evenkeel_rules::time::LogTime;
@@ -54,8 +55,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Marks an entry of the name index as a final refusal's number instead of a position.
 const REFUSAL: u64 = 1 << 63;
-/// Idle reading connections that are kept.
-const READERS_KEPT: usize = 8;
 /// Most rows of one read, so that no reader's transaction is long.
 const ROWS_MAX: usize = 10_000;
 /// Most SKUs of a read that shares what other readers know of balances, and makes them wait.
@@ -87,7 +86,7 @@ struct Inner {
     known_to: AtomicU64,
     /// For readers; the writer has its own.
     news: Mutex<balances::News>,
-    readers: Mutex<Vec<Connection>>,
+    readers: Arc<readers::Readers>,
     /// How long COMMITs take.
     syncs: metrics::Histogram,
 }
@@ -112,8 +111,8 @@ impl SqliteStore {
         let inner = Inner::open(dir, &conn, (options, Damage::Refused))?;
         inner.timers.lock().adopt(&conn)?;
         inner.dues.lock().adopt(&conn)?;
-        let checkpoints =
-            wal::Checkpoints::watch(&mut conn, schema::open_writer(dir)?, wal::FRAMES_MAX)?;
+        let second = (schema::open_writer(dir)?, &inner.readers);
+        let checkpoints = wal::Checkpoints::watch(&mut conn, second, wal::FRAMES_MAX)?;
         let checkpoints = Some(checkpoints);
         let writer = Writer {
             conn,
@@ -465,6 +464,19 @@ impl Store for SqliteStore {
     async fn stray_balances(&self) -> Result<At<Vec<(Place, Balances)>>, Fault> {
         self.read_news(false, |news, conn| rows::stray_balances(conn, news))
             .await
+    }
+
+    async fn seals(&self, upto: u64, limit: usize) -> Result<At<Vec<SealRow>>, Fault> {
+        self.read(move |_, conn| upkeep::seals(conn, upto, limit.min(ROWS_MAX)))
+            .await
+    }
+
+    async fn segments(&self) -> Result<At<Vec<SegmentRow>>, Fault> {
+        self.read(|_, conn| upkeep::segments(conn)).await
+    }
+
+    async fn reads_from(&self) -> Result<u64, Fault> {
+        Ok(self.read(|_, conn| upkeep::reads_from(conn)).await?.rows)
     }
 
     fn may_know(&self, name: &Name) -> bool {

@@ -30,6 +30,14 @@ mod tests;
 
 pub use read::{NameFilter, NameReader};
 
+/// The mark up to which all names are in runs, so that no start reads the log for them.
+///
+/// # Errors
+/// An error of the connection.
+pub(super) fn covered(conn: &rusqlite::Connection) -> rusqlite::Result<Mark> {
+    Ok(sql::state(conn)?.covered)
+}
+
 use keep::{Keeper, Staged};
 use rusqlite::{Connection, Error, ffi};
 use view::Views;

@@ -64,7 +64,7 @@ pub(super) fn one<T>(
 
 pub(super) fn head(conn: &Connection) -> Result<Head, Fault> {
     const QUERY: &str = "SELECT log, salt, incarnation, position, hash, time, format, refusals,
-        batches, leases FROM head WHERE id = 1";
+        batches, leases, floor FROM head WHERE id = 1";
     let head = one(conn, QUERY, [], |row| {
         let small = |column| {
             let number = number(row, column)?;
@@ -82,6 +82,7 @@ pub(super) fn head(conn: &Connection) -> Result<Head, Fault> {
             refusals: number(row, 7)?,
             leases: codec::read_leases(&row.get::<_, String>(9).map_err(fault)?)?,
             batches: codec::read_batches(&batches)?,
+            floor: number(row, 10)?,
         })
     })?;
     head.ok_or_else(|| Fault::Corrupt("the head row is gone".to_owned()))

@@ -20,7 +20,7 @@ const SQLITE_MIN: (i32, &str) = (3_051_003, "3.51.3");
 const PREPARED: usize = 128;
 
 /// The migrations, oldest first; `user_version` counts those that were applied.
-fn migrations() -> [String; 6] {
+fn migrations() -> [String; 7] {
     let tables = format!("{TABLES}{}", Names::SCHEMA);
     [
         tables,
@@ -29,6 +29,7 @@ fn migrations() -> [String; 6] {
         SAGAS.to_owned(),
         CARTS.to_owned(),
         SUBSCRIPTIONS.to_owned(),
+        UPKEEP.to_owned(),
     ]
 }
 
@@ -108,6 +109,14 @@ const SUBSCRIPTIONS: &str = "
 CREATE TABLE subscription(created INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,
   last INTEGER NOT NULL, version INTEGER NOT NULL, body BLOB NOT NULL,
   progress BLOB NOT NULL) STRICT;
+";
+
+/// Where the log's part in the database begins, what stands in segments, and seals.
+const UPKEEP: &str = "
+ALTER TABLE head ADD COLUMN floor INTEGER NOT NULL DEFAULT 1;
+CREATE TABLE seal(position INTEGER PRIMARY KEY, text BLOB NOT NULL) STRICT;
+CREATE TABLE segment(first INTEGER PRIMARY KEY, last INTEGER NOT NULL, before BLOB NOT NULL,
+  hash BLOB NOT NULL, digest BLOB NOT NULL, bytes INTEGER NOT NULL) STRICT;
 ";
 
 /// Opens the one writing connection, with every setting made and checked.

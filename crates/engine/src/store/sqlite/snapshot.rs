@@ -5,12 +5,14 @@
 
 use super::fault::fault;
 use super::names::{self, Names, NamesOptions};
-use super::{Damage, Inner, READERS_KEPT, rows, schema, timers};
+use super::readers::Reading;
+use super::{Damage, Inner, rows, schema, timers};
 use crate::commit::Name;
 use crate::port::{At, Fault};
 use parking_lot::Mutex;
 use rusqlite::Connection;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 /// The name index as of one snapshot.
@@ -51,7 +53,7 @@ impl Inner {
             dues: Mutex::new(timers::Timers::new(&timers::ROWS)),
             known_to: AtomicU64::new(0),
             news: Mutex::default(),
-            readers: Mutex::default(),
+            readers: Arc::default(),
             syncs: crate::meter::syncs(),
         };
         conn.execute_batch("BEGIN").map_err(fault)?;
@@ -75,7 +77,6 @@ impl Inner {
         let (position, _) = rows::mark(&conn)?;
         let rows = read(self, &conn);
         snapshot.rollback().map_err(fault)?;
-        self.give_back(conn);
         Ok(At {
             position,
             rows: rows?,
@@ -100,7 +101,7 @@ impl Inner {
             let sure = complete || reader.known().reaches(index.upto);
             sure.then_some(At { position, rows })
         };
-        self.give_back(conn);
+        drop(conn);
         if let Some(found) = found {
             return Ok(found);
         }
@@ -112,15 +113,7 @@ impl Inner {
         })
     }
 
-    fn reader(&self) -> Result<Connection, Fault> {
-        let idle = self.readers.lock().pop();
-        idle.map_or_else(|| schema::open_reader(&self.dir), Ok)
-    }
-
-    fn give_back(&self, conn: Connection) {
-        let mut readers = self.readers.lock();
-        if readers.len() < READERS_KEPT {
-            readers.push(conn);
-        }
+    fn reader(&self) -> Result<Reading<'_>, Fault> {
+        self.readers.begin(|| schema::open_reader(&self.dir))
     }
 }

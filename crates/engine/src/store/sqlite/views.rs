@@ -16,6 +16,7 @@ mod write;
 pub use schema::VIEWS_FILE;
 
 use super::fault::fault;
+use super::readers::Readers;
 use super::rows::sql;
 use super::wal::Checkpoints;
 use crate::port::{
@@ -31,8 +32,6 @@ use schema::Indexed;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Idle reading connections that are kept.
-const READERS_KEPT: usize = 8;
 /// Frames of 4 KiB after which the write-ahead log is copied, beside the writer: 32 MiB.
 const FRAMES_MAX: u32 = 8_192;
 
@@ -40,7 +39,7 @@ struct Inner {
     /// Where the file is; nothing for views in memory, which have one connection for all.
     dir: Option<PathBuf>,
     /// Closed before the writer, which is the one that can put its log away.
-    readers: Mutex<Vec<Connection>>,
+    readers: Arc<Readers>,
     /// Ended before the writer too.
     checkpoints: Option<Checkpoints>,
     writer: Mutex<Connection>,
@@ -114,17 +113,8 @@ impl Inner {
         let Some(dir) = &self.dir else {
             return self.transaction("BEGIN", work);
         };
-        let kept = self.readers.lock().pop();
-        let conn = match kept {
-            Some(conn) => conn,
-            None => schema::open_reader(dir)?,
-        };
-        let done = within(&conn, "BEGIN", work)?;
-        let mut readers = self.readers.lock();
-        if readers.len() < READERS_KEPT {
-            readers.push(conn);
-        }
-        Ok(done)
+        let conn = self.readers.begin(|| schema::open_reader(dir))?;
+        within(&conn, "BEGIN", work)
     }
 }
 
@@ -164,8 +154,11 @@ impl SqliteViews {
     /// A [`Fault`]: the directory cannot be written.
     pub fn open(dir: &Path, head: &Head) -> Result<Self, Fault> {
         let mut conn = schema::open_writer(dir, head)?;
-        let checkpoints = Checkpoints::watch(&mut conn, schema::opened(dir)?, FRAMES_MAX)?;
-        Ok(Self::over(Some(dir.to_owned()), (conn, Some(checkpoints))))
+        let readers = Arc::default();
+        let second = (schema::opened(dir)?, &readers);
+        let checkpoints = Checkpoints::watch(&mut conn, second, FRAMES_MAX)?;
+        let writing = (conn, Some(checkpoints));
+        Ok(Self::over(Some(dir.to_owned()), writing, readers))
     }
 
     /// Opens the views of a directory beside whoever writes them; nothing where there are none of
@@ -174,7 +167,7 @@ impl SqliteViews {
     pub fn open_read_only(dir: &Path, head: &Head) -> Option<Self> {
         let conn = schema::open_reader(dir).ok()?;
         let ours = schema::is_ours(&conn, head);
-        ours.then(|| Self::over(Some(dir.to_owned()), (conn, None)))
+        ours.then(|| Self::over(Some(dir.to_owned()), (conn, None), Arc::default()))
     }
 
     /// Views in memory, empty.
@@ -185,19 +178,20 @@ impl SqliteViews {
         let conn = Connection::open_in_memory().map_err(fault)?;
         schema::set_up(&conn)?;
         schema::found(&conn, head)?;
-        Ok(Self::over(None, (conn, None)))
+        Ok(Self::over(None, (conn, None), Arc::default()))
     }
 
     fn over(
         dir: Option<PathBuf>,
         (writer, checkpoints): (Connection, Option<Checkpoints>),
+        readers: Arc<Readers>,
     ) -> Self {
         Self {
             inner: Arc::new(Inner {
                 dir,
                 writer: Mutex::new(writer),
                 checkpoints,
-                readers: Mutex::default(),
+                readers,
             }),
         }
     }

@@ -5,7 +5,7 @@ use super::names;
 use super::rows::{self, sql};
 use super::squeeze::{plain, squeeze};
 use super::{
-    Inner, REFUSAL, Writer, balances, codec, life, private, shares, subscriptions, timers,
+    Inner, REFUSAL, Writer, balances, codec, life, private, shares, subscriptions, timers, upkeep,
 };
 use crate::commit::{Name, Rejection, cart_name, hold_name, order_name, saga_name};
 use crate::meter::{SPANS, timed};
@@ -250,6 +250,7 @@ impl SqliteLock {
         let dues = self.inner.dues.lock().write(conn, now, &writes.dues)?;
         let balances = &mut writer.balances;
         let balances = balances.write(conn, writes.head.position, &writes.balances)?;
+        upkeep::write(conn, &writes.upkeep)?;
         write_head(conn, writes)?;
         let budget = (writes.log.len() / 10).max(8);
         self.inner
@@ -416,7 +417,7 @@ fn write_tokens(conn: &Connection, tokens: &[TokenWrite]) -> Result<(), Fault> {
 
 fn write_head(conn: &Connection, writes: &Writes) -> Result<(), Fault> {
     const UPDATE: &str = "UPDATE head SET position = ?1, hash = ?2, time = ?3, refusals = ?4,
-        batches = ?5, leases = ?7, format = ?8 WHERE id = 1 AND position = ?6";
+        batches = ?5, leases = ?7, format = ?8, floor = ?9 WHERE id = 1 AND position = ?6";
     let head = &writes.head;
     let mut update = conn.prepare_cached(UPDATE).map_err(fault)?;
     let count = update
@@ -428,7 +429,8 @@ fn write_head(conn: &Connection, writes: &Writes) -> Result<(), Fault> {
             codec::batches(&head.batches),
             sql(writes.was),
             codec::leases(&head.leases),
-            head.format
+            head.format,
+            sql(head.floor)
         ])
         .map_err(fault)?;
     one(count, || {

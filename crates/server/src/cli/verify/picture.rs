@@ -32,7 +32,11 @@ pub(super) fn of(answer: &Value) -> String {
         toned("Violated", Tone::Bad)
     };
     let position = cell(&answer["position"]);
-    lines.push(format!("{whole}, at position {position}."));
+    let sealed = match answer["folded_from"].as_u64() {
+        Some(from) if from > 0 => format!(", from the seal at {from} on"),
+        _ => String::new(),
+    };
+    lines.push(format!("{whole}, at position {position}{sealed}."));
     lines.join("\n")
 }
 
@@ -83,6 +87,13 @@ fn next(kind: &str) -> &'static str {
         "entry_edited" | "entry_inserted" | "entry_removed" | "tail_cut" | "checkpoint_ahead" => {
             "the log itself was changed: stop the server, copy the directory, and restore the \
              newest copy that verifies"
+        }
+        "segment_damaged" => {
+            "a file of the log's old part is lost: put it back from a copy with `evenkeel log \
+             restore FIRST --from FILE`"
+        }
+        "seal_edited" => {
+            "the store is whole and a seal is not: `evenkeel verify --deep` makes a new one"
         }
         "view_differs" => {
             "a list shows what the log does not say: fold it again with `evenkeel projection \

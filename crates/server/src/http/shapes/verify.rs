@@ -14,6 +14,8 @@ pub(crate) struct Verify {
     position: u64,
     /// Every invariant, in its order.
     checks: Vec<Check>,
+    /// The position of the seal that the log was folded from; 0 if it was folded from zero.
+    folded_from: u64,
 }
 
 /// One invariant.

@@ -2,12 +2,14 @@
 
 use crate::http::{Api, Door, Settings, Webhooks, serve};
 use crate::webhook::Ring;
+use evenkeel_engine::archive::{Archive, Archived};
 use evenkeel_engine::clock::{SystemClock, SystemIds};
 use evenkeel_engine::commit::{Command, Effect};
 use evenkeel_engine::gateway::Gateway;
 use evenkeel_engine::gateway::memory::InstantGateway;
 use evenkeel_engine::gateway::outbound::Outbound;
 use evenkeel_engine::store::memory::MemoryStore;
+use evenkeel_engine::store::segments::SegmentMemory;
 use evenkeel_engine::token::hash;
 use evenkeel_engine::{Engine, Options, Ports, Request, Threads};
 use evenkeel_rules::ids::{CustomerId, LocationId, TokenId};
@@ -82,9 +84,12 @@ impl Server {
     ) -> Self {
         let location = |id: &&str| LocationId::new(id).expect("an id");
         let allocation: Vec<LocationId> = allocation.iter().map(location).collect();
+        let store = Arc::new(MemoryStore::new("main", [7; 16]));
+        let store = Archived::new(store, Arc::new(SegmentMemory::default()));
+        let store = Arc::new(store);
         let ports = Ports {
             outlet: None,
-            store: Arc::new(MemoryStore::new("main", [7; 16])),
+            store: Arc::clone(&store) as Arc<dyn evenkeel_engine::port::Store>,
             gate: None,
             gateway,
             clock: Arc::new(SystemClock::default()),
@@ -116,6 +121,7 @@ impl Server {
             admin_apart,
             rates: crate::http::Most::default(),
             anchors: crate::anchors::Anchors::none(),
+            archive: Some(Arc::new(Archive::new(engine.clone(), store))),
         };
         let api = Api::new(engine.clone(), Arc::new(SystemIds), settings, None);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");

@@ -19,6 +19,7 @@ fn head(incarnation: u32) -> Head {
         time: LogTime::default(),
         format: 1,
         refusals: 0,
+        floor: 1,
         leases: evenkeel_rules::lease::Leases::default(),
         batches: VecDeque::new(),
     }

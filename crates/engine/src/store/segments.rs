@@ -1,0 +1,194 @@
+//! The files of segments, in a directory or in memory.
+//!
+//! A file is written beside its place, synced, renamed into it, and the directory synced: at no
+//! moment is there half a segment under its name, whatever is killed.
+
+use super::dir::{make_dir, sync_dir};
+use crate::port::{Fault, SegmentFile, SegmentFiles};
+use crate::worker::blocking;
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Segments in a directory.
+#[derive(Debug, Clone)]
+pub struct SegmentDir {
+    dir: PathBuf,
+}
+
+impl SegmentDir {
+    /// Those of a directory, which need not exist.
+    #[must_use]
+    pub fn new(dir: &Path) -> Self {
+        let dir = dir.to_owned();
+        Self { dir }
+    }
+
+    /// Where a segment stands.
+    #[must_use]
+    pub fn path(&self, first: u64) -> PathBuf {
+        self.dir.join(file_name(first))
+    }
+}
+
+/// The name of a segment's file.
+#[must_use]
+pub fn file_name(first: u64) -> String {
+    format!("log-{first:016}.zst")
+}
+
+fn fault(error: std::io::Error) -> Fault {
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Fault::DiskFull,
+        _ => Fault::Unavailable(format!("a segment: {error}")),
+    }
+}
+
+struct Writing {
+    file: Arc<Mutex<File>>,
+    aside: PathBuf,
+    path: PathBuf,
+}
+
+#[async_trait]
+impl SegmentFiles for SegmentDir {
+    async fn begin(&self, first: u64) -> Result<Box<dyn SegmentFile>, Fault> {
+        let (dir, path) = (self.dir.clone(), self.path(first));
+        blocking(move || {
+            make_dir(&dir).map_err(fault)?;
+            let aside = path.with_extension("part");
+            let file = File::create(&aside).map_err(fault)?;
+            let file = Arc::new(Mutex::new(file));
+            Ok(Box::new(Writing { file, aside, path }) as Box<dyn SegmentFile>)
+        })
+        .await
+    }
+
+    async fn size(&self, first: u64) -> Result<Option<u64>, Fault> {
+        let path = self.path(first);
+        blocking(move || match std::fs::metadata(&path) {
+            Ok(known) => Ok(Some(known.len())),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(fault(error)),
+        })
+        .await
+    }
+
+    async fn read(&self, first: u64, from: u64, length: u32) -> Result<Option<Vec<u8>>, Fault> {
+        let path = self.path(first);
+        blocking(move || {
+            let mut file = match File::open(&path) {
+                Ok(file) => file,
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+                Err(error) => return Err(fault(error)),
+            };
+            file.seek(SeekFrom::Start(from)).map_err(fault)?;
+            let mut bytes = Vec::new();
+            let mut part = file.take(u64::from(length));
+            part.read_to_end(&mut bytes).map_err(fault)?;
+            Ok(Some(bytes))
+        })
+        .await
+    }
+
+    async fn remove(&self, first: u64) -> Result<(), Fault> {
+        let path = self.path(first);
+        blocking(move || match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(fault(error)),
+            Ok(()) | Err(_) => Ok(()),
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl SegmentFile for Writing {
+    async fn append(&mut self, bytes: Vec<u8>) -> Result<(), Fault> {
+        let file = Arc::clone(&self.file);
+        blocking(move || file.lock().write_all(&bytes).map_err(fault)).await
+    }
+
+    async fn finish(self: Box<Self>) -> Result<(), Fault> {
+        blocking(move || {
+            let Self { file, aside, path } = *self;
+            let unsynced = |error: std::io::Error| Fault::Unavailable(error.to_string());
+            file.lock().sync_all().map_err(unsynced)?;
+            std::fs::rename(&aside, &path).map_err(fault)?;
+            let dir = path.parent().unwrap_or(Path::new("."));
+            sync_dir(dir).map_err(unsynced)
+        })
+        .await
+    }
+}
+
+/// Segments in memory. Clones share them.
+#[derive(Debug, Clone, Default)]
+pub struct SegmentMemory {
+    files: Arc<Mutex<BTreeMap<u64, Vec<u8>>>>,
+}
+
+impl SegmentMemory {
+    /// Changes files behind everybody's back, for tests of what must then be noticed.
+    pub fn edit<T>(&self, edit: impl FnOnce(&mut BTreeMap<u64, Vec<u8>>) -> T) -> T {
+        edit(&mut self.files.lock())
+    }
+}
+
+struct Aside {
+    files: Arc<Mutex<BTreeMap<u64, Vec<u8>>>>,
+    first: u64,
+    bytes: Vec<u8>,
+}
+
+#[async_trait]
+impl SegmentFiles for SegmentMemory {
+    async fn begin(&self, first: u64) -> Result<Box<dyn SegmentFile>, Fault> {
+        let (files, bytes) = (Arc::clone(&self.files), Vec::new());
+        Ok(Box::new(Aside {
+            files,
+            first,
+            bytes,
+        }))
+    }
+
+    async fn size(&self, first: u64) -> Result<Option<u64>, Fault> {
+        Ok(self.files.lock().get(&first).map(|file| file.len() as u64))
+    }
+
+    async fn read(&self, first: u64, from: u64, length: u32) -> Result<Option<Vec<u8>>, Fault> {
+        let files = self.files.lock();
+        let part = |file: &Vec<u8>| {
+            let from = usize::try_from(from).unwrap_or(usize::MAX).min(file.len());
+            let rest = &file[from..];
+            rest[..rest.len().min(length as usize)].to_vec()
+        };
+        Ok(files.get(&first).map(part))
+    }
+
+    async fn remove(&self, first: u64) -> Result<(), Fault> {
+        self.files.lock().remove(&first);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl SegmentFile for Aside {
+    async fn append(&mut self, bytes: Vec<u8>) -> Result<(), Fault> {
+        self.bytes.extend_from_slice(&bytes);
+        Ok(())
+    }
+
+    async fn finish(self: Box<Self>) -> Result<(), Fault> {
+        let Self {
+            files,
+            first,
+            bytes,
+        } = *self;
+        files.lock().insert(first, bytes);
+        Ok(())
+    }
+}
