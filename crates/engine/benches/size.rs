@@ -3,11 +3,11 @@
 //! Four parts, each on a SQLite store of its own, made by a process of its own that is killed or
 //! ended; `--part` takes one of them. Figures compare only with figures of the same run.
 //!
-//! - `live`: holds with an hour to live. Resident memory with all of them, in a process that has
-//!   just started and in the one that made them; place and release a second beside those of a store
-//!   with 1,000 live holds, in turn; bytes on disk of a hold, by table; how long a start takes until
-//!   a hold can be placed, after an end in order, after `kill -9`, and (as root) with nothing of the
-//!   file in memory.
+//! - `live`: holds with a day to live. Resident memory with all of them, in a process that has
+//!   just started and in the one that made them; place and release a second beside those of a
+//!   store with 1,000 live holds, in turn; bytes on disk of a hold, by table; how long a start
+//!   takes until a request is answered, after an end in order, after `kill -9`, and (as root) with
+//!   nothing of the file in memory.
 //! - `ended`: the same ratio and starts on a store whose holds have ended, ids at random.
 //! - `deadline`: holds with one deadline. Waits of places and confirms before it and while all are
 //!   swept, how long that takes, and whether a place is ever refused what is overdue.

@@ -21,7 +21,7 @@ use fold::Warm;
 use page::{Page, Wanted};
 use parking_lot::Mutex;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
@@ -29,6 +29,10 @@ use tokio::sync::{Notify, watch};
 const PAGE_MAX: usize = 2_000;
 /// Most rows of a page of rows that are being built.
 const BUILD_MAX: usize = 8_000;
+/// Rows that are worth a page of their own: one of a few hundred costs several times as much a row.
+const PAGE_WORTH: u64 = 2_000;
+/// How long fewer rows wait for more, unless a reader waits for them.
+const LINGER: Duration = Duration::from_millis(200);
 /// Rows of the log from which on rows that were never folded are built, not folded where they are.
 const FAR: u64 = 20_000;
 
@@ -42,6 +46,17 @@ pub struct Projector {
     checkpoints: watch::Sender<Checkpoints>,
     nudge: Arc<Notify>,
     wished: AtomicBool,
+    /// Readers that wait for a position.
+    readers: AtomicUsize,
+}
+
+/// A reader that waits, until this is dropped.
+struct Reader<'a>(&'a AtomicUsize);
+
+impl Drop for Reader<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 impl Projector {
@@ -54,6 +69,7 @@ impl Projector {
             checkpoints: watch::Sender::new(Checkpoints::default()),
             nudge: Arc::default(),
             wished: AtomicBool::new(false),
+            readers: AtomicUsize::new(0),
         })
     }
 
@@ -80,6 +96,8 @@ impl Projector {
     pub async fn reach(&self, projection: Projection, wanted: u64, wait: Duration) -> bool {
         let until = self.clock.mono() + wait;
         let mut news = self.checkpoints.subscribe();
+        self.readers.fetch_add(1, Ordering::AcqRel);
+        let _reader = Reader(&self.readers);
         loop {
             if news.borrow_and_update()[projection as usize] >= wanted {
                 return true;
@@ -171,6 +189,8 @@ pub struct Project {
     tracks: Vec<Track>,
     /// Where the log ended at the last round.
     head: u64,
+    /// When a page was folded last, by the monotonic clock.
+    folded: Option<Duration>,
     inline: bool,
 }
 
@@ -185,6 +205,7 @@ impl Project {
             standing: None,
             tracks: Vec::new(),
             head: 0,
+            folded: None,
             inline: inline == Inline::Yes,
         }
     }
@@ -225,6 +246,13 @@ impl Project {
             self.standing = Some(standing);
         }
         let head = self.store.head().await?.position;
+        let behind = self.behind(head);
+        if self.lingers(behind) {
+            return Ok(Round {
+                behind,
+                ..Round::default()
+            });
+        }
         let quiet = std::mem::replace(&mut self.head, head) == head;
         self.start(head).await?;
         self.plan();
@@ -233,18 +261,41 @@ impl Project {
             done += self.advance(at, (head, quiet)).await?;
         }
         self.switch(head).await?;
-        let standing = self.standing.as_deref().unwrap_or_default();
-        self.projector.tell(standing);
-        let behind = standing
-            .iter()
-            .map(|one| head.saturating_sub(one.checkpoint));
-        let behind = behind.max().unwrap_or(0);
-        let building = standing.iter().any(|one| one.building.is_some());
+        self.projector
+            .tell(self.standing.as_deref().unwrap_or_default());
+        let behind = self.behind(head);
+        if done > 0 {
+            self.folded = Some(self.projector.clock.mono());
+        }
+        let more = done > 0 && behind > 0 && !self.lingers(behind);
         Ok(Round {
             done,
-            more: building || (done > 0 && behind > 0),
+            more: self.is_building() || more,
             behind,
         })
+    }
+
+    /// How many rows the last of the live rows is behind a position.
+    fn behind(&self, head: u64) -> u64 {
+        let standing = self.standing.iter().flatten();
+        let behind = standing.map(|one| head.saturating_sub(one.checkpoint));
+        behind.max().unwrap_or(0)
+    }
+
+    fn is_building(&self) -> bool {
+        let mut standing = self.standing.iter().flatten();
+        standing.any(|one| one.building.is_some())
+    }
+
+    /// Whether few rows wait for more to come: under load pages are long, so that folding them
+    /// leaves the processors to requests.
+    fn lingers(&self, behind: u64) -> bool {
+        let mono = self.projector.clock.mono();
+        let fresh = self
+            .folded
+            .is_some_and(|at| mono.saturating_sub(at) < LINGER);
+        let readers = self.projector.readers.load(Ordering::Acquire);
+        fresh && behind < PAGE_WORTH && readers == 0 && !self.is_building()
     }
 
     /// Begins second sets beside rows that were never folded and are far behind.

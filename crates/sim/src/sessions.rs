@@ -23,7 +23,10 @@ use evenkeel_rules::order::Status;
 use history::{Act, Level, Seen, Truth};
 use parking_lot::Mutex;
 use std::sync::Arc;
+use std::time::Duration;
 
+/// How long a session waits for a position, at most.
+const WAIT: Duration = Duration::from_secs(1);
 /// Only every so many seeds play it: it takes longer than most of what a seed does.
 const EVERY: u64 = 8;
 const SESSIONS: usize = 4;
@@ -250,14 +253,17 @@ impl Play {
             self.seen[session].wanted(level)
         };
         for _ in 0..ALL {
-            if self
-                .projector
-                .reach(Projection::Holds, wanted, std::time::Duration::ZERO)
-                .await
-            {
+            let projector = Arc::clone(&self.projector);
+            let reached = projector.reach(Projection::Holds, wanted, WAIT);
+            // Who waits is seen by the loop, which else would let few rows wait for more.
+            let reached = tokio::select! {
+                biased;
+                reached = reached => reached,
+                () = self.turn() => false,
+            };
+            if reached {
                 return self.read(session, level).await;
             }
-            self.turn().await;
         }
         Err(format!("{wanted} is never reached"))
     }

@@ -1,4 +1,4 @@
-//! The overdue front: holds whose deadline has passed, and what a place that is short takes of them.
+//! The overdue front: holds whose deadline has passed, and what a place that is short takes of it.
 //!
 //! Nobody waits for the sweep: a place that finds too few units ends due holds of its SKUs in its
 //! own commit, and is refused only when the front was searched. Its first entries are read at

@@ -25,7 +25,10 @@ fn world() -> (World, Vec<LogRow>) {
     let mut rows = Vec::new();
     while world.view.head.position < 12 {
         let id = format!("h-{}", 100 + world.view.head.position);
-        let settled = world.settle(&[ask(place(&id, &[("lamp", 1)]))]);
+        let commits = [ask(place(&id, &[("lamp", 1)]))];
+        let mut view = world.full_view(&commits);
+        view.holds.insert(hold_id(&id), None);
+        let settled = world.judge(view, &commits);
         let writes = settled.writes.expect("it is accepted");
         rows.extend(writes.log.iter().cloned());
         world.keep(writes);

@@ -151,9 +151,10 @@ impl Timers {
             self.note_news(conn, self.known, i64::MIN..=loaded)?;
         }
         self.known = self.known.max(mark);
-        while self.loaded.is_none_or(|loaded| loaded < reaches) {
+        while self.loaded.is_none_or(|loaded| loaded < reaches) && !self.is_enough(until) {
             self.load_some(conn, reaches)?;
-            if self.is_enough(until) {
+            if self.has(until) {
+                // The minutes that begin soon are read bit by bit, one at each look.
                 break;
             }
         }
@@ -179,12 +180,15 @@ impl Timers {
         Ok(())
     }
 
-    /// Whether what is in memory will do for now: a minute that begins soon is read bit by bit, and
-    /// of a long past there is enough to end.
+    /// Whether all that is due at a moment is in memory.
+    fn has(&self, until: LogTime) -> bool {
+        self.loaded.is_some_and(|loaded| loaded >= minute(until))
+    }
+
+    /// Whether there is enough to end of a long past, of which more is still to be read.
     fn is_enough(&self, until: LogTime) -> bool {
-        let now = minute(until);
-        let past = self.within.is_some_and(|(minute, _)| minute < now);
-        self.loaded.is_some_and(|loaded| loaded >= now) || past && self.entries.len() >= ENOUGH
+        let past = self.within.is_some_and(|(at, _)| at < minute(until));
+        past && self.entries.len() >= ENOUGH
     }
 
     fn note_news(
@@ -252,8 +256,7 @@ impl Timers {
             for entry in &stale {
                 self.entries.remove(entry);
             }
-            let all = self.loaded.is_some_and(|loaded| loaded >= minute(until));
-            if all || found.len() >= limit {
+            if self.has(until) || found.len() >= limit {
                 return Ok(found);
             }
         }
