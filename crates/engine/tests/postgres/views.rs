@@ -216,7 +216,8 @@ async fn views_of_another_log_are_made_anew_and_sql_views_read_for_people() {
         ASSERT (SELECT count(*) FROM evenkeel.payments WHERE status = 'COMPLETED') > 0, 'payments';
         ASSERT (SELECT sum(available + held + sold + shipped + returned + written_off - received)
           FROM evenkeel.availability) = 0, 'availability';
-        ASSERT (SELECT count(*) FROM evenkeel.inventory_audit WHERE operation = 'hold') > 0, 'audit';
+        ASSERT (SELECT count(*) FROM evenkeel.inventory_audit
+          WHERE operation = 'hold') > 0, 'audit';
         ASSERT (SELECT count(*) FROM evenkeel.outbox WHERE status = 'SENT'
           AND sent_at IS NOT NULL) > 0, 'sent';
         ASSERT (SELECT count(*) FROM evenkeel.outbox WHERE status = 'PENDING') > 0, 'pending';

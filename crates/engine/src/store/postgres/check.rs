@@ -190,7 +190,8 @@ async fn settings(session: &Session, findings: &mut Vec<Finding>) -> Result<(), 
         findings.push(finding(
             Severity::Advice,
             "data_checksums = off: a page that the disk changed is not noticed by the server",
-            "stop the server and run pg_checksums --enable; `evenkeel verify` notices it in the log",
+            "stop the server and run pg_checksums --enable; `evenkeel verify` notices it in the \
+             log",
         ));
     }
     Ok(())

@@ -6,6 +6,7 @@
 //! is told [`Fault::Conflict`]. A power cut may take the newest rows, with their checkpoint. It
 //! decides nothing: what rows are is said by the fold that it is handed.
 
+mod bulk;
 mod passage;
 mod read;
 mod schema;

@@ -240,7 +240,8 @@ async fn found_locked(session: &Session, head: &Head) -> Result<(), Fault> {
 /// Deletes what another build or another log left.
 async fn forget(session: &Session) -> Result<(), Fault> {
     const SETS: &str = "SELECT tablename::text FROM pg_tables WHERE schemaname = current_schema()
-        AND tablename ~ '^(order_row|order_line|hold_row|hold_line|sku_row|balance|audit|outbox)_[0-9]+$'";
+        AND tablename ~ ('^(order_row|order_line|hold_row|hold_line|sku_row|balance|audit|outbox)'
+          || '_[0-9]+$')";
     let sets = session.client().query(SETS, &[]).await;
     for row in sets.map_err(|error| fault(&error))? {
         let table: String = get(&row, 0)?;
