@@ -1,9 +1,8 @@
 //! Projections are the fold of the log: beside a store that trades, after a rebuild under load,
 //! after their file is gone, and past an event that cannot be folded.
 
+use evenkeel_engine::Engine;
 use evenkeel_engine::clock::{SystemClock, SystemIds};
-use evenkeel_engine::commit::{Command, Key};
-use evenkeel_engine::gateway::memory::InstantGateway;
 use evenkeel_engine::port::{
     AuditFilter, Fault, HoldFilter, HoldRow, LogRow, OrderFilter, OrderView, Projection, Store,
     Views,
@@ -15,18 +14,11 @@ use evenkeel_engine::store::sqlite::names::NamesOptions;
 use evenkeel_engine::store::sqlite::views::{SqliteViews, VIEWS_FILE};
 use evenkeel_engine::verify::{Inputs, Invariant, Kind, Outcome, verify};
 use evenkeel_engine::worker::Work;
-use evenkeel_engine::{Engine, Options, Ports, Request};
-use evenkeel_rules::hold::{Place, State, Wanted};
-use evenkeel_rules::ids::{CustomerId, HoldId, LocationId, OrderId, SkuId, TokenId};
-use evenkeel_rules::money::{Currency, Money};
-use evenkeel_rules::order::{Ask, Status};
-use evenkeel_rules::quantity::Quantity;
-use evenkeel_rules::sku::Terms;
-use evenkeel_rules::stock::Change;
-use evenkeel_rules::time::{LogTime, Millis};
+use evenkeel_rules::hold::State;
+use evenkeel_rules::order::Status;
+use evenkeel_rules::time::LogTime;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 mod trading;
 use trading::*;
