@@ -259,6 +259,64 @@ pub async fn blocking<T: Send + 'static>(
     done.unwrap_or_else(|_| Err(Fault::Unavailable("the process is stopping".to_owned())))
 }
 
+/// A thread that drives connections, with a runtime of its own: whoever waits for an answer may be
+/// on any runtime, and on a busy machine the connections of the store wait behind nobody else.
+#[cfg(feature = "postgres")]
+#[derive(Debug)]
+pub struct Wires(Option<tokio::runtime::Runtime>);
+
+#[cfg(feature = "postgres")]
+impl Wires {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// [`Fault::Unavailable`] if there is no thread to be had.
+    pub fn new(name: &str) -> Result<Self, Fault> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name(name)
+            .enable_all()
+            .build();
+        let runtime = runtime.map_err(|error| Fault::Unavailable(format!("no thread: {error}")))?;
+        Ok(Self(Some(runtime)))
+    }
+
+    fn runtime(&self) -> &tokio::runtime::Runtime {
+        self.0.as_ref().expect("it is there until it is dropped")
+    }
+
+    /// Waits for something on a thread that may wait: never one of a runtime's workers.
+    pub fn wait<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime().block_on(work)
+    }
+
+    /// Drives something until it ends or the thread does.
+    pub fn keep(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.runtime().spawn(work);
+    }
+
+    /// Runs something on the thread and waits for it.
+    ///
+    /// # Errors
+    /// [`Fault::Unavailable`] when the thread is shutting down.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, Fault> {
+        let done = self.runtime().spawn(work).await;
+        done.map_err(|_| Fault::Unavailable("the process is stopping".to_owned()))
+    }
+}
+
+#[cfg(feature = "postgres")]
+impl Drop for Wires {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
 /// Runs a future that computes for long on a thread beside the runtime's workers, which gives way
 /// to them, so that what they serve does not wait for it. When the caller is dropped the future is
 /// dropped too, where it next waits or yields: a stop never waits for the end of its work.

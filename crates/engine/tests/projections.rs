@@ -1,9 +1,8 @@
 //! Projections are the fold of the log: beside a store that trades, after a rebuild under load,
 //! after their file is gone, and past an event that cannot be folded.
 
+use evenkeel_engine::Engine;
 use evenkeel_engine::clock::{SystemClock, SystemIds};
-use evenkeel_engine::commit::{Command, Key};
-use evenkeel_engine::gateway::memory::InstantGateway;
 use evenkeel_engine::port::{
     AuditFilter, Fault, HoldFilter, HoldRow, LogRow, OrderFilter, OrderView, Projection, Store,
     Views,
@@ -15,190 +14,14 @@ use evenkeel_engine::store::sqlite::names::NamesOptions;
 use evenkeel_engine::store::sqlite::views::{SqliteViews, VIEWS_FILE};
 use evenkeel_engine::verify::{Inputs, Invariant, Kind, Outcome, verify};
 use evenkeel_engine::worker::Work;
-use evenkeel_engine::{Engine, Options, Ports, Request};
-use evenkeel_rules::hold::{Place, State, Wanted};
-use evenkeel_rules::ids::{CustomerId, HoldId, LocationId, OrderId, SkuId, TokenId};
-use evenkeel_rules::money::{Currency, Money};
-use evenkeel_rules::order::{Ask, Status};
-use evenkeel_rules::quantity::Quantity;
-use evenkeel_rules::sku::Terms;
-use evenkeel_rules::stock::Change;
-use evenkeel_rules::time::{LogTime, Millis};
+use evenkeel_rules::hold::State;
+use evenkeel_rules::order::Status;
+use evenkeel_rules::time::LogTime;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-const ALL: usize = 10_000;
-const PATIENCE: Duration = Duration::from_secs(30);
-
-async fn engine(store: Arc<dyn Store>) -> Engine {
-    let ports = Ports {
-        store,
-        gate: None,
-        gateway: Some(Arc::new(InstantGateway::new())),
-        outlet: None,
-        clock: Arc::new(SystemClock::new()),
-        ids: Arc::new(SystemIds),
-    };
-    Engine::start(ports, Options::default())
-        .await
-        .expect("the store answers")
-}
-
-fn request(command: Command, key: &str) -> Request {
-    Request {
-        command,
-        key: Some(Key::new(None, key, &[key.as_bytes()])),
-        actor: TokenId::new("t-1").expect("an id"),
-        owner: None,
-        expected: None,
-        deadline: None,
-    }
-}
-
-async fn ask(engine: &Engine, command: Command, key: &str) {
-    let asked = engine.execute(request(command, key)).await;
-    asked.expect("accepted");
-}
-
-fn sku(number: u64) -> SkuId {
-    SkuId::new(&format!("sku-{number}")).expect("an id")
-}
-
-fn lines(number: u64) -> Vec<Wanted> {
-    let line = |location: &str, sku| Wanted {
-        sku,
-        location: LocationId::new(location).expect("an id"),
-        quantity: Quantity::new(1 + number % 3).expect("units"),
-    };
-    vec![
-        line("main", sku(number % 4)),
-        line("depot", sku(number % 4)),
-        line("main", sku(4)),
-    ]
-}
-
-async fn stock(engine: &Engine) {
-    let price = Money::price(1999, Currency::new("EUR").expect("a code")).expect("a price");
-    for number in 0..5 {
-        let terms = Terms {
-            sku: sku(number),
-            name: "Lamp".to_owned(),
-            price,
-            max_per_order: None,
-            max_per_customer: None,
-            sale: None,
-        };
-        ask(engine, Command::PutSku { terms }, &format!("put-{number}")).await;
-        for location in ["main", "depot"] {
-            let receive = Command::ChangeStock {
-                sku: sku(number),
-                location: LocationId::new(location).expect("an id"),
-                change: Change::Receive(Quantity::new(100_000).expect("units")),
-                reference: None,
-                reason: None,
-            };
-            ask(engine, receive, &format!("receive-{number}-{location}")).await;
-        }
-    }
-}
-
-fn hold(number: u64) -> HoldId {
-    HoldId::new(&format!("h-{number}")).expect("an id")
-}
-
-fn customer(number: u64) -> CustomerId {
-    CustomerId::new(&format!("c-{}", number % 7)).expect("an id")
-}
-
-/// Holds that end in every way, and orders that are carried out or called off.
-async fn trade(engine: &Engine, from: u64, to: u64) {
-    for number in from..to {
-        let id = hold(number);
-        let place = Place {
-            id: id.clone(),
-            customer: customer(number),
-            lines: lines(number),
-            ttl: Millis(600_000),
-        };
-        ask(engine, Command::Place(place), &format!("place-{number}")).await;
-        match number % 3 {
-            0 => {
-                ask(
-                    engine,
-                    Command::Confirm { id, lines: None },
-                    &format!("c-{number}"),
-                )
-                .await
-            }
-            1 => ask(engine, Command::Release { id }, &format!("r-{number}")).await,
-            _ => {}
-        }
-        let id = OrderId::new(&format!("o-{number}")).expect("an id");
-        let order = Ask {
-            id: id.clone(),
-            customer: customer(number),
-            lines: lines(number),
-            hold: None,
-            method: "card".to_owned(),
-            expected_total: None,
-            adjustments: Vec::new(),
-            confirming: Millis(900_000),
-        };
-        let private = r#"{"token":"tok_ok"}"#.to_owned();
-        let take = Command::TakeOrder {
-            ask: Box::new(order),
-            private,
-        };
-        ask(engine, take, &format!("take-{number}")).await;
-        if number % 4 == 0 {
-            let reason = Some("another colour".to_owned());
-            ask(
-                engine,
-                Command::CancelOrder { id, reason },
-                &format!("cancel-{number}"),
-            )
-            .await;
-        }
-    }
-    // An id that is refused for ever is no order that anybody sees.
-    let id = OrderId::new(&format!("never-{from}")).expect("an id");
-    let reason = Some("early".to_owned());
-    let never = request(
-        Command::CancelOrder { id, reason },
-        &format!("never-{from}"),
-    );
-    assert!(
-        engine.execute(never).await.is_err(),
-        "there is no such order"
-    );
-}
-
-/// Waits until nothing goes on by itself, and says where the log then stands.
-async fn quiet(engine: &Engine) -> u64 {
-    let still = async {
-        loop {
-            let orders = engine
-                .store()
-                .orders(u64::MAX, ALL)
-                .await
-                .expect("readable");
-            if orders.rows.iter().all(|row| {
-                row.body
-                    .shipment
-                    .as_ref()
-                    .is_some_and(|it| it.delivery.is_some())
-                    || row.body.is_quiet()
-            }) {
-                return orders.position;
-            }
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, still)
-        .await
-        .expect("it comes to rest")
-}
+mod trading;
+use trading::*;
 
 async fn reach(projector: &Projector, position: u64) {
     for projection in Projection::ALL {

@@ -8,6 +8,8 @@
 //! reaches stores through the HTTP API only, be it over the network or called in process.
 
 mod config;
+#[cfg(feature = "postgres")]
+mod database;
 mod door;
 mod explain;
 mod failure;

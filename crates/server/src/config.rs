@@ -12,6 +12,7 @@ mod mistake;
 mod outbound;
 mod providers;
 mod read;
+mod store;
 mod telemetry;
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,7 @@ pub(crate) use keys::{KEYS, Value};
 pub(crate) use mistake::{Mistake, Mistakes};
 pub(crate) use outbound::Allowed;
 pub(crate) use providers::Provider;
+pub(crate) use store::Database;
 pub(crate) use telemetry::LogFormat;
 
 /// The values that a command runs with, all of them checked.
@@ -40,6 +42,8 @@ pub(crate) struct Config {
     pub(crate) admin_listen: Option<SocketAddr>,
     /// The directory of the SQLite store, of the lock and of the first token.
     pub(crate) data: PathBuf,
+    /// The database server that keeps the ledger, if one does.
+    pub(crate) database: Database,
     /// A hold's life when the request names none, in milliseconds.
     pub(crate) ttl_ms: u64,
     /// The longest life that a request or an extension may give a hold, in milliseconds.
@@ -82,6 +86,7 @@ impl Default for Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7411)),
             admin_listen: None,
             data: PathBuf::from("evenkeel-data"),
+            database: Database::default(),
             ttl_ms: 600_000,
             max_life_ms: 3_600_000,
             confirming_ms: 900_000,
@@ -105,6 +110,9 @@ impl Default for Config {
         }
     }
 }
+
+/// The flag that names the data directory.
+pub(crate) const DATA: &str = "--data";
 
 /// Where a value came from; the later in this list wins.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -201,7 +209,14 @@ fn judge(given: Vec<Given>, mut mistakes: Vec<Mistake>) -> Result<Loaded, Mistak
     let mut origins = Vec::new();
     for one in given {
         let key = keys::find(one.key).expect("a given value names a key of the table");
-        match (key.set)(&mut config, &one.value) {
+        // The flag says where a node's own files are, whatever keeps the ledger.
+        let is_place = one.origin == Origin::Flag(DATA);
+        let server = config.database.url.clone().filter(|_| is_place);
+        let set = (key.set)(&mut config, &one.value);
+        if server.is_some() {
+            config.database.url = server;
+        }
+        match set {
             Ok(()) => origins.push((one.key, one.origin)),
             Err(why) => mistakes.push(Mistake::at(one.origin, format!("{} {why}", key.path))),
         }

@@ -5,6 +5,8 @@
 
 pub mod dir;
 pub mod memory;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod segments;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;

@@ -12,8 +12,15 @@ use crate::config::{KEYS, Loaded, Value, load};
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Say whether the configuration is right; exit code 2 and one line for each mistake if not
-    #[command(after_help = "Example: evenkeel config check --config evenkeel.toml")]
-    Check(Which),
+    #[command(after_help = "Example: evenkeel config check --config evenkeel.toml --connect")]
+    Check {
+        #[command(flatten)]
+        which: Which,
+        /// Ask the back ends that it names, too: version, rights, settings that lose data; exit
+        /// code 1 if something would not work or may lose an order
+        #[arg(long)]
+        connect: bool,
+    },
     /// Print the value that each key has, and where it came from
     #[command(after_help = "Example: evenkeel config show --config evenkeel.toml --json")]
     Show {
@@ -44,9 +51,13 @@ impl Which {
 
 pub(super) fn run(command: &Command) -> Result<Verdict, Failure> {
     match command {
-        Command::Check(which) => {
-            which.load()?;
-            output::line("The configuration is right.")
+        Command::Check { which, connect } => {
+            let config = which.load()?.config;
+            output::line("The configuration is right.")?;
+            match connect {
+                true => super::start::runtime()?.block_on(super::stores::connect(&config)),
+                false => Ok(Verdict::True),
+            }
         }
         Command::Show { which, json: true } => output::line(&as_json(&which.load()?)),
         Command::Show { which, json: false } => output::line(&as_table(&which.load()?)),

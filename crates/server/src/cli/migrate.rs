@@ -35,7 +35,8 @@ pub(super) fn run(command: &Migrate) -> Result<Verdict, Failure> {
     let (file, data) = (command.config.as_deref(), command.data.as_deref());
     let config = start::configured(file, data, Vec::new())?.config;
     let _lock = lock_of(&config.data)?;
-    match stores::migrate(&config)? {
+    let runtime = start::runtime()?;
+    match runtime.block_on(stores::migrate(&config))? {
         0 => output::line("The schema was this build's already.")?,
         1 => output::line("Applied 1 migration.")?,
         steps => output::line(&format!("Applied {steps} migrations."))?,
@@ -43,7 +44,7 @@ pub(super) fn run(command: &Migrate) -> Result<Verdict, Failure> {
     if !command.finish {
         return Ok(Verdict::True);
     }
-    start::runtime()?.block_on(finish(&config))
+    runtime.block_on(finish(&config))
 }
 
 /// Lets writers use this build's format of log rows.
@@ -60,7 +61,7 @@ async fn finish(config: &Config) -> Result<Verdict, Failure> {
             "a node of an older build is alive; stop it, or wait until its lease is over"
                 .to_owned(),
         )),
-        Err(Refusal::Failed(fault)) => Err(stores::told(&config.data, &fault)),
+        Err(Refusal::Failed(fault)) => Err(stores::told(config, &fault)),
         Err(Refusal::Rejected { rejection, .. }) => Err(Failure::Refused(rejection.to_string())),
     }
 }

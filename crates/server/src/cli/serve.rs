@@ -90,7 +90,7 @@ async fn serve(config: &Config) -> Result<Verdict, Failure> {
 /// Notes where the log stands, for `verify` to compare with later.
 async fn anchor(config: &Config, open: &Open) -> Result<(), Failure> {
     let head = open.engine.head().await;
-    let head = head.map_err(|fault| stores::told(&config.data, &fault))?;
+    let head = head.map_err(|fault| stores::told(config, &fault))?;
     let written = Anchors::of(&config.data).add_start(head.position, &head.hash);
     written.map_err(|error| Failure::Unreachable(format!("anchors: {error}")))
 }

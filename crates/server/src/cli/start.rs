@@ -9,7 +9,7 @@ use std::path::Path;
 use tracing::level_filters::LevelFilter;
 
 use super::failure::Failure;
-use crate::config::{Config, Given, Loaded, load};
+use crate::config::{Config, DATA, Given, Loaded, load};
 use crate::telemetry::{self, Logs, Traces};
 
 /// The environment as pairs of text; what is not UTF-8 cannot be ours.
@@ -31,7 +31,7 @@ pub(super) fn configured(
 ) -> Result<Loaded, Failure> {
     if let Some(data) = data {
         let url = format!("sqlite://{}", data.display());
-        flags.push(Given::flag("store.url", "--data", url));
+        flags.push(Given::flag("store.url", DATA, url));
     }
     Ok(load(file, variables(), flags)?)
 }

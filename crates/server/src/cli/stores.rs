@@ -11,7 +11,7 @@ use std::time::Duration;
 use evenkeel_engine::archive::{Archive, Archived};
 use evenkeel_engine::clock::{SystemClock, SystemIds};
 use evenkeel_engine::gateway::Gateway;
-use evenkeel_engine::port::{Fault, Ids, Outlet};
+use evenkeel_engine::port::{Fault, Head, Ids, Outlet, Store, Views};
 use evenkeel_engine::store::segments::SegmentDir;
 use evenkeel_engine::store::sqlite::names::NamesOptions;
 use evenkeel_engine::store::sqlite::views::SqliteViews;
@@ -20,7 +20,8 @@ use evenkeel_engine::{Engine, Options, Ports};
 use evenkeel_rules::time::Millis;
 use metrics_exporter_prometheus::PrometheusHandle;
 
-use super::failure::Failure;
+use super::failure::{Failure, Verdict};
+use super::output;
 use super::providers::Providers;
 use crate::anchors::Anchors;
 use crate::config::Config;
@@ -39,8 +40,7 @@ pub(super) async fn to_write(
     config: &Config,
     serving: Option<(PrometheusHandle, &Providers)>,
 ) -> Result<Open, Failure> {
-    let store = SqliteStore::open(&config.data, &SystemIds, NamesOptions::default())
-        .map_err(|fault| told(&config.data, &fault))?;
+    let store = store_to_write(config).await?;
     let (recorder, providers) = serving.unzip();
     let archived = through(config, store);
     let ports = Ports {
@@ -49,13 +49,13 @@ pub(super) async fn to_write(
         ..ports(Arc::clone(&archived))
     };
     let started = Engine::start(ports, options(config)).await;
-    let engine = started.map_err(|fault| told(&config.data, &fault))?;
+    let engine = started.map_err(|fault| told(config, &fault))?;
     let views = match engine.head().await {
-        Ok(head) => SqliteViews::open(&config.data, &head),
+        Ok(head) => views_to_write(config, &head).await,
         Err(fault) => Err(fault),
     };
     match views {
-        Ok(views) => engine.keep_views(Arc::new(views)),
+        Ok(views) => engine.keep_views(views),
         // Whoever sells goes on: lists are then read from the store itself.
         Err(fault) => tracing::warn!(%fault, "the projections cannot be opened"),
     }
@@ -63,8 +63,46 @@ pub(super) async fn to_write(
     Ok(over((engine, archived), config, (recorder, webhooks)))
 }
 
+async fn store_to_write(config: &Config) -> Result<Arc<dyn Store>, Failure> {
+    #[cfg(feature = "postgres")]
+    if config.database.url.is_some() {
+        return super::database::to_write(config).await;
+    }
+    let opened = SqliteStore::open(&config.data, &SystemIds, NamesOptions::default());
+    Ok(Arc::new(opened.map_err(|fault| told(config, &fault))?))
+}
+
+async fn views_to_write(config: &Config, head: &Head) -> Result<Arc<dyn Views>, Fault> {
+    #[cfg(feature = "postgres")]
+    if config.database.url.is_some() {
+        return super::database::views_to_write(config, head).await;
+    }
+    Ok(Arc::new(SqliteViews::open(&config.data, head)?))
+}
+
+/// The projections, to be read; nothing where there are none of this log.
+pub(super) async fn views_to_read(config: &Config, head: &Head) -> Option<Arc<dyn Views>> {
+    #[cfg(feature = "postgres")]
+    if config.database.url.is_some() {
+        return super::database::views_to_read(config, head).await;
+    }
+    let views = SqliteViews::open_read_only(&config.data, head)?;
+    Some(Arc::new(views))
+}
+
 /// Opens the stores to be read, beside whoever writes them.
 pub(super) async fn to_read(config: &Config) -> Result<Open, Failure> {
+    let archived = through(config, store_to_read(config).await?);
+    let opened = Engine::read_only(ports(Arc::clone(&archived)), options(config)).await;
+    let engine = opened.map_err(|fault| told(config, &fault))?;
+    Ok(over((engine, archived), config, (None, None)))
+}
+
+async fn store_to_read(config: &Config) -> Result<Arc<dyn Store>, Failure> {
+    #[cfg(feature = "postgres")]
+    if config.database.url.is_some() {
+        return super::database::to_read(config).await;
+    }
     if !config.data.join(FILE).exists() {
         let directory = config.data.display();
         return Err(Failure::Unreachable(format!(
@@ -73,22 +111,42 @@ pub(super) async fn to_read(config: &Config) -> Result<Open, Failure> {
         )));
     }
     let store = SqliteStore::open_read_only(&config.data, NamesOptions::default());
-    let store = store.map_err(|fault| told(&config.data, &fault))?;
-    let archived = through(config, store);
-    let opened = Engine::read_only(ports(Arc::clone(&archived)), options(config)).await;
-    let engine = opened.map_err(|fault| told(&config.data, &fault))?;
-    Ok(over((engine, archived), config, (None, None)))
+    Ok(Arc::new(store.map_err(|fault| told(config, &fault))?))
 }
 
 /// Brings the stores to this build's schema; how many steps that took. The caller holds the lock.
-pub(super) fn migrate(config: &Config) -> Result<usize, Failure> {
-    SqliteStore::migrate(&config.data, &SystemIds).map_err(|fault| told(&config.data, &fault))
+pub(super) async fn migrate(config: &Config) -> Result<usize, Failure> {
+    #[cfg(feature = "postgres")]
+    if config.database.url.is_some() {
+        return super::database::migrate(config).await;
+    }
+    SqliteStore::migrate(&config.data, &SystemIds).map_err(|fault| told(config, &fault))
+}
+
+/// Asks the back ends of a configuration whether they would do.
+pub(super) async fn connect(config: &Config) -> Result<Verdict, Failure> {
+    #[cfg(feature = "postgres")]
+    if config.database.url.is_some() {
+        return super::database::connect(config).await;
+    }
+    let directory = config.data.display();
+    if !config.data.join(FILE).exists() {
+        return output::line(&format!(
+            "{directory}: there is no store yet; serve makes one."
+        ));
+    }
+    let store = store_to_read(config).await?;
+    let head = store.head().await.map_err(|fault| told(config, &fault))?;
+    output::line(&format!(
+        "{directory}: SQLite, its log at position {}.",
+        head.position
+    ))
 }
 
 /// A store with the segments of its directory.
-fn through(config: &Config, store: SqliteStore) -> Arc<Archived> {
+fn through(config: &Config, store: Arc<dyn Store>) -> Arc<Archived> {
     let files = SegmentDir::new(&segments_of(&config.data));
-    Arc::new(Archived::new(Arc::new(store), Arc::new(files)))
+    Arc::new(Archived::new(store, Arc::new(files)))
 }
 
 /// Where the segments of a data directory are.
@@ -131,13 +189,26 @@ fn ports(store: Arc<Archived>) -> Ports {
     }
 }
 
+/// The node's name among those that share the store. It has to be the same after a restart, and no
+/// other node's: a directory has one writer, a database many, each with a directory of its own.
+fn node(config: &Config) -> String {
+    if config.database.url.is_none() {
+        return config.listen.to_string();
+    }
+    let machine = rustix::system::uname();
+    let machine = machine.nodename().to_string_lossy().into_owned();
+    let directory = config.data.canonicalize();
+    let directory = directory.unwrap_or_else(|_| config.data.clone());
+    format!("{machine}:{}", directory.display())
+}
+
 fn options(config: &Config) -> Options {
     Options {
         max_life: Millis(config.max_life_ms),
         warn: Millis(config.warn_ms),
         allocation: config.allocation.clone(),
         limits: config.limits,
-        node: Some(config.listen.to_string()),
+        node: Some(node(config)),
         order_mode: config.order_mode,
         call_timeout: Duration::from_millis(config.payment.timeout_ms),
         delivery_timeout: Duration::from_millis(config.delivery.timeout_ms),
@@ -146,8 +217,10 @@ fn options(config: &Config) -> Options {
 }
 
 /// A store that cannot be opened, as a person needs to know it.
-pub(super) fn told(directory: &Path, fault: &Fault) -> Failure {
-    let message = format!("{}: {fault}", directory.display());
+pub(super) fn told(config: &Config, fault: &Fault) -> Failure {
+    let directory = || config.data.display().to_string();
+    let place = config.database.shown().unwrap_or_else(directory);
+    let message = format!("{place}: {fault}");
     match fault {
         Fault::Corrupt(_) => Failure::Refused(message),
         Fault::Conflict
@@ -157,5 +230,29 @@ pub(super) fn told(directory: &Path, fault: &Fault) -> Failure {
         | Fault::DeadlinePassed
         | Fault::TimedOut
         | Fault::Sync(_) => Failure::Unreachable(message),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_on_one_database_have_names_of_their_own_and_keep_them() {
+        let (one, two) = (tempfile::tempdir(), tempfile::tempdir());
+        let named = |directory: &std::path::Path| {
+            let mut config = Config {
+                data: directory.to_owned(),
+                ..Config::default()
+            };
+            config.database.url = Some("postgres://db/shop".to_owned());
+            node(&config)
+        };
+        let one = one.expect("a scratch directory");
+        let two = two.expect("a scratch directory");
+        assert_eq!(named(one.path()), named(one.path()));
+        assert_ne!(named(one.path()), named(two.path()));
+        let alone = Config::default();
+        assert_eq!(node(&alone), alone.listen.to_string());
     }
 }

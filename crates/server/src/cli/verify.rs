@@ -12,8 +12,6 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use evenkeel_engine::port::Views;
-use evenkeel_engine::store::sqlite::views::SqliteViews;
 use evenkeel_engine::verify::{Acks, Inputs, Report, verify};
 use serde_json::Value;
 
@@ -91,10 +89,10 @@ async fn local(config: &Config, (acks, deep): (Option<Acks>, bool)) -> Result<Re
     let anchors = Anchors::of(&config.data);
     let open = stores::to_read(config).await?;
     let head = open.engine.head().await;
-    let head = head.map_err(|fault| stores::told(&config.data, &fault))?;
-    let views = SqliteViews::open_read_only(&config.data, &head);
+    let head = head.map_err(|fault| stores::told(config, &fault))?;
+    let views = stores::views_to_read(config, &head).await;
     let inputs = Inputs {
-        views: views.as_ref().map(|views| views as &dyn Views),
+        views: views.as_deref(),
         acks,
         deep,
         anchors: anchors.read().map_err(Failure::Refused)?,
@@ -102,7 +100,7 @@ async fn local(config: &Config, (acks, deep): (Option<Acks>, bool)) -> Result<Re
     };
     let report = verify(&**open.engine.store(), inputs).await;
     open.engine.stop().await;
-    let report = report.map_err(|fault| stores::told(&config.data, &fault))?;
+    let report = report.map_err(|fault| stores::told(config, &fault))?;
     // Who may only read the directory still gets the report.
     if let Err(error) = anchors.add_green(&report) {
         tell(&format!("no anchor was written: {error}"));

@@ -14,8 +14,8 @@ use evenkeel_engine::OrderMode;
 use evenkeel_rules::ids::LocationId;
 
 use super::providers::{secrets, secrets_in, url};
-use super::telemetry::{LogFormat, collector};
-use super::{Allowed, Config};
+use super::telemetry::{LogFormat, collector, level};
+use super::{Allowed, Config, store};
 
 /// The largest integer that a JSON client can be trusted to read back.
 const INTEGER_MAX: u64 = (1 << 53) - 1;
@@ -107,10 +107,44 @@ pub(crate) const KEYS: &[Key] = &[
     Key {
         path: "store.url",
         kind: Kind::Text,
-        range: "`sqlite://DIR`",
-        meaning: "The store: a directory that one process writes.",
-        set: |config, value| store_directory(value).map(|new| config.data = new),
-        show: |config| Some(Value::Text(format!("sqlite://{}", config.data.display()))),
+        range: "`sqlite://DIR`, or `postgres://USER@HOST/DATABASE` in a build with `postgres`",
+        meaning: "The store: a directory that one process writes, or a database of many nodes.",
+        set: |config, value| store::set(config, text(value)?),
+        show: |config| {
+            let directory = || format!("sqlite://{}", config.data.display());
+            Some(Value::Text(
+                config.database.shown().unwrap_or_else(directory),
+            ))
+        },
+    },
+    Key {
+        path: "store.password_file",
+        kind: Kind::Text,
+        range: "path",
+        meaning: "The file whose first line is the password for `store.url`.",
+        set: |config, value| {
+            store::password_in(text(value)?).map(|new| config.database.password = Some(new))
+        },
+        show: |_| None,
+    },
+    Key {
+        path: "store.ca_file",
+        kind: Kind::Text,
+        range: "path of a PEM file; left out: the authorities of the public web",
+        meaning: "The authorities that may vouch for the database server, for `sslmode=require`.",
+        set: |config, value| text(value).map(|new| config.database.ca = Some(PathBuf::from(new))),
+        show: |config| {
+            let ca = config.database.ca.as_ref();
+            ca.map(|path| Value::Text(path.display().to_string()))
+        },
+    },
+    Key {
+        path: "store.connections",
+        kind: Kind::Integer,
+        range: "1 to 1000",
+        meaning: "Most connections of this node to a database server for reads; others take 4.",
+        set: |config, value| integer(value, 1, 1_000).map(|new| config.database.connections = new),
+        show: |config| shown(config.database.connections),
     },
     Key {
         path: "gate.url",
@@ -317,7 +351,7 @@ pub(crate) const KEYS: &[Key] = &[
         kind: Kind::Text,
         range: "`off`, `error`, `warn`, `info`, `debug` or `trace`",
         meaning: "The least severe level that is logged to standard error.",
-        set: |config, value| level(value).map(|new| config.log_level = new),
+        set: |config, value| level(text(value)?).map(|new| config.log_level = new),
         show: |config| Some(Value::Text(config.log_level.to_string())),
     },
     Key {
@@ -423,25 +457,10 @@ fn address(value: &Value) -> Result<SocketAddr, String> {
 
 /// A value that may be a URL, as a message shows it: nothing of a URL but its scheme, for it may
 /// have a password.
-fn without_secrets(text: &str) -> String {
+pub(super) fn without_secrets(text: &str) -> String {
     match text.split_once("://") {
         Some((scheme, _)) => format!("\"{}://...\"", scheme.escape_debug()),
         None => format!("{text:?}"),
-    }
-}
-
-fn store_directory(value: &Value) -> Result<PathBuf, String> {
-    let text = text(value)?;
-    match text.split_once("://") {
-        Some(("sqlite", directory)) if !directory.is_empty() => Ok(PathBuf::from(directory)),
-        Some(("postgres" | "postgresql" | "mysql", _)) => Err(format!(
-            "is {}: this build has no such store; the one it has is \"sqlite://DIR\"",
-            without_secrets(text)
-        )),
-        Some(_) | None => {
-            let shown = without_secrets(text);
-            Err(format!("is {shown} and must be \"sqlite://DIR\""))
-        }
     }
 }
 
@@ -475,13 +494,4 @@ fn only_embedded(value: &Value) -> Result<(), String> {
     Err(format!(
         "is {named}, which is not built yet: the one broker that this build has is \"embedded\""
     ))
-}
-
-fn level(value: &Value) -> Result<tracing::level_filters::LevelFilter, String> {
-    let text = text(value)?;
-    let known = ["off", "error", "warn", "info", "debug", "trace"].contains(&text);
-    let parsed = if known { text.parse().ok() } else { None };
-    parsed.ok_or_else(|| {
-        format!("is {text:?} and must be one of off, error, warn, info, debug, trace")
-    })
 }

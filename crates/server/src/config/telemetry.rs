@@ -39,3 +39,12 @@ pub(super) fn collector(text: &str) -> Result<String, String> {
         Err(_) => Err("must be http://HOST:PORT, without a path".to_owned()),
     }
 }
+
+/// Reads a level of logging.
+pub(super) fn level(text: &str) -> Result<tracing::level_filters::LevelFilter, String> {
+    let known = ["off", "error", "warn", "info", "debug", "trace"].contains(&text);
+    let parsed = if known { text.parse().ok() } else { None };
+    parsed.ok_or_else(|| {
+        format!("is {text:?} and must be one of off, error, warn, info, debug, trace")
+    })
+}

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+#[cfg(feature = "postgres")]
+use super::DATA;
 use super::{Config, Given, KEYS, Loaded, Mistakes, Origin, load};
 
 fn from_text(text: &str, variables: &[(&str, &str)]) -> Result<Loaded, String> {
@@ -149,9 +151,10 @@ fn what_this_build_has_not_and_what_does_not_go_together_is_told() {
             "evenkeel.toml:3: holds.warn_ms, 6000, is not below holds.confirming_ms, 5000",
         ),
         (
-            "[store]\nurl = \"postgres://shop:secret@db/shop\"\n",
-            "evenkeel.toml:2: store.url is \"postgres://...\": this build has no such store; the \
-             one it has is \"sqlite://DIR\"",
+            "[store]\nurl = \"mysql://shop:secret@db/shop\"\n",
+            "evenkeel.toml:2: store.url is \"mysql://...\": this build has no such store; those it \
+             has are \"sqlite://DIR\" and, with the feature postgres, \
+             \"postgres://USER@HOST/DATABASE\"",
         ),
         (
             "[gate]\nurl = \"redis://cache\"\n",
@@ -378,4 +381,32 @@ fn a_collector_of_traces_needs_a_build_that_can_send_them() {
     let told = mistake("[telemetry]\notlp_url = \"http://shop:hunter2@collector:4318/x\"\n");
     assert!(told.contains("telemetry.otlp_url"), "{told}");
     assert!(!told.contains("hunter2"), "{told}");
+}
+
+#[cfg(feature = "postgres")]
+#[test]
+fn a_database_is_named_by_its_url_and_its_password_is_never_shown() {
+    let text = "[store]\nurl = \"postgres://shop:hunter2@db:5433/shop?sslmode=require\"\n";
+    let flags = vec![Given::flag("store.url", DATA, "sqlite://own")];
+    let mut loaded = from_text(text, &[]).expect("this is right");
+    assert_eq!(loaded.config.data, PathBuf::from("evenkeel-data"));
+    let shown = loaded.config.database.shown();
+    assert_eq!(shown.as_deref(), Some("postgres://db:5433/shop"));
+    let told = format!("{loaded:?}");
+    assert!(!told.contains("hunter2"), "{told}");
+    let url = [("EVENKEEL_STORE__URL", "postgres://shop@db/shop")];
+    let url = url.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    loaded = load(None, url.into_iter(), flags).expect("this is right");
+    assert_eq!(loaded.config.data, PathBuf::from("own"));
+    let shown = loaded.config.database.shown();
+    assert_eq!(shown.as_deref(), Some("postgres://db/shop"));
+    let wrong = from_text(
+        "[store]\nurl = \"postgres://shop:hunter2@db:x/shop\"\n",
+        &[],
+    );
+    let told = wrong.expect_err("this is no port").to_string();
+    assert!(
+        told.contains("cannot be read") && !told.contains("hunter2"),
+        "{told}"
+    );
 }

@@ -16,14 +16,17 @@ mod process;
 mod buyer;
 mod ledger;
 mod server;
+#[cfg(feature = "postgres")]
+#[path = "../../../engine/tests/servers/mod.rs"]
+#[expect(dead_code, reason = "the engine's own tests use more of it")]
+mod servers;
 
 use buyer::Buyer;
 use fastrand::Rng;
 use ledger::Ledger;
 use serde_json::json;
-use server::{Server, Wire};
+use server::{Home, Server, Wire};
 use std::ops::RangeInclusive;
-use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
@@ -104,15 +107,15 @@ fn check(server: &Server, ledger: &mut Ledger, buyers: &mut [Buyer]) {
     }
 }
 
-fn restart(directory: &Path, worst: &mut Duration) -> Server {
-    let server = Server::start(directory);
+fn restart(home: &Home, worst: &mut Duration) -> Server {
+    let server = Server::start(home);
     *worst = (*worst).max(server.took());
     server
 }
 
 /// A server with stock, and buyers.
-fn open(directory: &Path, rng: &mut Rng) -> (Server, Vec<Buyer>) {
-    let server = Server::start(directory);
+fn open(home: &Home, rng: &mut Rng) -> (Server, Vec<Buyer>) {
+    let server = Server::start(home);
     fill(&mut server.wire());
     let buyer = |number| Buyer::new(number, server.token(), rng.fork());
     let buyers = (0..BUYERS).map(buyer).collect();
@@ -121,8 +124,8 @@ fn open(directory: &Path, rng: &mut Rng) -> (Server, Vec<Buyer>) {
 
 #[test]
 fn a_server_that_is_asked_to_end_answers_what_it_took_and_ends_within_two_seconds() {
-    let directory = tempfile::tempdir().expect("a scratch directory");
-    let (server, mut buyers) = open(directory.path(), &mut Rng::with_seed(7));
+    let home = Home::new(None);
+    let (server, mut buyers) = open(&home, &mut Rng::with_seed(7));
     let idle = server.wire();
     let slow = server.half_a_request();
     let life = Duration::from_millis(300);
@@ -130,7 +133,7 @@ fn a_server_that_is_asked_to_end_answers_what_it_took_and_ends_within_two_second
     drop((idle, slow));
     assert_eq!(status, Some(0));
     assert!(took < STOPPED_MAX, "it took {took:?} to end");
-    let server = Server::start(directory.path());
+    let server = Server::start(&home);
     let mut ledger = Ledger::new();
     check(&server, &mut ledger, &mut buyers);
     let told: usize = buyers.iter().map(Buyer::placed).sum();
@@ -141,17 +144,27 @@ fn a_server_that_is_asked_to_end_answers_what_it_took_and_ends_within_two_second
 
 #[test]
 fn what_was_acknowledged_survives_being_killed_twenty_times() {
+    killed_again_and_again(&Home::new(None));
+}
+
+#[cfg(feature = "postgres")]
+#[test]
+fn what_was_acknowledged_survives_with_the_ledger_in_postgresql_too() {
+    let database = servers::Server::start(&[]);
+    killed_again_and_again(&Home::new(Some(database.url("postgres"))));
+}
+
+fn killed_again_and_again(home: &Home) {
     let seed = seed();
     println!("KILL_SEED={seed}");
     let mut rng = Rng::with_seed(seed);
-    let directory = tempfile::tempdir().expect("a scratch directory");
-    let (mut server, mut buyers) = open(directory.path(), &mut rng);
+    let (mut server, mut buyers) = open(home, &mut rng);
     let (mut ledger, mut worst) = (Ledger::new(), Duration::ZERO);
     for _ in 0..KILLS {
         let life = Duration::from_micros(rng.u64(LIFE_MS) * 1000 + rng.u64(0..1000));
         let ran = rush(server, &mut buyers, life, Server::kill);
         assert!(ran, "the server had ended by itself");
-        server = restart(directory.path(), &mut worst);
+        server = restart(home, &mut worst);
         check(&server, &mut ledger, &mut buyers);
     }
     for buyer in &mut buyers {

@@ -6,8 +6,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::Path;
 use std::time::{Duration, Instant};
+use tempfile::TempDir;
 
 /// No answer takes longer; a test that hangs says nothing.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -20,6 +20,20 @@ fn now() -> Instant {
     Instant::now()
 }
 
+/// What a server finds when it is started again.
+pub(crate) struct Home {
+    directory: TempDir,
+    store: Option<String>,
+}
+
+impl Home {
+    /// An empty directory, and the database that keeps the ledger if it is not in the directory.
+    pub(crate) fn new(store: Option<String>) -> Self {
+        let directory = tempfile::tempdir().expect("a scratch directory");
+        Self { directory, store }
+    }
+}
+
 /// A running server.
 pub(crate) struct Server {
     process: Process,
@@ -29,10 +43,12 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts it and waits until it serves.
-    pub(crate) fn start(directory: &Path) -> Self {
-        let begun = now();
+    pub(crate) fn start(home: &Home) -> Self {
+        let (begun, directory) = (now(), home.directory.path());
         let mut command = serve(directory, "127.0.0.1:0");
+        let store = home.store.iter();
         command
+            .envs(store.map(|url| ("EVENKEEL_STORE__URL", url)))
             .env("EVENKEEL_LIMITS__HOLDS_PER_CUSTOMER", "0")
             .env("EVENKEEL_LIMITS__ABANDON", "0");
         let mut server = Self {

@@ -190,9 +190,7 @@ async fn put_back(config: &Config, first: u64, copy: &Path) -> Result<SegmentRow
     let open = stores::to_read(config).await?;
     let known = open.engine.store().segments().await;
     open.engine.stop().await;
-    let known = known
-        .map_err(|fault| stores::told(&config.data, &fault))?
-        .rows;
+    let known = known.map_err(|fault| stores::told(config, &fault))?.rows;
     let row = known.into_iter().find(|row| row.first == first);
     let row = row.ok_or_else(|| Failure::Refused(format!("there is no segment {first}")))?;
     let told =

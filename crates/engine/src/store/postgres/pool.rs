@@ -1,0 +1,122 @@
+//! Reading from snapshots, on a bounded number of connections.
+//!
+//! Each read is one transaction in one round trip: it begins, asks where the head stands, asks for
+//! its rows and ends. So rows and position are of one snapshot, on a replica as well. Who finds no
+//! connection free waits for one; a connection that turns out to be dead is replaced once.
+
+use super::fault::{chain, ends_session, fault};
+use super::rows::number;
+use super::session::{Asked, Purpose, Session};
+use super::tls::Tls;
+use crate::port::{At, Fault};
+use crate::worker::Wires;
+use parking_lot::Mutex;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+use tokio_postgres::{Config, Row};
+
+const MARK: &str = "SELECT position FROM head WHERE id = 1";
+const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+/// A bounded number of reading connections to one server.
+pub(super) struct Pool {
+    wires: Arc<Wires>,
+    config: Config,
+    tls: Tls,
+    room: Semaphore,
+    idle: Mutex<Vec<Session>>,
+}
+
+impl Pool {
+    /// A pool that has not connected yet.
+    pub(super) fn new(wires: Arc<Wires>, (config, tls): (Config, Tls), most: usize) -> Self {
+        Self {
+            wires,
+            config,
+            tls,
+            room: Semaphore::new(most.max(1)),
+            idle: Mutex::default(),
+        }
+    }
+
+    /// Reads in one snapshot: the position of its head, and the rows of each statement.
+    pub(super) async fn read(&self, asked: &[Asked<'_>]) -> Result<At<Vec<Vec<Row>>>, Fault> {
+        let _room = self.room.acquire().await;
+        let idle = self.idle.lock().pop();
+        if let Some(session) = idle {
+            match self.read_on(session, asked).await {
+                Err(Failed { lost: true, .. }) => {}
+                done => return done.map_err(|failed| failed.fault),
+            }
+        }
+        let connection = (&self.config, &self.tls);
+        let session = Session::open(&self.wires, connection, Purpose::Reads).await?;
+        let done = self.read_on(session, asked).await;
+        done.map_err(|failed| failed.fault)
+    }
+
+    async fn read_on(
+        &self,
+        session: Session,
+        asked: &[Asked<'_>],
+    ) -> Result<At<Vec<Vec<Row>>>, Failed> {
+        let statements = asked.iter().map(|it| &*it.sql);
+        session
+            .prepare(std::iter::once(MARK).chain(statements))
+            .await?;
+        let mut all = Vec::with_capacity(asked.len() + 1);
+        let mark = [Asked::new(MARK)];
+        all.extend(mark.iter());
+        all.extend(asked);
+        let answers = session.pipeline(Some(BEGIN), &all, Some("COMMIT")).await;
+        let mut rows = Vec::with_capacity(answers.len());
+        for answer in answers {
+            match answer {
+                Ok(answer) => rows.push(answer),
+                Err(error) => {
+                    if !ends_session(&error) && !session.is_closed() {
+                        session.roll_back();
+                        self.idle.lock().push(session);
+                    }
+                    return Err(error.into());
+                }
+            }
+        }
+        self.idle.lock().push(session);
+        rows.pop();
+        let rest = rows.split_off(2);
+        let position = match rows.last().and_then(|rows| rows.first()) {
+            Some(row) => number(row, 0)?,
+            None => return Err(Fault::Corrupt("the head row is gone".to_owned()).into()),
+        };
+        Ok(At {
+            position,
+            rows: rest,
+        })
+    }
+}
+
+/// Why a read failed, and whether its connection was found dead.
+struct Failed {
+    fault: Fault,
+    lost: bool,
+}
+
+impl From<tokio_postgres::Error> for Failed {
+    fn from(error: tokio_postgres::Error) -> Self {
+        let lost = ends_session(&error);
+        if lost {
+            tracing::debug!(error = chain(&error), "a reading connection was lost");
+        }
+        Self {
+            fault: fault(&error),
+            lost,
+        }
+    }
+}
+
+impl From<Fault> for Failed {
+    fn from(fault: Fault) -> Self {
+        Self { fault, lost: false }
+    }
+}

@@ -1,0 +1,38 @@
+//! The PostgreSQL store keeps every promise, over a real server that the tests start themselves.
+
+use evenkeel_engine::clock::SystemIds;
+use evenkeel_engine::port::Store;
+use evenkeel_engine::store::postgres::{PostgresOptions, PostgresStore};
+use std::sync::Arc;
+
+#[macro_use]
+#[path = "../conformance/mod.rs"]
+mod conformance;
+mod faults;
+mod proxy;
+#[path = "../servers/mod.rs"]
+mod servers;
+mod sql;
+#[path = "../trading/mod.rs"]
+mod trading;
+mod views;
+
+/// A database of the server that all tests share.
+struct Postgres(String);
+
+impl conformance::Fixture for Postgres {
+    async fn empty() -> Self {
+        Self(sql::database().await)
+    }
+
+    async fn store(&self) -> Arc<dyn Store> {
+        let store = PostgresStore::open(&PostgresOptions::new(&self.0), &SystemIds).await;
+        Arc::new(store.expect("the database can be opened"))
+    }
+
+    async fn reopen(&self) -> Arc<dyn Store> {
+        self.store().await
+    }
+}
+
+conformance!(Postgres);

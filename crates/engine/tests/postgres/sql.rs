@@ -1,0 +1,34 @@
+//! What a test tells a server by itself.
+
+use super::servers::{Server, shared};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Runs statements at a URL.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test drives its own connection"
+)]
+pub(crate) async fn run(url: &str, statements: &str) {
+    let connected = tokio_postgres::connect(url, tokio_postgres::NoTls).await;
+    let (client, connection) = connected.expect("the server answers");
+    let connection = tokio::spawn(connection);
+    client.batch_execute(statements).await.expect(statements);
+    drop(client);
+    let ended = connection.await.expect("no panic");
+    ended.expect("the connection ends cleanly");
+}
+
+/// Makes an empty database on a server; its URL.
+pub(crate) async fn database_on(server: &Server) -> String {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let name = format!("evenkeel_{number}");
+    let make = format!("CREATE DATABASE {name}");
+    run(&server.url("postgres"), &make).await;
+    server.url(&name)
+}
+
+/// Makes an empty database on the server that all tests share; its URL.
+pub(crate) async fn database() -> String {
+    database_on(shared()).await
+}

@@ -1,0 +1,99 @@
+#!/bin/sh
+# Runs a PostgreSQL server of its own, in a folder of its own, for as long as standard input is
+# open: whoever started it may end in any way, the server is stopped and its folder deleted.
+#
+#   postgres.sh FOLDER PORT [SETTING=VALUE ...]
+#
+# Prints "ready" once it answers. A line "kill" on standard input kills the server as a power cut
+# would, "start" starts it again; each is answered with a line. It needs the binaries of a
+# distribution, and no service of theirs: on Debian, `apt-get install postgresql`.
+set -u
+folder=$1 port=$2
+shift 2
+
+bin=
+for one in /usr/lib/postgresql/*/bin; do
+  [ -x "$one/initdb" ] && [ -x "$one/postgres" ] && bin=$one
+done
+if [ -z "$bin" ]; then
+  found=$(command -v initdb) && bin=$(dirname "$found")
+fi
+if [ -z "$bin" ]; then
+  echo "PostgreSQL is missing: apt-get install postgresql (./test does it)" >&2
+  exit 1
+fi
+
+# The server refuses to run as root.
+as() { "$@"; }
+if [ "$(id -u)" = 0 ]; then
+  as() { setpriv --reuid=postgres --regid=postgres --init-groups "$@"; }
+  mkdir -p "$folder" && chmod 711 "$folder" && mkdir "$folder/server" &&
+    chown postgres: "$folder/server" || exit 1
+else
+  mkdir -p "$folder/server" || exit 1
+fi
+cd "$folder/server" || exit 1
+
+as "$bin/initdb" -D data -A trust -U postgres -E UTF8 --locale=C.UTF-8 --no-sync \
+  --no-instructions >init.log 2>&1 || { cat init.log >&2; exit 1; }
+{
+  echo "listen_addresses = '127.0.0.1'"
+  echo "port = $port"
+  echo "unix_socket_directories = ''"
+  echo "max_connections = 300"
+  echo "shared_buffers = 64MB"
+  echo "max_prepared_transactions = 8"
+  echo "logging_collector = off"
+  for setting in "$@"; do echo "$setting"; done
+} >settings
+as sh -c 'cat settings >>data/postgresql.conf' || exit 1
+
+# Starts the server and waits until it answers; `setpriv` puts itself in its place.
+start() {
+  if [ "$(id -u)" = 0 ]; then
+    setpriv --reuid=postgres --regid=postgres --init-groups \
+      "$bin/postgres" -D data >>server.log 2>&1 </dev/null &
+  else
+    "$bin/postgres" -D data >>server.log 2>&1 </dev/null &
+  fi
+  pid=$!
+  tries=0
+  until "$bin/pg_isready" -q -h 127.0.0.1 -p "$port"; do
+    tries=$((tries + 1))
+    if [ "$tries" -gt 600 ] || ! kill -0 "$pid" 2>/dev/null; then
+      cat server.log >&2
+      return 1
+    fi
+    sleep 0.05
+  done
+}
+
+# Nothing of it is needed any more, so it need not put anything in order.
+end() {
+  kill -QUIT "$pid" 2>/dev/null
+  wait "$pid"
+  cd / && rm -rf "$folder"
+}
+
+start || { end; exit 1; }
+echo ready
+while read -r line; do
+  case "$line" in
+    kill)
+      # Its children end when they notice; the next start waits for them.
+      kill -KILL "$pid"
+      wait "$pid" 2>/dev/null
+      echo killed
+      ;;
+    start)
+      tries=0
+      until start 2>/dev/null; do
+        tries=$((tries + 1))
+        [ "$tries" -gt 20 ] && { cat server.log >&2; end; exit 1; }
+        sleep 0.1
+      done
+      echo ready
+      ;;
+  esac
+done
+end
