@@ -189,7 +189,7 @@ pub struct Project {
     tracks: Vec<Track>,
     /// Where the log ended at the last round.
     head: u64,
-    /// When a page was folded last, by the monotonic clock.
+    /// When all that there was had been folded last, by the monotonic clock.
     folded: Option<Duration>,
     inline: bool,
 }
@@ -260,17 +260,20 @@ impl Project {
         for at in 0..self.tracks.len() {
             done += self.advance(at, (head, quiet)).await?;
         }
-        self.switch(head).await?;
+        if self.is_building() {
+            self.switch().await?;
+        }
         self.projector
             .tell(self.standing.as_deref().unwrap_or_default());
         let behind = self.behind(head);
         if done > 0 {
-            self.folded = Some(self.projector.clock.mono());
+            // What was there already and is not folded yet waits for nothing.
+            let mono = self.projector.clock.mono();
+            self.folded = (behind == 0).then_some(mono);
         }
-        let more = done > 0 && behind > 0 && !self.lingers(behind);
         Ok(Round {
             done,
-            more: self.is_building() || more,
+            more: self.is_building() || (done > 0 && behind > 0),
             behind,
         })
     }
@@ -446,7 +449,9 @@ impl Project {
     }
 
     /// Lets rows that were built take their place, once they are not behind the live ones.
-    async fn switch(&mut self, head: u64) -> Result<(), Fault> {
+    async fn switch(&mut self) -> Result<(), Fault> {
+        // Read after the rows were folded: they may have come beyond where the round began.
+        let head = self.store.head().await?.position;
         let ready = |one: &&Standing| {
             one.building
                 .is_some_and(|at| at >= one.checkpoint.min(head) && at + (PAGE_MAX as u64) > head)

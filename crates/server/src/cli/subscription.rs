@@ -21,7 +21,8 @@ pub(super) enum Command {
     )]
     Add {
         /// Where events are posted
-        url: String,
+        #[arg(value_name = "URL")]
+        to: String,
         /// A type as in order.paid, the beginning of types as in order.*, or *; may be repeated
         #[arg(long = "type", value_name = "TYPE", required = true)]
         types: Vec<String>,
@@ -60,14 +61,14 @@ impl Operation for Command {
         match self {
             Self::List { .. } => Call::get("/v1/subscriptions?limit=200"),
             Self::Add {
-                url,
+                to,
                 types,
                 id,
                 from,
                 key,
                 ..
             } => {
-                let mut body = json!({"url": url, "types": types});
+                let mut body = json!({"url": to, "types": types});
                 if let Some(id) = id {
                     body["id"] = json!(id);
                 }
