@@ -13,6 +13,7 @@ mod proxy;
 #[path = "../servers/mod.rs"]
 mod servers;
 mod sql;
+mod tls;
 #[path = "../trading/mod.rs"]
 mod trading;
 mod views;
