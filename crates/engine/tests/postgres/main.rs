@@ -8,6 +8,7 @@ use std::sync::Arc;
 #[macro_use]
 #[path = "../conformance/mod.rs"]
 mod conformance;
+mod check;
 mod faults;
 mod proxy;
 #[path = "../servers/mod.rs"]
