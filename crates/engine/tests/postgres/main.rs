@@ -8,11 +8,13 @@ use std::sync::Arc;
 #[macro_use]
 #[path = "../conformance/mod.rs"]
 mod conformance;
+mod check;
 mod faults;
 mod proxy;
 #[path = "../servers/mod.rs"]
 mod servers;
 mod sql;
+mod tls;
 #[path = "../trading/mod.rs"]
 mod trading;
 mod views;
