@@ -236,6 +236,18 @@ impl Play {
         }
     }
 
+    /// A round unless a position is reached already, while somebody waits for that; whether it is.
+    async fn turn_for(&mut self, wanted: u64) -> bool {
+        let projector = Arc::clone(&self.projector);
+        // Few rows wait for more, unless a reader is seen to wait for them.
+        let reached = projector.reach(Projection::Holds, wanted, WAIT);
+        tokio::select! {
+            biased;
+            reached = reached => reached,
+            () = self.turn() => false,
+        }
+    }
+
     /// A session reads, or tells another what it knows.
     async fn act(&mut self) -> Result<(), String> {
         let session = self.dice.usize(0..SESSIONS);
@@ -253,15 +265,7 @@ impl Play {
             self.seen[session].wanted(level)
         };
         for _ in 0..ALL {
-            let projector = Arc::clone(&self.projector);
-            let reached = projector.reach(Projection::Holds, wanted, WAIT);
-            // Who waits is seen by the loop, which else would let few rows wait for more.
-            let reached = tokio::select! {
-                biased;
-                reached = reached => reached,
-                () = self.turn() => false,
-            };
-            if reached {
+            if self.turn_for(wanted).await {
                 return self.read(session, level).await;
             }
         }
@@ -290,7 +294,7 @@ impl Play {
         let views = Arc::clone(self.projector.views());
         let mut standing = Vec::new();
         for _ in 0..ALL {
-            self.turn().await;
+            self.turn_for(u64::MAX).await;
             standing = views.standing().await.map_err(|fault| fault.to_string())?;
             if standing.iter().all(at_rest) {
                 break;

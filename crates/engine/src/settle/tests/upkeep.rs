@@ -24,11 +24,7 @@ fn world() -> (World, Vec<LogRow>) {
     let mut world = World::stocked();
     let mut rows = Vec::new();
     while world.view.head.position < 12 {
-        let id = format!("h-{}", 100 + world.view.head.position);
-        let commits = [ask(place(&id, &[("lamp", 1)]))];
-        let mut view = world.full_view(&commits);
-        view.holds.insert(hold_id(&id), None);
-        let settled = world.judge(view, &commits);
+        let settled = world.settle(&[ask(change("lamp", Change::Receive(units(1))))]);
         let writes = settled.writes.expect("it is accepted");
         rows.extend(writes.log.iter().cloned());
         world.keep(writes);
