@@ -111,7 +111,8 @@ impl Runner {
         fresh: mpsc::UnboundedReceiver<Fresh>,
         handlers: Vec<Arc<Notify>>,
     ) -> Self {
-        let budget = Budget::full(shared.clock.now());
+        let started = shared.clock.now();
+        let budget = Budget::full(started);
         let pulse = shared.pulse("saga");
         Self {
             shared,
@@ -122,7 +123,7 @@ impl Runner {
             again: BTreeMap::new(),
             budget,
             held_back: false,
-            probe: Probe::default(),
+            probe: Probe::new(started),
             handlers,
             pulse,
         }

@@ -6,7 +6,7 @@
 //! budget say: one call a second is no load, and the first answer lets the others through.
 //!
 //! What a node knew of outages is gone when it starts, so the first rows that wait for another try
-//! are tried once at the start.
+//! since before then are tried once at the start.
 //!
 //! A row is kept by its name only and read again before it is tried: what changed it meanwhile
 //! decides. Asking early is as safe as asking late, because every call has a key.
@@ -15,6 +15,7 @@ use crate::engine::Shared;
 use crate::gateway::Call;
 use crate::port::{DueRow, Fault};
 use evenkeel_rules::ids::{OrderId, SagaId};
+use evenkeel_rules::order::Tries;
 use evenkeel_rules::retry::CALLS;
 use evenkeel_rules::time::LogTime;
 use std::collections::BTreeMap;
@@ -78,13 +79,22 @@ struct Silent {
 }
 
 /// Who does not answer, and who waits for it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Probe {
     silent: BTreeMap<Party, Silent>,
-    begun: bool,
+    /// When this node started; nothing once what waited then was tried.
+    started: Option<LogTime>,
 }
 
 impl Probe {
+    /// Knows of no outage yet.
+    pub(super) const fn new(started: LogTime) -> Self {
+        Self {
+            silent: BTreeMap::new(),
+            started: Some(started),
+        }
+    }
+
     /// Notes whether a party answered a call that was over at this moment, and for whom it was.
     pub(super) fn note(&mut self, heard: Heard, mono: Duration) {
         let Heard {
@@ -110,10 +120,13 @@ impl Probe {
     ) -> Result<Vec<DueRow>, Fault> {
         let mono = shared.clock.mono();
         let mut rows = Vec::new();
-        if !self.begun && shared.held.is_any(mono) {
+        if let Some(started) = self.started
+            && shared.held.is_any(mono)
+        {
             let soon = shared.store.due_rows(now.plus(CALLS.cap), FIRST).await?;
-            rows.extend(soon.rows);
-            self.begun = true;
+            let before = |row: &DueRow| tries(row).is_some_and(|tries| tries.last <= started);
+            rows.extend(soon.rows.into_iter().filter(before));
+            self.started = None;
         }
         for silent in self
             .silent
@@ -127,16 +140,16 @@ impl Probe {
             };
             rows.extend(row);
         }
-        rows.retain(was_tried);
+        rows.retain(|row| tries(row).is_some_and(|tries| tries.calls > 0));
         Ok(rows)
     }
 }
 
-/// Whether a row waits for another try.
-fn was_tried(row: &DueRow) -> bool {
+/// How often a row was tried, if calls are made for it.
+const fn tries(row: &DueRow) -> Option<&Tries> {
     match row {
-        DueRow::Order(row) => row.tries.calls > 0,
-        DueRow::Saga(row) => row.tries.calls > 0,
-        DueRow::Callback(_) => false,
+        DueRow::Order(row) => Some(&row.tries),
+        DueRow::Saga(row) => Some(&row.tries),
+        DueRow::Callback(_) => None,
     }
 }

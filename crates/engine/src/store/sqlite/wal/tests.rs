@@ -91,7 +91,8 @@ fn readers_that_overlap_without_a_pause_do_not_let_it_grow() {
         stop.store(true, Ordering::Relaxed);
         most.expect("many batches")
     });
-    assert!(most <= LIMIT * 3, "{most} frames");
+    // As 256 MiB are to the 64 MiB from which on it is copied.
+    assert!(most <= LIMIT * 4, "{most} frames");
 }
 
 #[test]
