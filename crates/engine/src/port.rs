@@ -230,8 +230,9 @@ impl Touch {
 
 /// Most entries of the overdue front.
 pub const FRONT_MAX: usize = 4_096;
-/// Entries of it that are read first: when a million holds of one SKU are due, a few of them do.
-pub const FRONT_NEAR: usize = 256;
+/// Entries of it that are read first, as many as one place may end: when a million holds of one
+/// SKU are due, these do.
+pub const FRONT_NEAR: usize = 64;
 
 /// What the locked store says: the head, and for each row that was asked for, the row or absent.
 /// A row that is not in the view is *unknown*, never absent.

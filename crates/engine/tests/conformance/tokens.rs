@@ -1,7 +1,7 @@
 //! Bearer tokens: found, revoked, and not remembered for too long.
 
 use super::Fixture;
-use super::world::{Shop, ask, token, until};
+use super::world::{Shop, ask, put, token, until};
 use evenkeel_engine::commit::Command;
 use evenkeel_engine::port::Store;
 use evenkeel_engine::token::hash;
@@ -88,6 +88,8 @@ pub(crate) async fn a_revocation_counts_even_if_its_caller_went_away<F: Fixture>
         now = shop.head().await;
         tokio::task::yield_now().await;
     }
+    // It may be seen before its node knows that it is durable; the next batch begins after that.
+    shop.ok(ask(put("lamp"))).await;
     assert!(!finds(&shop, "ek_one").await);
     shop.close().await;
 }

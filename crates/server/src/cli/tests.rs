@@ -75,6 +75,24 @@ fn every_example_parses() {
     }
 }
 
+#[test]
+fn the_page_of_errors_names_only_commands_that_there_are() {
+    let known: Vec<String> = commands().into_iter().map(|(path, _)| path).collect();
+    let page = include_str!("../../../../docs/errors.md");
+    let named = page.split('`').filter(|it| it.starts_with("evenkeel "));
+    let mut count = 0;
+    for command in named {
+        let begins = |path: &String| {
+            command
+                .strip_prefix(path.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+        };
+        assert!(known.iter().any(begins), "there is no {command}");
+        count += 1;
+    }
+    assert!(count > 5, "it names {count}");
+}
+
 /// `docs/reference/cli.md` below its marker, as the commands themselves say it.
 fn reference() -> String {
     use std::fmt::Write as _;
