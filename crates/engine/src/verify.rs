@@ -151,7 +151,6 @@ pub async fn verify(store: &dyn Store, inputs: Inputs<'_>) -> Result<Report, Fau
                     return Ok(*report);
                 }
                 Passed::Doubted(what) => doubted = Some((position, what)),
-                Passed::Unsure => {}
             }
         }
     }
@@ -172,8 +171,6 @@ enum Passed {
     Agrees(Box<Report>),
     /// Something differs from what a seal says, or from what was folded since.
     Doubted(String),
-    /// Something could not be judged from the seal.
-    Unsure,
 }
 
 /// Folds from a seal or from zero to the head, and compares everything with it.
@@ -226,9 +223,6 @@ async fn pass(
         let found = found.map(|finding| finding.detail.clone());
         if let Some(what) = doubt.or(found) {
             return Ok(Passed::Doubted(what));
-        }
-        if fold.rest.as_ref().is_some_and(rest::Rest::is_unsure) {
-            return Ok(Passed::Unsure);
         }
     }
     report.folded_from = sealed;

@@ -83,10 +83,7 @@ impl Fold {
         let (stream, step) = self.advance(before, event, book);
         self.born(before, event, (cart_name(&cart.id), Of::Cart));
         let known = fold.filter(|_| step == Step::Next);
-        // What its lines' holds were may rest, where not all of it was woken.
-        if let Some(what) = self.broken_cart(known.as_ref(), (entry, event), &cart)
-            && !self.unsure()
-        {
+        if let Some(what) = self.broken_cart(known.as_ref(), (entry, event), &cart) {
             self.illegal(event, what, book);
         }
         let fold = CartFold::of(stream, &cart);

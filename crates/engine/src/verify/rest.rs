@@ -86,8 +86,6 @@ pub(super) struct Rest {
     live: BTreeMap<u64, LogTime>,
     /// Why all has to be folded from zero, if it has to be.
     doubt: Option<String>,
-    /// Whether something could not be judged with what was woken.
-    unsure: bool,
 }
 
 impl Rest {
@@ -99,7 +97,6 @@ impl Rest {
             read_to: [u64::MAX; KINDS],
             live: BTreeMap::new(),
             doubt: None,
-            unsure: false,
         }
     }
 
@@ -110,11 +107,6 @@ impl Rest {
 
     pub(super) fn expected(&self, of: Resting) -> Sum {
         self.expected[of as usize]
-    }
-
-    /// Whether something could not be judged from here.
-    pub(super) const fn is_unsure(&self) -> bool {
-        self.unsure
     }
 
     /// Whether the rows that were read are those that rest.
@@ -145,12 +137,6 @@ impl Fold {
         if let Some(rest) = &mut self.rest {
             rest.doubt.get_or_insert(what);
         }
-    }
-
-    /// Says that all has to be folded from zero, by no fault of the seal; whether there is one.
-    pub(super) fn unsure(&mut self) -> bool {
-        let rest = self.rest.as_mut();
-        rest.map(|rest| rest.unsure = true).is_some()
     }
 
     /// Takes the row of a resting stream in.

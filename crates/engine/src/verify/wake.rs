@@ -243,7 +243,6 @@ async fn line_hold(
     let mut at = row.last;
     loop {
         let found = story::entry_at(store, at).await?;
-        let previous = last_of(&found, &stream)?.previous;
         if found.position < entry.position {
             let rests = fold.rests(found.position);
             if rests {
@@ -251,9 +250,11 @@ async fn line_hold(
             }
             return Ok(());
         }
-        if !(1..at).contains(&previous) {
-            return Ok(());
-        }
-        at = previous;
+        // One row may end a hold and take it anew: what was before the row its first event says.
+        let first = found.events.iter().find(|event| event.stream == stream);
+        at = match first.map(|event| event.previous) {
+            Some(previous) if (1..at).contains(&previous) => previous,
+            _ => return Ok(()),
+        };
     }
 }

@@ -36,10 +36,14 @@ fn begin(id: CartId) -> Command {
 }
 
 fn set(id: CartId, quantity: u64) -> Command {
+    set_of("lamp", id, (quantity, Millis(60_000)))
+}
+
+fn set_of(of: &str, id: CartId, (quantity, ttl): (u64, Millis)) -> Command {
     let line = Set {
-        sku: sku("lamp"),
+        sku: sku(of),
         quantity: Quantity::new(quantity).ok(),
-        ttl: Millis(60_000),
+        ttl,
     };
     Command::SetLine { id, line }
 }
@@ -81,6 +85,28 @@ pub(crate) async fn history(store: &dyn Store) {
     shop.run("", begin(cart("c-3"))).await;
     let head = store.head().await.expect("readable");
     assert_eq!(head.position, LAST);
+}
+
+/// A cart of two lines, of which a row changes the one and lets the other be, whose time is longer.
+pub(crate) async fn two_lines(store: &dyn Store) {
+    let mut shop = Shop::new(store);
+    let lamps = |units| set_of("lamp", id(), (units, Millis(60_000)));
+    let desks = |units| set_of("desk", id(), (units, Millis(30_000)));
+    for command in [
+        put("lamp", "Lamp"),
+        put("desk", "Desk"),
+        receive("lamp", 10),
+        receive("desk", 10),
+        begin(id()),
+        lamps(2),
+        desks(1),
+        lamps(3),
+        desks(2),
+        lamps(1),
+        desks(0),
+    ] {
+        shop.run("", command).await;
+    }
 }
 
 /// What `verify` finds once a cart was bought and then this was done.

@@ -70,6 +70,15 @@ async fn from_every_position_of_a_trade_the_fold_ends_as_from_zero() {
 }
 
 #[tokio::test]
+async fn from_every_position_of_carts_the_fold_ends_as_from_zero() {
+    let (one, other) = (Memory::new(), Memory::new());
+    super::carts::history(&one.0).await;
+    super::carts::two_lines(&other.0).await;
+    every_seal_leads_to_the_same_end(&one.0).await;
+    every_seal_leads_to_the_same_end(&other.0).await;
+}
+
+#[tokio::test]
 async fn from_every_position_of_random_histories_the_fold_ends_as_from_zero() {
     for seed in 0..6 {
         let site = Memory::new();
