@@ -38,13 +38,18 @@ impl Front {
 }
 
 impl Judge<'_> {
+    /// Asks for the front, and for all of it if its first entries did not help.
+    fn wider(&self, whole_front: bool) -> Stop {
+        Stop::Widen(Box::new(Touch {
+            front: Some(self.now),
+            whole_front,
+            ..Touch::default()
+        }))
+    }
+
     fn overdue(&self) -> Result<Vec<&HoldRow>, Stop> {
         let Some(front) = &self.front else {
-            let touch = Touch {
-                front: Some(self.now),
-                ..Touch::default()
-            };
-            return Err(Stop::Widen(Box::new(touch)));
+            return Err(self.wider(false));
         };
         let rows = front
             .holds
@@ -94,11 +99,7 @@ impl Judge<'_> {
     /// what was too little for this one.
     pub(super) fn searched(&mut self, lines: &[Wanted]) -> Result<(), Stop> {
         if self.front.as_ref().is_some_and(|front| front.is_cut) {
-            return Err(Stop::Widen(Box::new(Touch {
-                front: Some(self.now),
-                whole_front: true,
-                ..Touch::default()
-            })));
+            return Err(self.wider(true));
         }
         let overdue = self.overdue()?;
         let held = overdue.iter().flat_map(|row| &row.hold.lines);

@@ -4,9 +4,13 @@
 //! conformance suite. SQL lives below this folder and nowhere else.
 
 pub mod dir;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod head;
 pub mod memory;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod reports;
 pub mod segments;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;

@@ -78,7 +78,7 @@ impl PostgresStore {
         let [skus, balances] = &rows[..] else {
             return Err(Fault::Corrupt("two answers were asked for".to_owned()));
         };
-        let rows = rows::listed(skus, balances)?;
+        let rows = rows::listed(skus.iter().map(rows::sku), balances)?;
         Ok(At { position, rows })
     }
 }

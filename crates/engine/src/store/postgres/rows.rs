@@ -2,15 +2,14 @@
 
 use crate::commit::{Name, Rejection};
 use crate::port::{
-    BatchId, Fault, Head, HoldRow, KeyRow, Listed, LogRow, Map, Mark, Place, PrivateRow,
-    RefusalRow, Share, SkuRow, SubscriptionRow, TokenRow,
+    Fault, Head, HoldRow, KeyRow, Listed, LogRow, Map, Mark, Place, PrivateRow, RefusalRow, Share,
+    SkuRow, SubscriptionRow, TokenRow,
 };
+use crate::store::head as codec;
 use evenkeel_rules::ids::{CustomerId, LocationId, SkuId};
-use evenkeel_rules::lease::Leases;
 use evenkeel_rules::stock::Balances;
 use evenkeel_rules::time::LogTime;
 use serde::de::DeserializeOwned;
-use std::collections::VecDeque;
 use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, private::BytesMut, to_sql_checked};
 
@@ -100,33 +99,10 @@ pub(super) fn head(rows: &[Row]) -> Result<Head, Fault> {
         time: time(row, 5)?,
         format: small(row, 6)?,
         refusals: number(row, 7)?,
-        batches: read_batches(get(row, 8)?)?,
-        leases: read_leases(get(row, 9)?)?,
+        batches: codec::read_batches(get(row, 8)?)?,
+        leases: codec::read_leases(get(row, 9)?)?,
         floor: number(row, 10)?,
     })
-}
-
-fn read_batches(bytes: &[u8]) -> Result<VecDeque<BatchId>, Fault> {
-    let (ids, rest) = bytes.as_chunks::<16>();
-    if !rest.is_empty() {
-        return Err(Fault::Corrupt("the head's batches".to_owned()));
-    }
-    Ok(ids.iter().copied().collect())
-}
-
-/// Leases as JSON; no text at all while nobody ever had one.
-pub(super) fn leases(leases: &Leases) -> String {
-    if leases.last == 0 {
-        return String::new();
-    }
-    serde_json::to_string(leases).expect("leases are plain JSON")
-}
-
-fn read_leases(text: &str) -> Result<Leases, Fault> {
-    if text.is_empty() {
-        return Ok(Leases::default());
-    }
-    serde_json::from_str(text).map_err(|_| Fault::Corrupt("the head's leases".to_owned()))
 }
 
 pub(super) const HOLD: &str = "t.created, t.last, t.version, t.body";
@@ -187,18 +163,26 @@ pub(super) fn balance(row: &Row) -> Result<(Place, Balances), Fault> {
         id(SkuId::new(get(row, 0)?))?,
         id(LocationId::new(get(row, 1)?))?,
     );
+    Ok((place, balances(row, 2)?))
+}
+
+/// Balances whose columns begin here.
+pub(super) fn balances(row: &Row, first: usize) -> Result<Balances, Fault> {
     let mut raw = [0_i64; 7];
     for (column, units) in raw.iter_mut().enumerate() {
-        *units = get(row, column + 2)?;
+        *units = get(row, first + column)?;
     }
-    Ok((place, Balances::from_raw(raw)))
+    Ok(Balances::from_raw(raw))
 }
 
 /// SKUs with their balances.
-pub(super) fn listed(skus: &[Row], balances: &[Row]) -> Result<Vec<Listed>, Fault> {
+pub(super) fn listed(
+    skus: impl Iterator<Item = Result<SkuRow, Fault>>,
+    balances: &[Row],
+) -> Result<Vec<Listed>, Fault> {
     let stands: Map<Place, Balances> = balances.iter().map(balance).collect::<Result<_, _>>()?;
-    let listed = skus.iter().map(|row| {
-        let row = sku(row)?;
+    let listed = skus.map(|row| {
+        let row = row?;
         let stock = row.locations.iter().map(|location| {
             let place = (row.sku.terms.sku.clone(), location.clone());
             let balances = stands.get(&place).copied();

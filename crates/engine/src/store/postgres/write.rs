@@ -14,6 +14,7 @@ use crate::port::{
     BalanceWrite, HoldWrite, NameWrite, PrivateId, PrivateRow, RefusalRow, ShareWrite, SkuWrite,
     SubscriptionWrite, TokenWrite, Writes,
 };
+use crate::store::head as codec;
 use evenkeel_rules::cart::Cart;
 use evenkeel_rules::hold::State;
 use evenkeel_rules::ids::CustomerId;
@@ -417,8 +418,8 @@ fn head(writes: &Writes) -> Asked<'_> {
         .with(&head.hash[..])
         .with(head.time.micros())
         .with(sql(head.refusals))
-        .with(head.batches.iter().flatten().copied().collect::<Vec<u8>>())
-        .with(rows::leases(&head.leases))
+        .with(codec::batches(&head.batches))
+        .with(codec::leases(&head.leases))
         .with(i64::from(head.format))
         .with(sql(writes.was))
         .with(sql(head.floor))

@@ -1,11 +1,9 @@
-//! Small encodings of rows: balances, batch ids, timer entries.
+//! Small encodings of rows: balances, timer entries.
 
 use crate::commit::Timer;
-use crate::port::{BatchId, Fault};
-use evenkeel_rules::lease::Leases;
+use crate::port::Fault;
 use evenkeel_rules::stock::Balances;
 use evenkeel_rules::time::LogTime;
-use std::collections::VecDeque;
 
 fn corrupt(what: &str) -> Fault {
     Fault::Corrupt(format!("{what} cannot be read"))
@@ -82,33 +80,6 @@ pub(super) fn read_news(mut bytes: &[u8]) -> Result<Vec<(i64, Balances)>, Fault>
         places.push((place.cast_signed(), balances));
     }
     Ok(places)
-}
-
-pub(super) fn batches(batches: &VecDeque<BatchId>) -> Vec<u8> {
-    batches.iter().flatten().copied().collect()
-}
-
-pub(super) fn read_batches(bytes: &[u8]) -> Result<VecDeque<BatchId>, Fault> {
-    let (ids, rest) = bytes.as_chunks::<16>();
-    if !rest.is_empty() {
-        return Err(corrupt("the head's batches"));
-    }
-    Ok(ids.iter().copied().collect())
-}
-
-/// Leases as JSON; no text at all while nobody ever had one.
-pub(super) fn leases(leases: &Leases) -> String {
-    if leases.last == 0 {
-        return String::new();
-    }
-    serde_json::to_string(leases).expect("leases are plain JSON")
-}
-
-pub(super) fn read_leases(text: &str) -> Result<Leases, Fault> {
-    if text.is_empty() {
-        return Ok(Leases::default());
-    }
-    serde_json::from_str(text).map_err(|_| corrupt("the head's leases"))
 }
 
 /// Sixteen bytes an entry: due time in microseconds, creating position.

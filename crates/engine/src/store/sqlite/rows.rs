@@ -6,6 +6,7 @@ use super::fault::fault;
 use super::squeeze;
 use crate::commit::Timer;
 use crate::port::{Fault, Head, HoldRow, HoldWrite, Listed, Place, RefusalRow, SkuRow, TokenRow};
+use crate::store::head;
 use evenkeel_rules::hold::State;
 use evenkeel_rules::ids::{LocationId, SkuId, TokenId};
 use evenkeel_rules::stock::Balances;
@@ -80,8 +81,8 @@ pub(super) fn head(conn: &Connection) -> Result<Head, Fault> {
             time: LogTime::from_micros(row.get(5).map_err(fault)?),
             format: small(6)?,
             refusals: number(row, 7)?,
-            leases: codec::read_leases(&row.get::<_, String>(9).map_err(fault)?)?,
-            batches: codec::read_batches(&batches)?,
+            leases: head::read_leases(&row.get::<_, String>(9).map_err(fault)?)?,
+            batches: head::read_batches(&batches)?,
             floor: number(row, 10)?,
         })
     })?;

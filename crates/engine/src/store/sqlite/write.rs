@@ -5,7 +5,7 @@ use super::names;
 use super::rows::{self, sql};
 use super::squeeze::{plain, squeeze};
 use super::{
-    Inner, REFUSAL, Writer, balances, codec, life, private, shares, subscriptions, timers, upkeep,
+    Inner, REFUSAL, Writer, balances, life, private, shares, subscriptions, timers, upkeep,
 };
 use crate::commit::{Name, Rejection, cart_name, hold_name, order_name, saga_name};
 use crate::meter::{SPANS, timed};
@@ -426,9 +426,9 @@ fn write_head(conn: &Connection, writes: &Writes) -> Result<(), Fault> {
             &head.hash[..],
             head.time.micros(),
             sql(head.refusals),
-            codec::batches(&head.batches),
+            crate::store::head::batches(&head.batches),
             sql(writes.was),
-            codec::leases(&head.leases),
+            crate::store::head::leases(&head.leases),
             head.format,
             sql(head.floor)
         ])

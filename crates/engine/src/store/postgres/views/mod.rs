@@ -14,18 +14,16 @@ mod write;
 
 use super::fault::fault;
 use super::pool::Pool;
-use super::rows::{get, number, sql};
+use super::rows::{self, get, number, sql};
 use super::session::{Asked, Purpose, Session};
 use super::tls::Tls;
 use super::{PostgresOptions, ROWS_MAX};
 use crate::port::{
     At, AuditFilter, AuditRow, Fault, FoldInto, Head, HoldFilter, HoldRow, Listed, Map,
-    OrderFilter, OrderView, Place, Projection, Relayed, SetAside, Side, Standing, Step, Views,
+    OrderFilter, OrderView, Projection, Relayed, SetAside, Side, Standing, Step, Views,
 };
 use crate::worker::{Wires, giving_way};
 use async_trait::async_trait;
-use evenkeel_rules::ids::{LocationId, SkuId};
-use evenkeel_rules::stock::Balances;
 use evenkeel_rules::time::LogTime;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -425,7 +423,7 @@ impl Views for PostgresViews {
         let [skus, stock] = &rows[..] else {
             return Err(Fault::Corrupt("two answers were asked for".to_owned()));
         };
-        let rows = listed(skus, stock)?;
+        let rows = rows::listed(skus.iter().map(read::sku), stock)?;
         Ok(At { position, rows })
     }
 
@@ -466,26 +464,4 @@ impl Views for PostgresViews {
         });
         aside.collect()
     }
-}
-
-/// SKUs with their balances.
-fn listed(skus: &[Row], stock: &[Row]) -> Result<Vec<Listed>, Fault> {
-    let bad = |_| Fault::Corrupt("a balance of no SKU".to_owned());
-    let stands = stock.iter().map(|row| {
-        let sku = SkuId::new(get(row, 0)?).map_err(bad)?;
-        let location = LocationId::new(get(row, 1)?).map_err(bad)?;
-        Ok(((sku, location), read::balances(row, 2)?))
-    });
-    let stands: Map<Place, Balances> = stands.collect::<Result<_, Fault>>()?;
-    let listed = skus.iter().map(|row| {
-        let row = read::sku(row)?;
-        let stock = row.locations.iter().map(|location| {
-            let place = (row.sku.terms.sku.clone(), location.clone());
-            let balances = stands.get(&place).copied();
-            (location.clone(), balances.unwrap_or_default())
-        });
-        let stock = stock.collect();
-        Ok((row, stock))
-    });
-    listed.collect()
 }

@@ -71,15 +71,6 @@ pub(super) fn sku(row: &Row) -> Result<SkuRow, Fault> {
     })
 }
 
-/// Balances whose columns begin here.
-pub(super) fn balances(row: &Row, first: usize) -> Result<Balances, Fault> {
-    let mut raw = [0_i64; 7];
-    for (column, units) in raw.iter_mut().enumerate() {
-        *units = get(row, first + column)?;
-    }
-    Ok(Balances::from_raw(raw))
-}
-
 /// A move.
 pub(super) fn audit_row(row: &Row) -> Result<AuditRow, Fault> {
     let bad = |_| Fault::Corrupt("a move of no SKU".to_owned());

@@ -9,6 +9,7 @@ use crate::port::{Fault, Head, Projection};
 use crate::store::postgres::fault::fault;
 use crate::store::postgres::rows::{get, small};
 use crate::store::postgres::session::Session;
+use crate::store::reports::{Dialect, sql_views};
 
 /// The shape that this build reads and writes.
 const SHAPE: i64 = 1;
@@ -102,58 +103,11 @@ const fn drops(projection: Projection) -> &'static str {
     }
 }
 
-/// A time as RFC 3339 text with milliseconds; `{t}` is its column.
-const TEXT: &str = "to_char(to_timestamp({t} / 1000000) AT TIME ZONE 'UTC',
-    'YYYY-MM-DD\"T\"HH24:MI:SS') || '.' || lpad((({t} / 1000) % 1000)::text, 3, '0') || 'Z'";
-
-/// The SQL views over a projection's live set, for people's reports.
-fn sql_views(projection: Projection) -> String {
-    let text = |column: &str| TEXT.replace("{t}", column);
-    match projection {
-        Projection::Orders => format!(
-            "DROP VIEW IF EXISTS orders, order_items, payments;
-             CREATE VIEW orders AS SELECT id, customer AS user_id, total, currency, status,
-               {} AS created_at, {} AS updated_at FROM order_row_{{n}} WHERE status <> 'REJECTED';
-             CREATE VIEW order_items AS SELECT o.id AS order_id, l.sku AS sku_id, l.quantity,
-               l.price FROM order_row_{{n}} o JOIN order_line_{{n}} l ON l.created = o.created;
-             CREATE VIEW payments AS SELECT id, id AS order_id, transaction_id, payment AS status,
-               amount, CASE WHEN paid_at IS NULL THEN NULL ELSE {} END AS callback_time
-               FROM order_row_{{n}} WHERE status <> 'REJECTED';",
-            text("at"),
-            text("updated"),
-            text("paid_at")
-        ),
-        Projection::Holds => String::new(),
-        Projection::Stock => "DROP VIEW IF EXISTS availability;
-             CREATE VIEW availability AS SELECT sku AS sku_id, location, available, held, sold,
-               shipped, returned, written_off, -supply AS received FROM balance_{n};"
-            .to_owned(),
-        Projection::Audit => format!(
-            "DROP VIEW IF EXISTS inventory_audit;
-             CREATE VIEW inventory_audit AS SELECT position || '/' || idx AS id, sku AS sku_id,
-               word AS operation, quantity, ref AS ref_id, {} AS created_at FROM audit_{{n}};",
-            text("at")
-        ),
-        Projection::Outbox => format!(
-            "DROP VIEW IF EXISTS outbox;
-             CREATE VIEW outbox AS SELECT
-               m.log || '.' || m.incarnation || ':' || o.position || '/' || o.idx AS id,
-               o.id AS aggregate_id, o.type AS event_type, o.payload,
-               CASE WHEN p.id IS NOT NULL THEN 'FAILED'
-                 WHEN m.passed IS NULL OR o.position <= m.passed THEN 'SENT'
-                 ELSE 'PENDING' END AS status,
-               coalesce(p.attempts, 0) AS attempts, p.cause AS last_error, {} AS created_at,
-               CASE WHEN p.id IS NULL AND (m.passed IS NULL OR o.position <= m.passed)
-                 THEN (SELECT {} FROM passage s WHERE s.position >= o.position
-                   ORDER BY s.position LIMIT 1) END AS sent_at
-             FROM outbox_{{n}} o CROSS JOIN view_meta m
-             LEFT JOIN parked p ON p.id = o.id AND p.position = (SELECT max(position) FROM parked
-               WHERE id = o.id AND position <= o.position);",
-            text("o.at"),
-            text("s.at")
-        ),
-    }
-}
+const DIALECT: Dialect = Dialect {
+    time: r#"to_char(to_timestamp({t} / 1000000) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS')
+        || '.' || lpad((({t} / 1000) % 1000)::text, 3, '0') || 'Z'"#,
+    meta: "view_meta",
+};
 
 /// Runs statements about one set.
 async fn run(session: &Session, statements: &str, number: i64) -> Result<(), Fault> {
@@ -168,7 +122,7 @@ pub(super) async fn make(session: &Session, of: Projection, number: i64) -> Resu
 
 /// Makes the SQL views over a set.
 pub(super) async fn show(session: &Session, of: Projection, number: i64) -> Result<(), Fault> {
-    run(session, &sql_views(of), number).await
+    run(session, &sql_views(of, &DIALECT), number).await
 }
 
 /// Deletes a set with what was set aside for it.

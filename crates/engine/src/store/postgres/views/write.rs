@@ -12,7 +12,7 @@ use crate::port::{
     Tables,
 };
 use crate::store::postgres::fault::fault;
-use crate::store::postgres::rows::number;
+use crate::store::postgres::rows::{self, number};
 use crate::store::postgres::session::{Asked, Session};
 use crate::worker::Wires;
 use evenkeel_rules::ids::{HoldId, OrderId, SkuId};
@@ -186,7 +186,7 @@ impl Tables for Rows<'_> {
         );
         let asked = Asked::new(query).with(place.0.as_str());
         let row = self.one(asked.with(place.1.as_str()))?;
-        let found = row.as_ref().map(|row| read::balances(row, 0)).transpose()?;
+        let found = row.as_ref().map(|row| rows::balances(row, 0)).transpose()?;
         self.seen.balances.insert(place.clone(), found);
         Ok(found)
     }

@@ -73,7 +73,7 @@ fn write_as_schema_1(conn: &Connection, writes: &Writes) {
     }
     let query = "UPDATE head SET position = ?1, hash = ?2, time = ?3, batches = ?4";
     let (head, time) = (&writes.head, writes.head.time.micros());
-    let batches = codec::batches(&head.batches);
+    let batches = crate::store::head::batches(&head.batches);
     run(
         query,
         params![number(head.position), head.hash, time, batches],
