@@ -17,7 +17,7 @@
 
 mod common;
 
-use common::{argument, ask, list, place, ports, request, sku, start, store};
+use common::{argument, ask, list, place, ports, request, sku, start, store, times};
 use evenkeel_engine::clock::SystemIds;
 use evenkeel_engine::commit::Command;
 use evenkeel_engine::port::Ids;
@@ -25,7 +25,7 @@ use evenkeel_engine::{Engine, Request};
 use evenkeel_rules::time::Millis;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 #[global_allocator]
@@ -96,27 +96,20 @@ async fn round(engine: &Engine, callers: u64, skus: u64, length: Duration) -> Ro
 
 /// Makes holds and releases them, many at a time.
 async fn fill(engine: &Engine, holds: u64) {
-    let left = Arc::new(AtomicU64::new(holds));
-    let mut tasks = tokio::task::JoinSet::new();
-    for _ in 0..2_048 {
-        let (engine, left) = (engine.clone(), Arc::clone(&left));
-        let seed = u128::from_le_bytes(SystemIds.random()) as u64;
-        tasks.spawn(async move {
-            let mut dice = fastrand::Rng::with_seed(seed);
-            let take =
-                || left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1));
-            while take().is_ok() {
-                let asked = hold(&mut dice, FILL_SKUS);
-                let Command::Place(placed) = &asked.command else {
-                    unreachable!("a place")
-                };
-                let id = placed.id.clone();
-                engine.execute(asked).await.expect("placed");
-                ask(&engine, Command::Release { id }, "").await;
-            }
-        });
-    }
-    while tasks.join_next().await.is_some() {}
+    let engine = engine.clone();
+    let once = move || {
+        let engine = engine.clone();
+        async move {
+            let asked = hold(&mut fastrand::Rng::new(), FILL_SKUS);
+            let Command::Place(placed) = &asked.command else {
+                unreachable!("a place")
+            };
+            let id = placed.id.clone();
+            engine.execute(asked).await.expect("placed");
+            ask(&engine, Command::Release { id }, "").await;
+        }
+    };
+    times(holds, 2_048, once).await;
 }
 
 /// Processor time of each thread so far, by name, in seconds; Linux only.

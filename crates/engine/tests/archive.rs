@@ -1,9 +1,12 @@
 //! The log's old part: archived, read on through, brought back; and killed on the way.
 
+mod asked;
+
+use asked::request;
 use async_trait::async_trait;
 use evenkeel_engine::archive::{Archivable, Archive, Archived, Ask, NotDone, keep_seals};
 use evenkeel_engine::clock::{SystemClock, SystemIds};
-use evenkeel_engine::commit::{Command, Key};
+use evenkeel_engine::commit::Command;
 use evenkeel_engine::port::{Fault, LogRow, SegmentFile, SegmentFiles, Store};
 use evenkeel_engine::store::memory::MemoryStore;
 use evenkeel_engine::store::segments::{SegmentDir, SegmentMemory};
@@ -12,7 +15,7 @@ use evenkeel_engine::store::sqlite::names::NamesOptions;
 use evenkeel_engine::verify::{Inputs, Invariant, Kind, Report, verify};
 use evenkeel_engine::{Done, Engine, Options, Ports, Request, Threads};
 use evenkeel_rules::hold::{Place, Wanted};
-use evenkeel_rules::ids::{CustomerId, HoldId, LocationId, SkuId, TokenId};
+use evenkeel_rules::ids::{CustomerId, HoldId, LocationId, SkuId};
 use evenkeel_rules::money::{Currency, Money};
 use evenkeel_rules::quantity::Quantity;
 use evenkeel_rules::sku::Terms;
@@ -51,17 +54,6 @@ async fn ground(store: Arc<dyn Store>, files: Arc<dyn SegmentFiles>) -> Ground {
         store,
         engine,
         archive,
-    }
-}
-
-fn request(command: Command, key: &str) -> Request {
-    Request {
-        command,
-        key: Some(Key::new(None, key, &[key.as_bytes()])),
-        actor: TokenId::new("t-1").expect("an id"),
-        owner: None,
-        expected: None,
-        deadline: None,
     }
 }
 

@@ -1,9 +1,12 @@
 //! The thinnest whole path of an order: a request in, the charge, the units, the parcel, and back.
 
+mod asked;
+
+use asked::request;
 use async_trait::async_trait;
 use evenkeel_engine::callback::Sender;
 use evenkeel_engine::clock::{SystemClock, SystemIds};
-use evenkeel_engine::commit::{Command, Effect, Key, Received};
+use evenkeel_engine::commit::{Command, Effect, Received};
 use evenkeel_engine::gateway::memory::InstantGateway;
 use evenkeel_engine::gateway::{Call, Gateway, Reply};
 use evenkeel_engine::port::{Clock, Fault, Ids, OrderRow};
@@ -12,7 +15,7 @@ use evenkeel_engine::store::sqlite::SqliteStore;
 use evenkeel_engine::store::sqlite::names::NamesOptions;
 use evenkeel_engine::{Done, Engine, Options, OrderMode, Ports, Refusal, Request};
 use evenkeel_rules::hold::Wanted;
-use evenkeel_rules::ids::{CustomerId, LocationId, OrderId, SkuId, TokenId};
+use evenkeel_rules::ids::{CustomerId, LocationId, OrderId, SkuId};
 use evenkeel_rules::money::{Currency, Money};
 use evenkeel_rules::order::{Ask, News, Status, Task, Told, Units};
 use evenkeel_rules::quantity::Quantity;
@@ -40,17 +43,6 @@ async fn open(dir: &Path, gateway: &Arc<InstantGateway>, order_mode: OrderMode) 
     };
     let engine = Engine::start(ports, options).await;
     engine.expect("the store answers")
-}
-
-fn request(command: Command, key: &str) -> Request {
-    Request {
-        command,
-        key: Some(Key::new(None, key, &[key.as_bytes()])),
-        actor: TokenId::new("t-1").expect("an id"),
-        owner: None,
-        expected: None,
-        deadline: None,
-    }
 }
 
 fn sku() -> SkuId {

@@ -20,6 +20,7 @@ use evenkeel_rules::time::LogTime;
 use std::path::Path;
 use std::sync::Arc;
 
+mod asked;
 mod trading;
 use trading::*;
 

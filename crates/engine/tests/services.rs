@@ -1,13 +1,16 @@
 //! Sagas over anybody's services through a running engine: keys, repeats, leases, restarts.
 
+mod asked;
+
+use asked::request;
 use async_trait::async_trait;
 use evenkeel_engine::clock::{SystemClock, SystemIds};
-use evenkeel_engine::commit::{Command, Effect, Key};
+use evenkeel_engine::commit::{Command, Effect};
 use evenkeel_engine::gateway::{Call, Gateway, Reply};
 use evenkeel_engine::port::{Fault, SagaRow};
 use evenkeel_engine::store::memory::MemoryStore;
 use evenkeel_engine::{Engine, Options, Ports, Refusal, Request};
-use evenkeel_rules::ids::{SagaId, StepName, TokenId};
+use evenkeel_rules::ids::{SagaId, StepName};
 use evenkeel_rules::saga::journey::{Ask, GIVE_UP_AFTER, Step, Told, Turn};
 use evenkeel_rules::saga::{Nature, State};
 use evenkeel_rules::time::Millis;
@@ -73,17 +76,6 @@ async fn open(store: &MemoryStore, name: &str, gateway: Option<&Arc<Services>>) 
         ..Options::default()
     };
     Engine::start(ports, options).await.expect("it starts")
-}
-
-fn request(command: Command, key: &str) -> Request {
-    Request {
-        command,
-        key: Some(Key::new(None, key, &[key.as_bytes()])),
-        actor: TokenId::new("t-1").expect("an id"),
-        owner: None,
-        expected: None,
-        deadline: None,
-    }
 }
 
 fn begin(id: &str) -> Request {

@@ -1,13 +1,16 @@
 //! The thinnest whole path: a request in, a commit on disk, an answer, and all of it after a
 //! restart.
 
+mod asked;
+
+use asked::request;
 use evenkeel_engine::clock::{SystemClock, SystemIds};
-use evenkeel_engine::commit::{Command, Effect, Key, Rejection};
+use evenkeel_engine::commit::{Command, Effect, Rejection};
 use evenkeel_engine::store::sqlite::SqliteStore;
 use evenkeel_engine::store::sqlite::names::NamesOptions;
 use evenkeel_engine::{Done, Engine, Options, Ports, Refusal, Request};
 use evenkeel_rules::hold::{self, Place, Wanted};
-use evenkeel_rules::ids::{CustomerId, HoldId, LocationId, SkuId, TokenId};
+use evenkeel_rules::ids::{CustomerId, HoldId, LocationId, SkuId};
 use evenkeel_rules::money::{Currency, Money};
 use evenkeel_rules::quantity::Quantity;
 use evenkeel_rules::sku::Terms;
@@ -29,17 +32,6 @@ async fn open(dir: &Path) -> Engine {
     Engine::start(ports, Options::default())
         .await
         .expect("the store answers")
-}
-
-fn request(command: Command, key: &str) -> Request {
-    Request {
-        command,
-        key: Some(Key::new(None, key, &[key.as_bytes()])),
-        actor: TokenId::new("t-1").expect("an id"),
-        owner: None,
-        expected: None,
-        deadline: None,
-    }
 }
 
 fn sku() -> SkuId {

@@ -20,6 +20,7 @@ use evenkeel_rules::stock::Change;
 use evenkeel_rules::time::Millis;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What stands behind a name on the command line.
 pub(crate) fn word(name: &str) -> Option<String> {
@@ -172,4 +173,27 @@ pub(crate) fn spread(mut figures: Vec<f64>) -> [f64; 3] {
     figures.sort_by(f64::total_cmp);
     let last = figures.len() - 1;
     [figures[figures.len() / 2], figures[0], figures[last]]
+}
+
+/// Does something `count` times, so many callers at a time.
+pub(crate) async fn times<F, Done>(count: u64, callers: u64, once: F)
+where
+    F: Fn() -> Done + Clone + Send + 'static,
+    Done: Future<Output = ()> + Send,
+{
+    let left = Arc::new(AtomicU64::new(count));
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..callers {
+        let (once, left) = (once.clone(), Arc::clone(&left));
+        tasks.spawn(async move {
+            let take =
+                || left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1));
+            while take().is_ok() {
+                once().await;
+            }
+        });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.expect("no caller panics");
+    }
 }

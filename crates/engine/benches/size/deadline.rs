@@ -1,6 +1,6 @@
 //! The end of very many holds at one moment, while others place and confirm.
 
-use crate::common::{argument, ask, list, put, request, sku};
+use crate::common::{argument, ask, list, put, request, sku, times};
 use crate::{FILLERS, LONG, mib, open, place};
 use evenkeel_engine::commit::Command;
 use evenkeel_engine::{Engine, Refusal};
@@ -36,25 +36,18 @@ async fn fill(engine: &Engine, holds: u64, due: Instant) {
         reason: None,
     };
     ask(engine, receive, "receive").await;
-    let left = Arc::new(AtomicU64::new(holds));
-    let mut tasks = tokio::task::JoinSet::new();
-    for _ in 0..FILLERS {
-        let (engine, left) = (engine.clone(), Arc::clone(&left));
-        tasks.spawn(async move {
-            let mut dice = fastrand::Rng::new();
-            let take =
-                || left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1));
-            while take().is_ok() {
-                let ttl = due.saturating_duration_since(Instant::now());
-                let ttl = Millis(u64::try_from(ttl.as_millis()).expect("below a day"));
-                let asked = place(&mut dice, sku(SHORT), ttl);
-                engine.execute(asked).await.expect("placed");
-            }
-        });
-    }
-    while let Some(done) = tasks.join_next().await {
-        done.expect("the fill ends before the deadline");
-    }
+    let engine = engine.clone();
+    let once = move || {
+        let engine = engine.clone();
+        async move {
+            let ttl = due.saturating_duration_since(Instant::now());
+            let ttl = Millis(u64::try_from(ttl.as_millis()).expect("below a day"));
+            let asked = place(&mut fastrand::Rng::new(), sku(SHORT), ttl);
+            let placed = engine.execute(asked).await;
+            placed.expect("placed before the deadline");
+        }
+    };
+    times(holds, FILLERS, once).await;
 }
 
 /// When a client was to ask, and how long it waited, the time that it began late included.

@@ -1,6 +1,6 @@
 //! Processes on one directory: one that fills it and is killed, and some that start on it.
 
-use crate::common::{argument, ask, list, receive, request, sku};
+use crate::common::{argument, ask, list, receive, request, sku, times};
 use crate::speed::Kind;
 use crate::{FILLERS, LONG, SKUS, itself, mib, open, place};
 use evenkeel_engine::Engine;
@@ -8,8 +8,6 @@ use evenkeel_engine::commit::Command;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::Child;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 /// Starts of each kind.
@@ -57,19 +55,12 @@ pub(crate) async fn fill(engine: &Engine, kind: Kind, holds: u64) {
         tasks.spawn(async move { list(&engine, number).await });
     }
     while tasks.join_next().await.is_some() {}
-    let left = Arc::new(AtomicU64::new(holds));
-    for _ in 0..FILLERS {
-        let (engine, left) = (engine.clone(), Arc::clone(&left));
-        tasks.spawn(async move {
-            let mut dice = fastrand::Rng::new();
-            let take =
-                || left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1));
-            while take().is_ok() {
-                one(&engine, kind, &mut dice).await;
-            }
-        });
-    }
-    while tasks.join_next().await.is_some() {}
+    let engine = engine.clone();
+    let once = move || {
+        let engine = engine.clone();
+        async move { one(&engine, kind, &mut fastrand::Rng::new()).await }
+    };
+    times(holds, FILLERS, once).await;
 }
 
 /// One hold, which ends at once if it is to.

@@ -8,6 +8,8 @@ use std::sync::Arc;
 #[macro_use]
 #[path = "../conformance/mod.rs"]
 mod conformance;
+#[path = "../asked/mod.rs"]
+mod asked;
 mod check;
 mod faults;
 mod proxy;

@@ -1,12 +1,13 @@
 //! A shop that trades: holds that end in every way, orders that are carried out or called off.
 
+use super::asked::request;
 use evenkeel_engine::clock::{SystemClock, SystemIds};
-use evenkeel_engine::commit::{Command, Key};
+use evenkeel_engine::commit::Command;
 use evenkeel_engine::gateway::memory::InstantGateway;
 use evenkeel_engine::port::Store;
-use evenkeel_engine::{Engine, Options, Ports, Request};
+use evenkeel_engine::{Engine, Options, Ports};
 use evenkeel_rules::hold::{Place, Wanted};
-use evenkeel_rules::ids::{CustomerId, HoldId, LocationId, OrderId, SkuId, TokenId};
+use evenkeel_rules::ids::{CustomerId, HoldId, LocationId, OrderId, SkuId};
 use evenkeel_rules::money::{Currency, Money};
 use evenkeel_rules::order::Ask;
 use evenkeel_rules::quantity::Quantity;
@@ -33,17 +34,6 @@ pub(crate) async fn engine(store: Arc<dyn Store>) -> Engine {
     Engine::start(ports, Options::default())
         .await
         .expect("the store answers")
-}
-
-pub(crate) fn request(command: Command, key: &str) -> Request {
-    Request {
-        command,
-        key: Some(Key::new(None, key, &[key.as_bytes()])),
-        actor: TokenId::new("t-1").expect("an id"),
-        owner: None,
-        expected: None,
-        deadline: None,
-    }
 }
 
 pub(crate) async fn ask(engine: &Engine, command: Command, key: &str) {
