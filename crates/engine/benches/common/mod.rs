@@ -176,6 +176,10 @@ pub(crate) fn spread(mut figures: Vec<f64>) -> [f64; 3] {
 }
 
 /// Does something `count` times, so many callers at a time.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a benchmark has callers of its own"
+)]
 pub(crate) async fn times<F, Done>(count: u64, callers: u64, once: F)
 where
     F: Fn() -> Done + Clone + Send + 'static,

@@ -6,7 +6,7 @@
 //! rolls it back.
 
 use super::life::{self, Live};
-use super::rows::{self, Sixteen, sql};
+use super::rows::{Sixteen, sql};
 use super::session::Asked;
 use super::upkeep;
 use crate::callback::Callback;

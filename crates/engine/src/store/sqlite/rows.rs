@@ -1,7 +1,6 @@
 //! Reading rows: the same for the locked writer and for readers.
 
 use super::balances::News;
-use super::codec;
 use super::fault::fault;
 use super::squeeze;
 use crate::commit::Timer;

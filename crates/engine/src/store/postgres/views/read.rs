@@ -8,7 +8,7 @@ use crate::store::postgres::session::Asked;
 use evenkeel_rules::ids::{LocationId, Reference, SkuId};
 use evenkeel_rules::order::{Order, Tries};
 use evenkeel_rules::quantity::Quantity;
-use evenkeel_rules::stock::{Balances, Move};
+use evenkeel_rules::stock::Move;
 use evenkeel_rules::time::LogTime;
 use serde::de::DeserializeOwned;
 use tokio_postgres::Row;
