@@ -4,9 +4,10 @@
 //! random ids and keys), then verifies it in a process of its own, so that the peak memory is
 //! that of verifying alone (Linux only). Figures of one machine compare only with its own.
 //!
-//! Three times: from zero; from the seal that this left, behind which a tenth of a per cent was
-//! written; and from zero beside 64 callers who go on, in one process, as a server does it. Then
-//! nine tenths of the log are archived, and it is folded from zero once more.
+//! First from zero; then from zero beside 64 callers who make some 500 holds a second, and beside
+//! 64 who never pause, in one process, as a server does it; then from the seal that this left,
+//! behind which a tenth of a per cent was written. Then nine tenths of the log are archived, and it
+//! is folded from zero once more.
 //!
 //! `cargo bench -p evenkeel-engine --bench verify -- [--rows N]`
 
@@ -20,7 +21,7 @@ use evenkeel_engine::port::Store;
 use evenkeel_engine::store::segments::SegmentDir;
 use evenkeel_engine::store::sqlite::SqliteStore;
 use evenkeel_engine::store::sqlite::names::NamesOptions;
-use evenkeel_engine::verify::{Inputs, Invariant, verify};
+use evenkeel_engine::verify::{Inputs, Invariant, Report, verify};
 use evenkeel_engine::worker::apart;
 use std::path::Path;
 use std::sync::Arc;
@@ -33,6 +34,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const SKUS: u64 = 1_000;
 const CALLERS: u64 = 1_024;
+/// Those who go on while it is verified.
+const CLIENTS: u64 = 64;
+/// Their pause between one hold and the next: some 500 holds a second, each of two commits.
+const PAUSE: Duration = Duration::from_millis(128);
 
 async fn fill(dir: &Path, rows: u64) {
     let engine = start(ports(store(dir))).await;
@@ -106,10 +111,10 @@ struct Traffic {
 }
 
 impl Traffic {
-    fn begin(engine: &Engine) -> Self {
+    fn begin(engine: &Engine, pause: Duration) -> Self {
         let (done, stop) = (Arc::<AtomicU64>::default(), Arc::<AtomicBool>::default());
         let mut tasks = tokio::task::JoinSet::new();
-        for caller in 0..64 {
+        for caller in 0..CLIENTS {
             let (engine, done, stop) = (engine.clone(), Arc::clone(&done), Arc::clone(&stop));
             #[expect(clippy::disallowed_methods, reason = "callers of the bench")]
             tasks.spawn(async move {
@@ -117,6 +122,10 @@ impl Traffic {
                 while !stop.load(Ordering::Relaxed) {
                     hold_and_end(&engine, &mut dice, SKUS).await;
                     done.fetch_add(2, Ordering::Relaxed);
+                    if !pause.is_zero() {
+                        #[expect(clippy::disallowed_methods, reason = "a caller's pause")]
+                        tokio::time::sleep(pause).await;
+                    }
                 }
             });
         }
@@ -139,14 +148,10 @@ impl Traffic {
     }
 }
 
-/// Leaves a seal, writes a little more, and verifies beside who writes on.
-async fn seal_and_go_on(dir: &Path, rows: u64) {
-    let files = SegmentDir::new(&dir.join("segments"));
-    let archived = Arc::new(Archived::new(store(dir), Arc::new(files)));
-    let timed = Arc::new(Timed::new(Arc::clone(&archived) as Arc<dyn Store>));
-    let engine = start(ports(Arc::clone(&archived) as Arc<dyn Store>)).await;
-    let mut dice = fastrand::Rng::with_seed(1 << 50);
-    let traffic = Traffic::begin(&engine);
+/// Verifies from zero beside callers who pause between their holds, or never do.
+async fn beside(engine: &Engine, store: &Arc<dyn Store>, pause: Duration) -> Report {
+    let timed = Arc::new(Timed::new(Arc::clone(store)));
+    let traffic = Traffic::begin(engine, pause);
     #[expect(clippy::disallowed_methods, reason = "as long as it takes to be seen")]
     let alone = traffic
         .during(tokio::time::sleep(Duration::from_secs(5)))
@@ -168,11 +173,23 @@ async fn seal_and_go_on(dir: &Path, rows: u64) {
     let report = report.expect("the store answers");
     assert!(report.ok, "nothing was damaged");
     println!(
-        "beside live traffic, from 0 to {}: verified in {took:.1} s, longest read {:.1} ms; \
-         {alone:.0} commits/s alone, {beside:.0} beside it",
+        "beside {CLIENTS} callers who pause {} ms, from 0 to {}: verified in {took:.1} s, longest \
+         read {:.1} ms; {alone:.0} commits/s alone, {beside:.0} beside it",
+        pause.as_millis(),
         report.position,
         timed.longest.load(Ordering::Relaxed) as f64 / 1_000.0,
     );
+    report
+}
+
+/// Verifies beside who writes on, leaves a seal, and writes a little more.
+async fn seal_and_go_on(dir: &Path, rows: u64) {
+    let files = SegmentDir::new(&dir.join("segments"));
+    let archived: Arc<dyn Store> = Arc::new(Archived::new(store(dir), Arc::new(files)));
+    let engine = start(ports(Arc::clone(&archived))).await;
+    let mut dice = fastrand::Rng::with_seed(1 << 50);
+    beside(&engine, &archived, PAUSE).await;
+    let report = beside(&engine, &archived, Duration::ZERO).await;
     keep_seals(&engine, &report).await.expect("it is kept");
     let seal = engine.store().seals(u64::MAX, 1).await.expect("readable");
     println!("a seal of {} bytes", seal.rows[0].text.len());
