@@ -4,10 +4,10 @@
 //! random ids and keys), then verifies it in a process of its own, so that the peak memory is
 //! that of verifying alone (Linux only). Figures of one machine compare only with its own.
 //!
-//! First from zero; then from zero beside 64 callers who make some 500 holds a second, and beside
-//! 64 who never pause, in one process, as a server does it; then from the seal that this left,
-//! behind which a tenth of a per cent was written. Then nine tenths of the log are archived, and it
-//! is folded from zero once more.
+//! First from zero; then beside 64 callers who make some 500 holds a second, in one process, as a
+//! server does it: from zero, and from the seal that this left; from the seal alone; and from zero
+//! beside 64 callers who never pause. Then nine tenths of the log are archived, and it is folded
+//! from zero once more.
 //!
 //! `cargo bench -p evenkeel-engine --bench verify -- [--rows N]`
 
@@ -148,8 +148,13 @@ impl Traffic {
     }
 }
 
-/// Verifies from zero beside callers who pause between their holds, or never do.
-async fn beside(engine: &Engine, store: &Arc<dyn Store>, pause: Duration) -> Report {
+/// Verifies from zero or from the last seal beside callers who pause between their holds, or never
+/// do.
+async fn beside(
+    engine: &Engine,
+    store: &Arc<dyn Store>,
+    (deep, pause): (bool, Duration),
+) -> Report {
     let timed = Arc::new(Timed::new(Arc::clone(store)));
     let traffic = Traffic::begin(engine, pause);
     #[expect(clippy::disallowed_methods, reason = "as long as it takes to be seen")]
@@ -160,7 +165,7 @@ async fn beside(engine: &Engine, store: &Arc<dyn Store>, pause: Duration) -> Rep
     let shared = Arc::clone(&timed);
     let whole = apart(async move {
         let inputs = Inputs {
-            deep: true,
+            deep,
             ..Inputs::default()
         };
         verify(&*shared, inputs).await
@@ -173,37 +178,46 @@ async fn beside(engine: &Engine, store: &Arc<dyn Store>, pause: Duration) -> Rep
     let report = report.expect("the store answers");
     assert!(report.ok, "nothing was damaged");
     println!(
-        "beside {CLIENTS} callers who pause {} ms, from 0 to {}: verified in {took:.1} s, longest \
-         read {:.1} ms; {alone:.0} commits/s alone, {beside:.0} beside it",
+        "beside {CLIENTS} callers who pause {} ms, from {} to {}: verified in {took:.1} s, \
+         longest read {:.1} ms; {alone:.0} commits/s alone, {beside:.0} beside it",
         pause.as_millis(),
+        report.folded_from,
         report.position,
         timed.longest.load(Ordering::Relaxed) as f64 / 1_000.0,
     );
     report
 }
 
-/// Verifies beside who writes on, leaves a seal, and writes a little more.
-async fn seal_and_go_on(dir: &Path, rows: u64) {
+async fn archived(dir: &Path) -> (Engine, Arc<Archived>) {
     let files = SegmentDir::new(&dir.join("segments"));
-    let archived: Arc<dyn Store> = Arc::new(Archived::new(store(dir), Arc::new(files)));
-    let engine = start(ports(Arc::clone(&archived))).await;
-    let mut dice = fastrand::Rng::with_seed(1 << 50);
-    beside(&engine, &archived, PAUSE).await;
-    let report = beside(&engine, &archived, Duration::ZERO).await;
+    let archived = Arc::new(Archived::new(store(dir), Arc::new(files)));
+    let engine = start(ports(Arc::clone(&archived) as Arc<dyn Store>)).await;
+    (engine, archived)
+}
+
+/// Verifies beside who writes on, from zero and then from the seal that this leaves.
+async fn seal_and_go_on(dir: &Path) {
+    let (engine, archived) = archived(dir).await;
+    let archived: Arc<dyn Store> = archived;
+    let report = beside(&engine, &archived, (true, PAUSE)).await;
     keep_seals(&engine, &report).await.expect("it is kept");
     let seal = engine.store().seals(u64::MAX, 1).await.expect("readable");
     println!("a seal of {} bytes", seal.rows[0].text.len());
-    for _ in 0..rows / 2_000 {
-        hold_and_end(&engine, &mut dice, SKUS).await;
-    }
+    beside(&engine, &archived, (false, PAUSE)).await;
+    engine.stop().await;
+}
+
+/// Verifies from zero beside callers who never pause.
+async fn beside_a_crowd(dir: &Path) {
+    let (engine, archived) = archived(dir).await;
+    let archived: Arc<dyn Store> = archived;
+    beside(&engine, &archived, (true, Duration::ZERO)).await;
     engine.stop().await;
 }
 
 /// Moves nine tenths of the log out, a tenth a segment.
 async fn archive(dir: &Path, rows: u64) {
-    let files = SegmentDir::new(&dir.join("segments"));
-    let archived = Arc::new(Archived::new(store(dir), Arc::new(files)));
-    let engine = start(ports(Arc::clone(&archived) as Arc<dyn Store>)).await;
+    let (engine, archived) = archived(dir).await;
     let mover = Archive::new(engine.clone(), archived);
     let ask = Ask {
         before: rows * 9 / 10 + 1,
@@ -239,8 +253,9 @@ async fn main() {
     let rows = argument("--rows", 1_000_000);
     fill(dir.path(), rows).await;
     child(dir.path(), "zero");
-    seal_and_go_on(dir.path(), rows).await;
+    seal_and_go_on(dir.path()).await;
     child(dir.path(), "seal");
+    beside_a_crowd(dir.path()).await;
     archive(dir.path(), rows).await;
     child(dir.path(), "zero");
 }

@@ -26,6 +26,7 @@ mod rate;
 mod reads;
 mod refusal;
 mod render;
+mod replica;
 mod route;
 mod routes;
 mod serve;
@@ -39,6 +40,7 @@ pub(crate) use answer::{Door, Payload, measured};
 pub(crate) use meter::install as install_metrics;
 pub(crate) use openapi::document as openapi_document;
 pub(crate) use rate::Most;
+pub(crate) use replica::Replica;
 pub(crate) use serve::{read as read_body, serve};
 
 use crate::anchors::Anchors;
@@ -84,6 +86,8 @@ pub(crate) struct Settings {
     pub(crate) rates: Most,
     /// What was known of the log's chain before.
     pub(crate) anchors: Anchors,
+    /// A copy of the store for reads, where there is one.
+    pub(crate) replica: Option<Arc<Replica>>,
     /// What moves the log's old part, where there is such a thing.
     pub(crate) archive: Option<Arc<Archive>>,
 }

@@ -13,6 +13,7 @@ mod asked;
 mod check;
 mod faults;
 mod proxy;
+mod replicas;
 #[path = "../servers/mod.rs"]
 mod servers;
 mod sql;

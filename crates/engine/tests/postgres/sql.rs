@@ -32,3 +32,18 @@ pub(crate) async fn database_on(server: &Server) -> String {
 pub(crate) async fn database() -> String {
     database_on(shared()).await
 }
+
+/// Copies a database of the shared server as it stands, which must not be written meanwhile; the
+/// copy's URL.
+pub(crate) async fn copy_of(url: &str) -> String {
+    let (_, from) = url.rsplit_once('/').expect("a URL names a database");
+    let name = format!("{from}_copy");
+    let server = shared().url("postgres");
+    // Whoever is still connected hinders it.
+    let end = format!(
+        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{from}'"
+    );
+    run(&server, &end).await;
+    run(&server, &format!("CREATE DATABASE {name} TEMPLATE {from}")).await;
+    shared().url(&name)
+}

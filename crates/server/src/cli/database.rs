@@ -12,6 +12,7 @@ use super::failure::{Failure, Verdict};
 use super::output;
 use super::stores::told;
 use crate::config::{Config, Database};
+use crate::http::Replica;
 
 /// How to reach the server.
 fn options(database: &Database) -> PostgresOptions {
@@ -61,6 +62,21 @@ pub(super) async fn views_to_write(config: &Config, head: &Head) -> Result<Arc<d
 pub(super) async fn views_to_read(config: &Config, head: &Head) -> Option<Arc<dyn Views>> {
     let views = PostgresViews::open_read_only(&options(&config.database), head).await?;
     Some(Arc::new(views))
+}
+
+/// The copy of the store that answers reads, where one is named.
+pub(super) fn replica(config: &Config, head: &Head) -> Result<Option<Arc<Replica>>, Fault> {
+    let Some(url) = &config.database.replica else {
+        return Ok(None);
+    };
+    let options = PostgresOptions {
+        url: url.clone(),
+        ..options(&config.database)
+    };
+    let store = PostgresStore::replica(&options, head)?;
+    let views = PostgresViews::replica(&options, head)?;
+    let replica = Replica::new(Arc::new(store), Arc::new(views));
+    Ok(Some(Arc::new(replica)))
 }
 
 /// Brings the store to this build's schema; how many steps that took.

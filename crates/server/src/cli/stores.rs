@@ -25,7 +25,7 @@ use super::output;
 use super::providers::Providers;
 use crate::anchors::Anchors;
 use crate::config::Config;
-use crate::http::{Api, Settings, Webhooks};
+use crate::http::{Api, Replica, Settings, Webhooks};
 
 /// An engine and the API over it.
 pub(super) struct Open {
@@ -50,17 +50,28 @@ pub(super) async fn to_write(
     };
     let started = Engine::start(ports, options(config)).await;
     let engine = started.map_err(|fault| told(config, &fault))?;
-    let views = match engine.head().await {
-        Ok(head) => views_to_write(config, &head).await,
-        Err(fault) => Err(fault),
-    };
-    match views {
+    let head = engine.head().await.map_err(|fault| told(config, &fault))?;
+    match views_to_write(config, &head).await {
         Ok(views) => engine.keep_views(views),
         // Whoever sells goes on: lists are then read from the store itself.
         Err(fault) => tracing::warn!(%fault, "the projections cannot be opened"),
     }
-    let webhooks = providers.map(|providers| providers.webhooks.clone());
-    Ok(over((engine, archived), config, (recorder, webhooks)))
+    let about = About {
+        recorder,
+        webhooks: providers.map(|providers| providers.webhooks.clone()),
+        replica: replica(config, &head).map_err(|fault| told(config, &fault))?,
+    };
+    Ok(over((engine, archived), config, about))
+}
+
+/// The copy of the store that answers reads, where one is named.
+fn replica(config: &Config, head: &Head) -> Result<Option<Arc<Replica>>, Fault> {
+    #[cfg(feature = "postgres")]
+    if config.database.url.is_some() {
+        return super::database::replica(config, head);
+    }
+    let _nobody = (config, head);
+    Ok(None)
 }
 
 async fn store_to_write(config: &Config) -> Result<Arc<dyn Store>, Failure> {
@@ -95,7 +106,7 @@ pub(super) async fn to_read(config: &Config) -> Result<Open, Failure> {
     let archived = through(config, store_to_read(config).await?);
     let opened = Engine::read_only(ports(Arc::clone(&archived)), options(config)).await;
     let engine = opened.map_err(|fault| told(config, &fault))?;
-    Ok(over((engine, archived), config, (None, None)))
+    Ok(over((engine, archived), config, About::default()))
 }
 
 async fn store_to_read(config: &Config) -> Result<Arc<dyn Store>, Failure> {
@@ -154,11 +165,20 @@ pub(super) fn segments_of(directory: &Path) -> PathBuf {
     directory.join("segments")
 }
 
-fn over(
-    (engine, store): (Engine, Arc<Archived>),
-    config: &Config,
-    (recorder, webhooks): (Option<PrometheusHandle>, Option<Webhooks>),
-) -> Open {
+/// What only a server has.
+#[derive(Default)]
+struct About {
+    recorder: Option<PrometheusHandle>,
+    webhooks: Option<Webhooks>,
+    replica: Option<Arc<Replica>>,
+}
+
+fn over((engine, store): (Engine, Arc<Archived>), config: &Config, about: About) -> Open {
+    let About {
+        recorder,
+        webhooks,
+        replica,
+    } = about;
     let settings = Settings {
         ttl: Millis(config.ttl_ms),
         max_life: Millis(config.max_life_ms),
@@ -170,6 +190,7 @@ fn over(
         admin_apart: config.admin_listen.is_some(),
         rates: config.rates,
         anchors: Anchors::of(&config.data),
+        replica,
         archive: Some(Arc::new(Archive::new(engine.clone(), store))),
     };
     let ids: Arc<dyn Ids> = Arc::new(SystemIds);

@@ -139,6 +139,14 @@ pub(crate) const KEYS: &[Key] = &[
         },
     },
     Key {
+        path: "store.replica_url",
+        kind: Kind::Text,
+        range: "`postgres://USER@HOST/DATABASE`, with the password of `store.url`; left out: none",
+        meaning: "A streaming replica, which answers reads that name a position it has reached.",
+        set: |config, value| store::set_replica(config, text(value)?),
+        show: |config| config.database.replica_shown().map(Value::Text),
+    },
+    Key {
         path: "store.connections",
         kind: Kind::Integer,
         range: "1 to 1000",

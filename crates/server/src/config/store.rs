@@ -16,6 +16,8 @@ pub(crate) struct Database {
     pub(crate) password: Option<String>,
     /// The certificates that are trusted, where those of the public web are not enough.
     pub(crate) ca: Option<PathBuf>,
+    /// The URL of a copy that answers reads, where there is one.
+    pub(crate) replica: Option<String>,
     /// Most connections of this node for reads.
     pub(crate) connections: u64,
 }
@@ -26,6 +28,7 @@ impl Default for Database {
             url: None,
             password: None,
             ca: None,
+            replica: None,
             connections: 8,
         }
     }
@@ -35,6 +38,7 @@ impl std::fmt::Debug for Database {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.debug_struct("Database")
             .field("url", &self.shown())
+            .field("replica", &self.replica_shown())
             .field("password", &self.password.as_ref().map(|_| "hidden"))
             .field("ca", &self.ca)
             .field("connections", &self.connections)
@@ -45,12 +49,20 @@ impl std::fmt::Debug for Database {
 impl Database {
     /// The URL without what is before the host: a password may stand there, and after a `?` too.
     pub(crate) fn shown(&self) -> Option<String> {
-        let url = self.url.as_ref()?;
-        let (scheme, rest) = url.split_once("://")?;
-        let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
-        let place = place.split('?').next().unwrap_or_default();
-        Some(format!("{scheme}://{place}"))
+        place_of(self.url.as_ref()?)
     }
+
+    /// The same of the replica's.
+    pub(crate) fn replica_shown(&self) -> Option<String> {
+        place_of(self.replica.as_ref()?)
+    }
+}
+
+fn place_of(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once("://")?;
+    let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
+    let place = place.split('?').next().unwrap_or_default();
+    Some(format!("{scheme}://{place}"))
 }
 
 /// Takes in `store.url`. Whoever names a directory means SQLite; the flag `--data` only says where
@@ -76,6 +88,21 @@ pub(super) fn set(config: &mut Config, text: &str) -> Result<(), String> {
             "is {shown} and must be \"sqlite://DIR\" or \"postgres://USER@HOST/DATABASE\""
         )),
     }
+}
+
+/// Takes in `store.replica_url`.
+pub(super) fn set_replica(config: &mut Config, text: &str) -> Result<(), String> {
+    let scheme = text.split_once("://").map(|(scheme, _)| scheme);
+    if !matches!(scheme, Some("postgres" | "postgresql")) {
+        let shown = without_secrets(text);
+        return Err(format!(
+            "is {shown} and must be \"postgres://USER@HOST/DATABASE\": only a database server \
+             has replicas"
+        ));
+    }
+    readable(text)?;
+    config.database.replica = Some(text.to_owned());
+    Ok(())
 }
 
 #[cfg(feature = "postgres")]

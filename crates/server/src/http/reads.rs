@@ -5,17 +5,20 @@
 //! projections, at the position that those have reached. One log orders everything, so a read at
 //! or behind all positions that it names is a session's, a monotonic and a causal one alike: the
 //! three levels differ in what the client puts into its tokens. Where such a read names none, what
-//! its session has seen is not known, and the store answers.
+//! its session has seen is not known, and the store answers. A read that names positions may be
+//! answered by a copy of the store that has them ([`super::replica`]).
 
 use super::call::Answer;
 use super::head::{AtLeast, Level, POSITION, REPLAYED, at_least};
 use super::problem::{Code, Problem};
+use super::replica::Replica;
 use super::{Api, refusal};
-use evenkeel_engine::port::{OrderRow, Projection, Views};
+use evenkeel_engine::port::{At, Fault, OrderRow, Projection, Store, Views};
 use evenkeel_engine::story::entry_at;
 use evenkeel_engine::token::Position;
 use evenkeel_rules::time::{LogTime, Millis};
 use http::{HeaderMap, HeaderValue};
+use std::pin::Pin;
 use std::time::Duration;
 
 /// How often the head is looked at by a read that waits for it.
@@ -26,6 +29,9 @@ const LOOK: Duration = Duration::from_millis(10);
 const COURTESY: Duration = Duration::from_millis(200);
 /// How many positions are little.
 const LITTLE: u64 = 2_000;
+
+/// A read that is under way.
+type Reading<'a, T> = Pin<Box<dyn Future<Output = Result<At<T>, Fault>> + Send + 'a>>;
 
 /// The positions that a read has to have reached.
 pub(super) struct Wait {
@@ -75,11 +81,7 @@ impl Api {
     ///
     /// # Errors
     /// `token_unknown` for a position of another log or incarnation, `not_yet` when time is up.
-    pub(super) async fn views(
-        &self,
-        wait: &Wait,
-        of: Projection,
-    ) -> Result<Option<&dyn Views>, Problem> {
+    async fn views(&self, wait: &Wait, of: Projection) -> Result<Option<&dyn Views>, Problem> {
         let Some(projector) = self.engine.projector() else {
             return Ok(None);
         };
@@ -102,6 +104,69 @@ impl Api {
             }
         }
         Ok(Some(&**projector.views()))
+    }
+
+    /// The copy that may answer a read, and the position that it must have reached for that. A
+    /// read that names no position is answered by the primary, unless any age will do.
+    ///
+    /// # Errors
+    /// `token_unknown` for a position of another log or incarnation.
+    fn copy(&self, wait: &Wait) -> Result<Option<(&Replica, u64)>, Problem> {
+        let Some(replica) = &self.settings.replica else {
+            return Ok(None);
+        };
+        let least = match (wait.level, self.wanted(wait)?) {
+            (Some(Level::Immediate), _) => None,
+            (Some(Level::Eventual), wanted) => wanted.or(Some(0)),
+            (_, wanted) => wanted,
+        };
+        Ok(least.map(|least| (&**replica, least)))
+    }
+
+    /// Reads from the store: a copy's, where that has what the read must have seen, or the primary
+    /// once it has it.
+    ///
+    /// # Errors
+    /// `token_unknown`, `not_yet`, or what a read that failed is told as.
+    pub(super) async fn read<'a, T>(
+        &'a self,
+        wait: &Wait,
+        read: impl Fn(&'a dyn Store) -> Reading<'a, T>,
+    ) -> Result<At<T>, Problem> {
+        if let Some((replica, least)) = self.copy(wait)? {
+            let asked = read(&*replica.store);
+            let at = replica.at(&**self.engine.clock(), least, asked).await;
+            if let Some(at) = at {
+                return Ok(at);
+            }
+        }
+        self.reach(wait).await?;
+        let read = read(&**self.engine.store()).await;
+        read.map_err(|fault| refusal::of_read(&fault))
+    }
+
+    /// The same from a projection; nothing for a read that is to be answered by the store.
+    ///
+    /// # Errors
+    /// As [`Api::read`].
+    pub(super) async fn listed<'a, T>(
+        &'a self,
+        wait: &Wait,
+        of: Projection,
+        read: impl Fn(&'a dyn Views) -> Reading<'a, T>,
+    ) -> Result<Option<At<T>>, Problem> {
+        if let Some((replica, least)) = self.copy(wait)? {
+            let asked = read(&*replica.views);
+            let at = replica.at(&**self.engine.clock(), least, asked).await;
+            if at.is_some() {
+                return Ok(at);
+            }
+        }
+        let Some(views) = self.views(wait, of).await? else {
+            return Ok(None);
+        };
+        let read = read(views).await;
+        read.map(Some).map_err(|fault| refusal::of_read(&fault))
     }
 
     /// Waits until the store has every position that was asked for.
@@ -151,6 +216,13 @@ impl Api {
     ) -> Result<LogTime, Problem> {
         if last == created {
             return Ok(created_at);
+        }
+        if let Some(replica) = &self.settings.replica {
+            let read = entry_at(&*replica.store, last);
+            let entry = replica.tried(&**self.engine.clock(), read).await;
+            if let Some(entry) = entry {
+                return Ok(entry.at);
+            }
         }
         let entry = entry_at(&**self.engine.store(), last).await;
         Ok(entry.map_err(|fault| refusal::of_read(&fault))?.at)

@@ -14,6 +14,7 @@ mod orders;
 mod outbox;
 mod projections;
 mod reference;
+mod replica;
 mod reviews;
 mod roles;
 mod sagas;

@@ -2,7 +2,7 @@
 
 use super::book::{Balances, Book, Shown};
 use crate::client::outside::{self, Crew};
-use crate::client::{Answer, Api};
+use crate::client::{Answer, Api, Failure};
 use anyhow::Context as _;
 use serde::Deserialize;
 use serde_json::Value;
@@ -39,7 +39,7 @@ impl Look {
 
     /// The SKU's balances, all locations together.
     pub(crate) async fn balances(&self) -> anyhow::Result<Balances> {
-        let shown: ShownSku = self.api.get(&self.path).await?.value()?;
+        let shown: ShownSku = read(&self.api, &self.path).await?.value()?;
         anyhow::ensure!(!shown.stock.is_empty(), "{} shows no balances", self.path);
         Ok(shown.stock.into_iter().sum())
     }
@@ -89,8 +89,21 @@ impl Look {
     }
 }
 
+/// Reads, and reads again for a while where no answer came: the server may be on its way back.
+async fn read(api: &Api, path: &str) -> Result<Answer, Failure> {
+    let begun = outside::now();
+    loop {
+        match api.get(path).await {
+            Err(Failure::Broken { .. }) if begun.elapsed() < QUIET => {}
+            Ok(answer) if answer.status == 503 && begun.elapsed() < QUIET => {}
+            decided => return decided,
+        }
+        outside::pause(Duration::from_millis(50)).await;
+    }
+}
+
 async fn state_of(api: &Api, id: &str) -> anyhow::Result<Option<String>> {
-    let answer: Answer = api.get(&format!("/v1/holds/{id}")).await?;
+    let answer = read(api, &format!("/v1/holds/{id}")).await?;
     if answer.status == 404 {
         return Ok(None);
     }

@@ -25,13 +25,13 @@ mod view;
 pub mod views;
 mod write;
 
-use crate::port::{BatchId, Fault, Ids, Writes};
+use crate::port::{BatchId, Fault, Head, Ids, Writes};
 use crate::worker::Wires;
 use fault::fault;
 use lock::Writer;
 use names::{Bits, Names, Range, Upto};
 use parking_lot::Mutex;
-use pool::Pool;
+use pool::{Log, Pool};
 use rows::{Sixteen, sql};
 use session::{Asked, Purpose, Session};
 use std::path::PathBuf;
@@ -143,6 +143,21 @@ impl PostgresStore {
         schema::check_migrated(&session).await?;
         drop(session);
         Self::over(inner, None).await
+    }
+
+    /// A copy of a store on another server, which may be behind: reads say by their position how
+    /// far. It does not connect before it is asked something, and writes nothing.
+    ///
+    /// # Errors
+    /// [`Fault::Unavailable`] for a URL or certificates that cannot be read. Each read answers
+    /// with it too where the server has another log than this head's.
+    pub fn replica(options: &PostgresOptions, head: &Head) -> Result<Self, Fault> {
+        let mut inner = Inner::new(options)?;
+        inner.pool = inner.pool.only_of(Log::of(head));
+        Ok(Self {
+            inner: Arc::new(inner),
+            writer: None,
+        })
     }
 
     /// Applies the migrations that are missing; how many were applied.

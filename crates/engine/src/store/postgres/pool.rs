@@ -5,17 +5,17 @@
 //! connection free waits for one; a connection that turns out to be dead is replaced once.
 
 use super::fault::{chain, ends_session, fault};
-use super::rows::number;
+use super::rows::{fixed, number, small};
 use super::session::{Asked, Purpose, Session};
 use super::tls::Tls;
-use crate::port::{At, Fault};
+use crate::port::{At, Fault, Head};
 use crate::worker::Wires;
 use parking_lot::Mutex;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio_postgres::{Config, Row};
 
-const MARK: &str = "SELECT position FROM head WHERE id = 1";
+const MARK: &str = "SELECT position, salt, incarnation FROM head WHERE id = 1";
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 /// A bounded number of reading connections to one server.
@@ -25,6 +25,24 @@ pub(super) struct Pool {
     tls: Tls,
     room: Semaphore,
     idle: Mutex<Vec<Session>>,
+    /// The log that its rows must be of, where that is not what makes it that log.
+    of: Option<Log>,
+}
+
+/// Which log it is: its salt and its incarnation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Log {
+    salt: [u8; 16],
+    incarnation: u32,
+}
+
+impl Log {
+    pub(super) const fn of(head: &Head) -> Self {
+        Self {
+            salt: head.salt,
+            incarnation: head.incarnation,
+        }
+    }
 }
 
 impl Pool {
@@ -36,6 +54,15 @@ impl Pool {
             tls,
             room: Semaphore::new(most.max(1)),
             idle: Mutex::default(),
+            of: None,
+        }
+    }
+
+    /// The same where another server may answer: rows of another log are not believed.
+    pub(super) fn only_of(self, log: Log) -> Self {
+        Self {
+            of: Some(log),
+            ..self
         }
     }
 
@@ -85,10 +112,18 @@ impl Pool {
         self.idle.lock().push(session);
         rows.pop();
         let rest = rows.split_off(2);
-        let position = match rows.last().and_then(|rows| rows.first()) {
-            Some(row) => number(row, 0)?,
-            None => return Err(Fault::Corrupt("the head row is gone".to_owned()).into()),
-        };
+        let head = rows.last().and_then(|rows| rows.first());
+        let head = head.ok_or_else(|| Fault::Corrupt("the head row is gone".to_owned()))?;
+        if let Some(of) = self.of {
+            let found = Log {
+                salt: fixed(head, 1)?,
+                incarnation: small(head, 2)?,
+            };
+            if found != of {
+                return Err(Fault::Unavailable("it has another log".to_owned()).into());
+            }
+        }
+        let position = number(head, 0)?;
         Ok(At {
             position,
             rows: rest,

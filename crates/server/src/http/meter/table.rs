@@ -92,6 +92,13 @@ pub(super) const OWN: &[Metric] = &[
         help: "Requests beyond those that a token or an address may make in a second, by policy.",
     },
     Metric {
+        name: "evenkeel_replica_reads_total",
+        kind: Kind::Counter,
+        labels: &["outcome"],
+        help: "Reads that a replica was asked for: `answered`, `behind` or `failed`; of the last \
+               two the primary answered.",
+    },
+    Metric {
         name: "evenkeel_spans_lost_total",
         kind: Kind::Counter,
         labels: &[],

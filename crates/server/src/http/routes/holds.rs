@@ -249,13 +249,7 @@ fn show<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
     let owner = call.caller.customer.clone();
     Ok(Box::pin(async move {
         let id = id?;
-        api.reach(&wait).await?;
-        let at = api
-            .engine
-            .store()
-            .hold(&id)
-            .await
-            .map_err(|fault| refusal::of_read(&fault))?;
+        let at = api.read(&wait, |store| store.hold(&id)).await?;
         let own = |customer: &CustomerId| owner.as_ref().is_none_or(|owner| owner == customer);
         let row = at.rows.filter(|row| own(&row.hold.customer));
         let row = row.ok_or_else(|| Problem::new(Code::NotFound))?;
@@ -291,9 +285,10 @@ async fn page(
     (from, limit): (Option<Spot>, usize),
 ) -> Result<Answer, Problem> {
     let mut before = from.map_or(u64::MAX, |spot| spot.position);
-    if let Some(views) = api.views(wait, Projection::Holds).await? {
-        let read = views.holds(filter, before, limit + 1).await;
-        let mut at = read.map_err(|fault| refusal::of_read(&fault))?;
+    let listed = api.listed(wait, Projection::Holds, |views| {
+        views.holds(filter, before, limit + 1)
+    });
+    if let Some(mut at) = listed.await? {
         let more = at.rows.len() > limit;
         at.rows.truncate(limit);
         let last = at.rows.last().filter(|_| more);

@@ -11,7 +11,7 @@ use crate::http::reads::{Wait, wait};
 use crate::http::route::{Doc, Route, WATCHING, Who};
 use crate::http::{Api, refusal, shapes, time};
 use evenkeel_engine::chain::{Entry, Hash, hex, origin};
-use evenkeel_engine::port::{AuditFilter, AuditRow, Fault, LogRow, Projection, Views};
+use evenkeel_engine::port::{At, AuditFilter, AuditRow, Fault, LogRow, Projection};
 use evenkeel_rules::ids::{OrderId, Reference, SkuId};
 use evenkeel_rules::stock::Move;
 use http::Method;
@@ -187,8 +187,12 @@ fn audit<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
             None => None,
         };
         let filter = AuditFilter { sku, references };
-        match api.views(&wait, Projection::Audit).await? {
-            Some(views) => listed(api, views, &filter, (start, limit)).await,
+        let from = (start.position, start.index);
+        let listed = api.listed(&wait, Projection::Audit, |views| {
+            views.audit(&filter, from, limit + 1)
+        });
+        match listed.await? {
+            Some(at) => Ok(audit_page(api, at, limit)),
             None => walk(api, &wait, &filter, (start, limit)).await,
         }
     }))
@@ -205,15 +209,7 @@ async fn references(api: &Api, reference: Reference) -> Result<Vec<Reference>, P
 }
 
 /// A page of the audit as the projection has it.
-async fn listed(
-    api: &Api,
-    views: &dyn Views,
-    filter: &AuditFilter,
-    (start, limit): (Spot, usize),
-) -> Result<Answer, Problem> {
-    let from = (start.position, start.index);
-    let read = views.audit(filter, from, limit + 1).await;
-    let mut at = read.map_err(|fault| refusal::of_read(&fault))?;
+fn audit_page(api: &Api, mut at: At<Vec<AuditRow>>, limit: usize) -> Answer {
     let next = at.rows.get(limit).map(|row| Spot {
         position: row.position,
         index: row.index,
@@ -221,10 +217,10 @@ async fn listed(
     at.rows.truncate(limit);
     let next_cursor = next.map(|next| cursor("audit", next));
     let items: Vec<_> = at.rows.iter().map(audited).collect();
-    Ok(api.at(
+    api.at(
         Answer::json(&shapes::Page { items, next_cursor }),
         at.position,
-    ))
+    )
 }
 
 fn audited(row: &AuditRow) -> shapes::AuditEntry {

@@ -20,7 +20,7 @@ use crate::http::refusal::Named;
 use crate::http::route::{CONFIRMING, Doc, READING, Route, SELLING, STOCKING, Who};
 use crate::http::{Api, refusal, render, shapes};
 use evenkeel_engine::commit::Effect;
-use evenkeel_engine::port::OrderRow;
+use evenkeel_engine::port::{At, OrderRow};
 use evenkeel_engine::{Done, Refusal};
 use evenkeel_rules::ids::{CustomerId, OrderId};
 use evenkeel_rules::order::Status;
@@ -207,7 +207,17 @@ pub(super) async fn one(
     owner: Option<&CustomerId>,
 ) -> Result<(OrderRow, u64), Problem> {
     let at = api.engine.store().order(id).await;
-    let at = at.map_err(|fault| refusal::of_read(&fault))?;
+    seen(at.map_err(|fault| refusal::of_read(&fault))?, owner)
+}
+
+/// The same of what was read.
+///
+/// # Errors
+/// 404 if there is none.
+pub(super) fn seen(
+    at: At<Option<OrderRow>>,
+    owner: Option<&CustomerId>,
+) -> Result<(OrderRow, u64), Problem> {
     let row = at.rows.filter(|row| is_seen(row, owner));
     let row = row.ok_or_else(|| Problem::new(Code::NotFound))?;
     Ok((row, at.position))
@@ -229,8 +239,8 @@ pub(super) fn part<'a, T: Serialize + 'a>(
     let owner = call.caller.customer.clone();
     Ok(Box::pin(async move {
         let id = id?;
-        api.reach(&wait).await?;
-        let (row, position) = one(api, &id, owner.as_ref()).await?;
+        let at = api.read(&wait, |store| store.order(&id)).await?;
+        let (row, position) = seen(at, owner.as_ref())?;
         let updated = api.updated(&row).await?;
         let part = show(&row, updated).ok_or_else(|| Problem::new(Code::NotFound))?;
         Ok(api.at(Answer::json(&part).version(row.version), position))

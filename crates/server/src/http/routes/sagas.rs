@@ -8,7 +8,7 @@ mod of_order;
 mod services;
 mod start;
 
-use super::orders::one;
+use super::orders::seen;
 use crate::http::call::{Act, Call};
 use crate::http::problem::{Code, Problem};
 use crate::http::query::Query;
@@ -121,15 +121,16 @@ fn show<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
     let named = named(&call);
     Ok(Box::pin(async move {
         let named = named?;
-        api.reach(&wait).await?;
         let (answer, position) = match named {
             Saga::Order(which, id) => {
-                let (row, position) = one(api, &id, None).await?;
+                let at = api.read(&wait, |store| store.order(&id)).await?;
+                let (row, position) = seen(at, None)?;
                 (of_order::shown(api, &row, which).await?, position)
             }
             Saga::Services(id) => {
-                let (row, position) = services::one(api, &id).await?;
-                (services::shown(api, &row).await?, position)
+                let at = api.read(&wait, |store| store.saga(&id)).await?;
+                let row = at.rows.ok_or_else(|| Problem::new(Code::NotFound))?;
+                (services::shown(api, &row).await?, at.position)
             }
         };
         Ok(api.at(answer, position))

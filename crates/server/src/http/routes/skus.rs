@@ -169,13 +169,7 @@ fn show<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
     let look = look(api, call.caller.role);
     Ok(Box::pin(async move {
         let sku = sku?;
-        api.reach(&wait).await?;
-        let at = api
-            .engine
-            .store()
-            .sku(&sku)
-            .await
-            .map_err(|fault| refusal::of_read(&fault))?;
+        let at = api.read(&wait, |store| store.sku(&sku)).await?;
         let (row, stock) = at.rows.ok_or_else(|| Problem::new(Code::SkuUnknown))?;
         let answer = Answer::json(&render::sku(&row, &stock, look)).version(row.version);
         Ok(api.at(answer, at.position))
@@ -191,14 +185,16 @@ fn list<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
     let look = look(api, call.caller.role);
     Ok(Box::pin(async move {
         let before = from.map_or(u64::MAX, |spot| spot.position);
-        let read = match api.views(&wait, Projection::Stock).await? {
-            Some(views) => views.skus(before, limit + 1).await,
+        let listed = api.listed(&wait, Projection::Stock, |views| {
+            views.skus(before, limit + 1)
+        });
+        let mut at = match listed.await? {
+            Some(at) => at,
             None => {
-                api.reach(&wait).await?;
-                api.engine.store().skus(before, limit + 1).await
+                let all = api.read(&wait, |store| store.skus(before, limit + 1));
+                all.await?
             }
         };
-        let mut at = read.map_err(|fault| refusal::of_read(&fault))?;
         let more = at.rows.len() > limit;
         at.rows.truncate(limit);
         let last = at.rows.last().filter(|_| more).map(|(row, _)| row.created);

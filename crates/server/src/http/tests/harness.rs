@@ -1,6 +1,6 @@
 //! A server on loopback, and requests written byte by byte.
 
-use crate::http::{Api, Door, Settings, Webhooks, serve};
+use crate::http::{Api, Door, Replica, Settings, Webhooks, serve};
 use crate::webhook::Ring;
 use evenkeel_engine::archive::{Archive, Archived};
 use evenkeel_engine::clock::{SystemClock, SystemIds};
@@ -72,20 +72,30 @@ impl Server {
     }
 
     /// The same where lines may leave open from which of these locations their units come.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the listener is a task of the test"
-    )]
     pub(super) async fn allocating(
         door: Door,
         admin_apart: bool,
         gateway: Option<Arc<dyn Gateway>>,
         allocation: &[&str],
     ) -> Self {
+        let store = MemoryStore::new("main", [7; 16]);
+        let ports = (gateway, store, None);
+        Self::over(ports, (door, admin_apart), allocation).await
+    }
+
+    /// A server over a store, beside a copy of it.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the listener is a task of the test"
+    )]
+    pub(super) async fn over(
+        (gateway, store, replica): (Option<Arc<dyn Gateway>>, MemoryStore, Option<Arc<Replica>>),
+        (door, admin_apart): (Door, bool),
+        allocation: &[&str],
+    ) -> Self {
         let location = |id: &&str| LocationId::new(id).expect("an id");
         let allocation: Vec<LocationId> = allocation.iter().map(location).collect();
-        let store = Arc::new(MemoryStore::new("main", [7; 16]));
-        let store = Archived::new(store, Arc::new(SegmentMemory::default()));
+        let store = Archived::new(Arc::new(store), Arc::new(SegmentMemory::default()));
         let store = Arc::new(store);
         let ports = Ports {
             outlet: None,
@@ -103,10 +113,13 @@ impl Server {
         let engine = Engine::start(ports, options)
             .await
             .expect("an engine in memory starts");
-        for role in Role::ALL {
-            token(&engine, role, &secret(role), "c-1").await;
+        let head = engine.head().await.expect("a store in memory").position;
+        if head == 0 {
+            for role in Role::ALL {
+                token(&engine, role, &secret(role), "c-1").await;
+            }
+            token(&engine, Role::Buyer, "ek_other", "c-2").await;
         }
-        token(&engine, Role::Buyer, "ek_other", "c-2").await;
         let settings = Settings {
             ttl: Millis(600_000),
             max_life: Millis(3_600_000),
@@ -121,6 +134,7 @@ impl Server {
             admin_apart,
             rates: crate::http::Most::default(),
             anchors: crate::anchors::Anchors::none(),
+            replica,
             archive: Some(Arc::new(Archive::new(engine.clone(), store))),
         };
         let api = Api::new(engine.clone(), Arc::new(SystemIds), settings, None);
@@ -131,7 +145,8 @@ impl Server {
         Self {
             address,
             engine,
-            keys: AtomicU64::new(0),
+            // No key of a server that was there before.
+            keys: AtomicU64::new(head * 100),
             _stop: stop,
         }
     }

@@ -13,7 +13,7 @@ mod schema;
 mod write;
 
 use super::fault::fault;
-use super::pool::Pool;
+use super::pool::{Log, Pool};
 use super::rows::{self, get, number, sql};
 use super::session::{Asked, Purpose, Session};
 use super::tls::Tls;
@@ -204,6 +204,18 @@ impl PostgresViews {
         let session = inner.session().await.ok()?;
         let ours = schema::is_ours(&session, head).await.ok()?;
         ours.then(|| Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// Copies of them on another server, as [`super::PostgresStore::replica`] is of the store.
+    ///
+    /// # Errors
+    /// [`Fault::Unavailable`] for a URL or certificates that cannot be read.
+    pub fn replica(options: &PostgresOptions, head: &Head) -> Result<Self, Fault> {
+        let mut inner = Inner::new(options)?;
+        inner.pool = inner.pool.only_of(Log::of(head));
+        Ok(Self {
             inner: Arc::new(inner),
         })
     }

@@ -101,10 +101,11 @@ pub(in crate::http::routes) async fn shown<T: Serialize>(
     filter: &OrderFilter,
     show: impl Fn(&OrderRow, LogTime) -> Option<T>,
 ) -> Result<Answer, Problem> {
-    if let Some(views) = api.views(wait, Projection::Orders).await? {
-        let before = from.map_or(u64::MAX, |spot| spot.position);
-        let read = views.orders(filter, before, limit + 1).await;
-        let mut at = read.map_err(|fault| refusal::of_read(&fault))?;
+    let before = from.map_or(u64::MAX, |spot| spot.position);
+    let listed = api.listed(wait, Projection::Orders, |views| {
+        views.orders(filter, before, limit + 1)
+    });
+    if let Some(mut at) = listed.await? {
         let more = at.rows.len() > limit;
         at.rows.truncate(limit);
         let last = at.rows.last().filter(|_| more);

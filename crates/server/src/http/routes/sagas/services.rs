@@ -47,17 +47,6 @@ impl Left {
     }
 }
 
-/// The saga with this id.
-///
-/// # Errors
-/// 404 if there is none, or what a read that failed is told as.
-pub(super) async fn one(api: &Api, id: &SagaId) -> Result<(SagaRow, u64), Problem> {
-    let at = api.engine.store().saga(id).await;
-    let at = at.map_err(|fault| refusal::of_read(&fault))?;
-    let row = at.rows.ok_or_else(|| Problem::new(Code::NotFound))?;
-    Ok((row, at.position))
-}
-
 pub(super) async fn shown(api: &Api, row: &SagaRow) -> Result<Answer, Problem> {
     let updated = api.changed_at(row.last, (row.created, row.body.created_at));
     let saga = render::journey(row, updated.await?);
