@@ -144,7 +144,7 @@ fn the_manual_has_a_page_for_every_command_and_completions_name_them() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = printed(&run(&["completions", shell]));
         assert!(
-            script.contains("explain") && script.contains("--as-of"),
+            script.contains("explain") && script.contains("as-of"),
             "{shell}"
         );
     }

@@ -31,7 +31,8 @@ fn said(kind: Kind, data: &Value) -> String {
 
 #[test]
 fn data_that_says_nothing_falls_back_to_what_the_type_means() {
-    for kind in Kind::ALL {
+    let told_by_its_steps = |kind: &&Kind| **kind == Kind::SagaStarted;
+    for kind in Kind::ALL.iter().filter(|kind| !told_by_its_steps(kind)) {
         let plain = format!("{}: {}", kind.name(), kind.meaning());
         assert_eq!(said(*kind, &json!({"something": "else"})), plain);
     }
