@@ -184,3 +184,62 @@ fn the_list_of_what_is_in_it_is_whole_and_the_same_each_time() {
         assert!(own || part["hashes"].is_array(), "no checksum: {part}");
     }
 }
+
+/// What `cargo metadata` says of our crates.
+fn crates() -> Vec<Value> {
+    let output = Command::new(env!("CARGO"))
+        .args([
+            "metadata",
+            "--no-deps",
+            "--offline",
+            "--format-version",
+            "1",
+        ])
+        .current_dir(top())
+        .output();
+    let told: Value = serde_json::from_str(&printed(&output.expect("cargo runs"))).expect("JSON");
+    told["packages"].as_array().expect("packages").clone()
+}
+
+#[test]
+fn every_crate_says_what_it_is_and_packs_all_that_its_build_reads() {
+    let crates = crates();
+    assert_eq!(crates.len(), 4);
+    for one in &crates {
+        let name = one["name"].as_str().expect("a name");
+        for member in ["description", "license", "readme", "rust_version"] {
+            assert!(one[member].is_string(), "{name} has no {member}");
+        }
+        assert!(
+            one["keywords"].as_array().is_some_and(|it| !it.is_empty()),
+            "{name}"
+        );
+        let dependencies = one["dependencies"].as_array().expect("dependencies").iter();
+        let mut own = dependencies.filter(|it| it["path"].is_string() && it["kind"].is_null());
+        assert!(
+            own.all(|it| it["req"] != "*"),
+            "{name} names no version of ours"
+        );
+        let packed = Command::new(env!("CARGO"))
+            .args([
+                "package",
+                "--list",
+                "--allow-dirty",
+                "--offline",
+                "--package",
+                name,
+            ])
+            .current_dir(top())
+            .output();
+        let packed = printed(&packed.expect("cargo runs"));
+        let must = match name {
+            "evenkeel" => "docs/stories/happy.md",
+            "evenkeel-engine" => "src/store/sqlite/squeeze/dictionary.zstd",
+            _ => "src/lib.rs",
+        };
+        assert!(
+            packed.lines().any(|line| line == must),
+            "{name} packs no {must}"
+        );
+    }
+}

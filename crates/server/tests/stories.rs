@@ -221,12 +221,12 @@ fn a_late_payment_is_told_with_the_end_that_it_undid() {
     shop.order("o-18", "tok_late");
     let late = shop.until("o-18", |story| has(story, "order.confirmed"));
     let expired = late["entries"].as_array().expect("steps").iter();
-    let expired = expired.filter(|entry| {
+    let mut expired = expired.filter(|entry| {
         entry["what"]
             .as_str()
             .is_some_and(|it| it.starts_with("order.expired"))
     });
-    let expired = expired.last().expect("it expired first")["position"].to_string();
+    let expired = expired.next_back().expect("it expired first")["position"].to_string();
     shop.until("o-18", |story| {
         story["state"] == "DELIVERED" && has(story, "saga.completed")
     });

@@ -19,7 +19,7 @@ macro_rules! documents {
         /// Every document, in the order in which one would read them.
         pub(crate) const ALL: &[Document] = &[$(Document {
             name: $name,
-            text: include_str!(concat!("../../../../docs/", $name, ".md")),
+            text: include_str!(concat!("../../docs/", $name, ".md")),
         },)*];
     };
 }
