@@ -298,3 +298,33 @@ fn without_a_terminal_it_tells_in_plain_lines_and_its_report_fits_a_screen() {
         "{report}"
     );
 }
+
+#[test]
+fn on_a_terminal_it_draws_the_sale_and_wipes_the_picture_before_the_report() {
+    let binary = env!("CARGO_BIN_EXE_evenkeel");
+    let demo = format!("stty cols 100 rows 40; {binary} demo --buyers 60 --units 20 --seconds 3");
+    let mut script = Command::new("script");
+    script.args(["--quiet", "--return", "--command", &demo, "/dev/null"]);
+    let Ok(output) = script.stdin(Stdio::null()).output() else {
+        eprintln!("skipped: there is no script(1) to play a terminal");
+        return;
+    };
+    assert!(output.status.success(), "{output:?}");
+    let shown = String::from_utf8_lossy(&output.stdout);
+    for what in [
+        "flash sale  60 buyers",
+        "answers/s",
+        "p99 ms",
+        "kill -9",
+        "DELIVERED",
+    ] {
+        assert!(shown.contains(what), "{what}: {shown}");
+    }
+    let report = shown.rfind("sale     60 buyers").expect("a report");
+    let picture = shown.rfind("flash sale").expect("a picture");
+    assert!(picture < report, "the report stands below");
+    assert!(
+        shown[picture..report].contains("\u{1b}[2K"),
+        "the picture is wiped"
+    );
+}

@@ -162,7 +162,7 @@ impl Watch {
             reason = "a rate is shown, not counted with"
         )]
         self.frame.rates.push(answers as f64 / seconds);
-        let latency = tally.latency.since(&before.latency);
+        let latency = &tally.latency - &before.latency;
         self.frame.latencies.push(latency.quantile_ms(0.99));
         self.frame.elapsed = self.sale.opened.elapsed();
         self.frame.refused = self.sale.refused.load(Ordering::Relaxed);
