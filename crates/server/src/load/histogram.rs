@@ -78,8 +78,8 @@ impl Histogram {
     }
 }
 
-/// What was counted since an earlier moment of the same histogram. Its greatest value is that of its
-/// highest cell.
+/// What was counted since an earlier moment of the same histogram. Its greatest value is that of
+/// its highest cell.
 impl std::ops::Sub for &Histogram {
     type Output = Histogram;
 
