@@ -3,7 +3,9 @@
 //! A story is read from the log alone, so it says what happened and not what somebody remembers:
 //! the thing's stream is walked back by the positions that its events name, with the streams that
 //! belong to it (an order's holds and callbacks), and told forward. What is bookkeeping (tries, due
-//! times) is told as of now and only when the story is. It changes nothing and decides nothing.
+//! times) is told as of now and only when the story is. A step names the row that it follows from,
+//! where the engine did it of its own; a finding stands where it began. It changes nothing and
+//! decides nothing.
 
 use crate::chain::{Entry, EntryEvent};
 use crate::port::{Fault, Store};
@@ -14,12 +16,14 @@ use evenkeel_rules::time::LogTime;
 use serde_json::{Value, json};
 use std::collections::btree_map::Entry::Vacant;
 use std::collections::{BTreeMap, BTreeSet};
+use words::Words;
 
 mod cart;
 mod next;
 mod order;
 mod saga;
 mod stock;
+mod words;
 
 /// What is to be explained.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,17 +93,34 @@ pub struct Step {
     pub detail: Value,
     /// What brought it about: the command or loop, and its key's hash or subject.
     pub cause: Option<(String, String)>,
+    /// The same in words: who asked, or which loop acted on what.
+    pub by: String,
+    /// The position of the step that the engine acted on; nothing for what was asked of it.
+    pub follows: Option<u64>,
 }
 
 /// What should come next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Next {
+    /// Who has to act.
+    pub who: String,
     /// What.
     pub expected: String,
     /// Until when, if anything says so.
     pub by: Option<LogTime>,
     /// What happens otherwise.
     pub otherwise: String,
+}
+
+/// What a person has to look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Its kind, one word.
+    pub kind: &'static str,
+    /// In words.
+    pub what: String,
+    /// Where it began; the story's end where no step says so.
+    pub position: u64,
 }
 
 /// A story.
@@ -117,8 +138,8 @@ pub struct Story {
     pub steps: Vec<Step>,
     /// What should come next; nothing for a story of the past.
     pub next: Vec<Next>,
-    /// What a person has to look at: kind and words.
-    pub findings: Vec<(&'static str, String)>,
+    /// What a person has to look at.
+    pub findings: Vec<Finding>,
 }
 
 /// Rows of the log by position, each read once, and the streams that a story is told of.
@@ -184,54 +205,52 @@ impl Pages {
         self.rows.retain(|position, _| *position <= upto);
     }
 
-    fn steps(&self) -> Vec<Step> {
+    fn steps(&self, words: &Words) -> Vec<Step> {
         let rows = self.rows.values();
-        rows.flat_map(|row| steps(row, &self.streams)).collect()
+        rows.flat_map(|row| steps(row, &self.streams, words))
+            .collect()
+    }
+
+    /// The last row with an event of one of these types.
+    fn last_of(&self, kinds: &[Kind]) -> Option<u64> {
+        let mut rows = self.rows.values().rev();
+        let row = rows.find(|row| row.events.iter().any(|event| kinds.contains(&event.kind)));
+        row.map(|row| row.position)
     }
 }
 
 /// The steps of one row that belong to a story.
-fn steps(entry: &Entry, streams: &BTreeSet<(Aggregate, String)>) -> Vec<Step> {
-    let cause = Some((entry.cause.kind.clone(), entry.cause.id.clone()));
+fn steps(entry: &Entry, streams: &BTreeSet<(Aggregate, String)>, words: &Words) -> Vec<Step> {
+    let mine =
+        |event: &&EntryEvent| streams.contains(&(event.kind.aggregate(), event.id().to_owned()));
+    let own: Vec<&EntryEvent> = entry.events.iter().filter(mine).collect();
+    let (by, follows) = (words::by(entry, &own), words::follows(entry, &own));
     let step = |component, what: String, detail: Value| Step {
         position: entry.position,
         at: entry.at,
         component,
         what,
         detail,
-        cause: cause.clone(),
+        cause: Some((entry.cause.kind.clone(), entry.cause.id.clone())),
+        by: by.clone(),
+        follows,
     };
     let mut steps = Vec::new();
     if let Some(asked) = asked_by(entry) {
-        steps.push(step(
-            Component::Operator,
-            asked,
-            json!({"actor": entry.actor}),
-        ));
+        let actor = json!({"actor": entry.actor});
+        steps.push(step(Component::Operator, asked, actor));
     }
-    let mine =
-        |event: &&EntryEvent| streams.contains(&(event.kind.aggregate(), event.id().to_owned()));
-    for event in entry.events.iter().filter(mine) {
+    for event in own {
         let data: Value = serde_json::from_str(event.data.get()).unwrap_or(Value::Null);
         let component = component(event.kind, &entry.cause.kind);
-        let what = format!("{}: {}", event.kind.name(), event.kind.meaning());
-        steps.push(step(component, what, data));
+        steps.push(step(component, words.of(event), data));
     }
     for made in &entry.moves {
-        let hold = (Aggregate::Hold, made.reference.as_str().to_owned());
-        if streams.contains(&hold) {
-            let (from, to) = made.operation.accounts();
-            let what = format!(
-                "{}: {} of {} at {}, from {} to {}",
-                made.operation.word(),
-                made.quantity.get(),
-                made.sku,
-                made.location,
-                from.name(),
-                to.name(),
-            );
+        let of = |aggregate, id: &str| streams.contains(&(aggregate, id.to_owned()));
+        let reference = made.reference.as_str();
+        if of(Aggregate::Hold, reference) || of(Aggregate::Stock, made.sku.as_str()) {
             let detail = serde_json::to_value(made).expect("a move is plain JSON");
-            steps.push(step(Component::Ledger, what, detail));
+            steps.push(step(Component::Ledger, words::moved(made), detail));
         }
     }
     steps

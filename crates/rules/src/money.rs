@@ -5,6 +5,7 @@
 //! circulation; a text outside it is refused, not guessed.
 
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// Most minor units in either direction: 2^53-1.
 pub const AMOUNT_MAX: i64 = (1 << 53) - 1;
@@ -51,6 +52,17 @@ impl Currency {
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).expect("a code is three ASCII letters")
     }
+
+    /// How many digits of an amount are behind the point, as ISO 4217 says.
+    #[must_use]
+    pub fn digits(&self) -> u32 {
+        match self.as_str() {
+            "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF"
+            | "UGX" | "VND" | "VUV" | "XAF" | "XOF" | "XPF" => 0,
+            "BHD" | "IQD" | "JOD" | "KWD" | "LYD" | "OMR" | "TND" => 3,
+            _ => 2,
+        }
+    }
 }
 
 impl TryFrom<String> for Currency {
@@ -74,6 +86,25 @@ pub struct Money {
     pub amount: i64,
     /// What the amount is an amount of.
     pub currency: Currency,
+}
+
+/// The amount as people write it: `19.99 EUR`, `1999 JPY`.
+impl fmt::Display for Money {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (sign, amount) = (
+            if self.amount < 0 { "-" } else { "" },
+            self.amount.unsigned_abs(),
+        );
+        let code = self.currency.as_str();
+        match self.currency.digits() {
+            0 => write!(f, "{sign}{amount} {code}"),
+            digits => {
+                let (one, width) = (10_u64.pow(digits), digits as usize);
+                let (whole, part) = (amount / one, amount % one);
+                write!(f, "{sign}{whole}.{part:0width$} {code}")
+            }
+        }
+    }
 }
 
 impl Money {
@@ -157,5 +188,19 @@ mod tests {
         assert_eq!(euro(AMOUNT_MAX).checked_add(euro(1)), None);
         assert_eq!(euro(1999).checked_times(2), Some(euro(3998)));
         assert_eq!(euro(AMOUNT_MAX).checked_times(2), None);
+    }
+
+    #[test]
+    fn an_amount_is_written_with_the_digits_of_its_currency() {
+        for (amount, code, text) in [
+            (1999, "EUR", "19.99 EUR"),
+            (5, "EUR", "0.05 EUR"),
+            (-5, "EUR", "-0.05 EUR"),
+            (1999, "JPY", "1999 JPY"),
+            (1999, "KWD", "1.999 KWD"),
+        ] {
+            let currency = Currency::new(code).expect("it is in the list");
+            assert_eq!(Money { amount, currency }.to_string(), text);
+        }
     }
 }

@@ -36,7 +36,9 @@ mod subscription;
 mod token;
 mod verify;
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::LazyLock;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
@@ -46,7 +48,7 @@ use failure::Failure;
 #[derive(Debug, Parser)]
 #[command(
     name = "evenkeel",
-    version,
+    version = VERSION.as_str(),
     max_term_width = 100,
     arg_required_else_help = true
 )]
@@ -90,7 +92,7 @@ enum Command {
     #[command(subcommand, after_help = "Example: evenkeel subscription list")]
     Subscription(subscription::Command),
     /// Tell the story of one thing: what happened, why, and what comes next
-    #[command(after_help = "Example: evenkeel explain order o-1")]
+    #[command(after_help = "Example: evenkeel explain o-17")]
     Explain(explain::Explain),
     /// Erase personal data
     #[command(
@@ -130,6 +132,39 @@ enum Command {
         /// The shell that reads the script
         shell: clap_complete::Shell,
     },
+    /// Print the manual page
+    #[command(after_help = "Example: evenkeel man > evenkeel.1")]
+    Man {
+        /// Write a page for every command into this directory instead
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+}
+
+/// What `--version` says: the release, and the commit that `EVENKEEL_COMMIT` named when it was
+/// built. Nothing of the machine or the moment: the same sources make the same program.
+static VERSION: LazyLock<String> = LazyLock::new(|| {
+    let release = env!("CARGO_PKG_VERSION");
+    match option_env!("EVENKEEL_COMMIT") {
+        None | Some("") => release.to_owned(),
+        Some(commit) => format!("{release} ({commit})"),
+    }
+});
+
+/// The manual pages: the first one printed, or all of them written.
+fn man(out: Option<&Path>) -> Result<failure::Verdict, Failure> {
+    let mut command = Cli::command();
+    command.build();
+    let failed = |error: std::io::Error| Failure::Refused(format!("manual page: {error}"));
+    if let Some(out) = out {
+        std::fs::create_dir_all(out).map_err(failed)?;
+        clap_mangen::generate_to(command, out).map_err(failed)?;
+        return Ok(failure::Verdict::True);
+    }
+    let mut page = Vec::new();
+    let man = clap_mangen::Man::new(command);
+    man.render(&mut page).map_err(failed)?;
+    output::raw(&page)
 }
 
 /// Reads the command line, runs the command, and ends with its exit code.
@@ -163,7 +198,7 @@ impl Command {
             Self::Outbox(command) => operate::run(&command),
             Self::Parked(command) => operate::run(&command),
             Self::Subscription(command) => operate::run(&command),
-            Self::Explain(command) => operate::run(&command),
+            Self::Explain(command) => explain::run(&command),
             Self::Privacy(command) => operate::run(&command),
             Self::Log(command) => log::run(&command),
             Self::Projection(command) => operate::run(&command),
@@ -180,6 +215,7 @@ impl Command {
                 clap_complete::generate(shell, &mut Cli::command(), name, &mut script);
                 output::raw(&script)
             }
+            Self::Man { out } => man(out.as_deref()),
         };
         Ok(verdict?.exit_code())
     }

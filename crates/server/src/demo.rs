@@ -19,6 +19,7 @@ mod ground;
 mod orders;
 mod report;
 mod sale;
+mod scene;
 mod server;
 mod stage;
 mod tab;
@@ -95,11 +96,11 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
         biased;
         interrupted = tokio::signal::ctrl_c() => {
             interrupted?;
-            anyhow::bail!("interrupted");
+            anyhow::bail!("interrupted; the servers were ended and their data removed");
         }
         done = play(&args) => {
             let (grounds, report) = done?;
-            finish(&args, grounds, &report).await
+            finish(&args, grounds, report).await
         }
     }
 }
@@ -132,21 +133,21 @@ async fn play(args: &DemoArgs) -> anyhow::Result<((Ground, Bank), Report)> {
 async fn finish(
     args: &DemoArgs,
     (mut ground, _bank): (Ground, Bank),
-    report: &Report,
+    mut report: Report,
 ) -> anyhow::Result<ExitCode> {
     if args.keep || !report.ok {
         ground.keep();
     }
-    report.print(args, &ground)?;
-    if args.keep {
-        let server = Server::start(&ground).await?;
-        let (url, bank, token) = (ground.url(), ground.bank_url(), ground.token_file());
-        eprintln!(
-            "serving on {url} until ctrl-c, the sandbox on {bank}; admin token in {}",
-            token.display()
-        );
-        tokio::signal::ctrl_c().await?;
-        server.stop().await?;
+    report.suggest(args, &ground);
+    if !args.keep {
+        report.print(args, &ground)?;
+        return Ok(ExitCode::from(u8::from(!report.ok)));
     }
+    let server = Server::start(&ground).await?;
+    report.print(args, &ground)?;
+    let (url, bank) = (ground.url(), ground.bank_url());
+    eprintln!("serving on {url} until ctrl-c, its providers on {bank}");
+    tokio::signal::ctrl_c().await?;
+    server.stop().await?;
     Ok(ExitCode::from(u8::from(!report.ok)))
 }

@@ -1,7 +1,10 @@
 //! The demo as a user runs it: the real binary, its own server as a child, killed in mid-sale, and
 //! a bank that misbehaves.
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::Value;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -182,9 +185,146 @@ fn a_demo_that_is_killed_leaves_no_server_behind() {
     let server = server_of(&mut demo, room.path()).to_string();
     demo.kill().expect("the demo runs");
     demo.wait().expect("it is ours");
+    assert_ends(&server);
+}
+
+/// Waits until a process has ended.
+fn assert_ends(process: &str) {
     // `tail` ends when that process has ended, `timeout` when it lives on.
-    let watch = ["10", "tail", "--pid", &server, "-f", "/dev/null"];
+    let watch = ["10", "tail", "--pid", process, "-f", "/dev/null"];
     let watched = Command::new("timeout").args(watch).status();
     let watched = watched.expect("there is a timeout");
-    assert!(watched.success(), "the server {server} lives on");
+    assert!(watched.success(), "the server {process} lives on");
+}
+
+/// A demo as a terminal would start it: in a group of its own, which ctrl-c goes to.
+fn grouped(room: &Path, arguments: &[&str]) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_evenkeel"));
+    command
+        .arg("demo")
+        .args(arguments)
+        .env("TMPDIR", room)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0);
+    command.spawn().expect("the binary runs")
+}
+
+fn ctrl_c(demo: &Child) {
+    let group = Pid::from_child(demo);
+    kill_process_group(group, Signal::INT).expect("the demo runs");
+}
+
+#[test]
+fn ctrl_c_ends_a_sale_and_leaves_neither_servers_nor_data() {
+    let room = tempfile::tempdir().expect("a scratch directory");
+    let mut demo = grouped(room.path(), &["--buyers", "50", "--seconds", "30"]);
+    let server = server_of(&mut demo, room.path()).to_string();
+    ctrl_c(&demo);
+    let ended = demo.wait_with_output().expect("it is ours");
+    assert_eq!(ended.status.code(), Some(1));
+    assert_eq!(ended.stdout, b"", "there is nothing to report");
+    let said = String::from_utf8_lossy(&ended.stderr);
+    let last = said.lines().last().unwrap_or_default();
+    assert!(last.starts_with("evenkeel: interrupted"), "{said}");
+    assert_ends(&server);
+    let left = std::fs::read_dir(room.path()).expect("the room is there");
+    assert_eq!(left.count(), 0, "its data is gone");
+}
+
+#[test]
+fn what_is_kept_serves_on_for_the_commands_that_are_named_until_ctrl_c() {
+    let room = tempfile::tempdir().expect("a scratch directory");
+    let buyers = ["--buyers", "40", "--units", "10", "--seconds", "2"];
+    let mut demo = grouped(room.path(), &[&buyers[..], &["--keep", "--json"]].concat());
+    let mut out = BufReader::new(demo.stdout.take().expect("it is piped"));
+    let mut report = String::new();
+    out.read_line(&mut report).expect("a report");
+    let report: Value = serde_json::from_str(&report).expect("one JSON object");
+    assert_eq!(report["ok"], true, "{report:#}");
+    let next = report["next"].as_array().expect("commands");
+    assert_eq!(next.len(), 3);
+    for command in next {
+        let command = command.as_str().expect("a text");
+        let ran = Command::new("sh").args(["-c", command]).output();
+        let ran = ran.expect("there is a shell");
+        assert!(ran.status.success(), "{command}: {ran:?}");
+        let shown = String::from_utf8_lossy(&ran.stdout);
+        assert!(shown.lines().count() > 3, "{command}: {shown}");
+        let wide = shown.lines().find(|line| line.chars().count() > 100);
+        assert_eq!(wide, None, "{command}");
+    }
+    let server = server_of(&mut demo, room.path()).to_string();
+    ctrl_c(&demo);
+    assert_eq!(demo.wait().expect("it is ours").code(), Some(0));
+    let mut rest = String::new();
+    out.read_to_string(&mut rest).expect("a pipe can be read");
+    assert_eq!(rest, "", "one object and nothing else");
+    assert_ends(&server);
+}
+
+#[test]
+fn without_a_terminal_it_tells_in_plain_lines_and_its_report_fits_a_screen() {
+    let output = Command::new(env!("CARGO_BIN_EXE_evenkeel"))
+        .args(["demo", "--buyers", "60", "--units", "20", "--seconds", "3"])
+        .output()
+        .expect("the binary runs");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let (told, report) = (output.stderr, output.stdout);
+    let (told, report) = (
+        String::from_utf8_lossy(&told),
+        String::from_utf8_lossy(&report),
+    );
+    for text in [&told, &report] {
+        assert!(
+            !text.contains('\u{1b}'),
+            "no colours and no cursor: {text:?}"
+        );
+        let wide = text.lines().find(|line| line.chars().count() > 100);
+        assert_eq!(wide, None);
+    }
+    for what in [
+        "kill -9",
+        "serves again after",
+        " available",
+        "answers/s",
+        "verifying",
+    ] {
+        assert!(told.contains(what), "{what}: {told}");
+    }
+    assert!(report.lines().count() <= 24, "{report}");
+    assert!(
+        report.contains("held 1") && report.contains("try next"),
+        "{report}"
+    );
+}
+
+#[test]
+fn on_a_terminal_it_draws_the_sale_and_wipes_the_picture_before_the_report() {
+    let binary = env!("CARGO_BIN_EXE_evenkeel");
+    let demo = format!("stty cols 100 rows 40; {binary} demo --buyers 60 --units 20 --seconds 3");
+    let mut script = Command::new("script");
+    script.args(["--quiet", "--return", "--command", &demo, "/dev/null"]);
+    let Ok(output) = script.stdin(Stdio::null()).output() else {
+        eprintln!("skipped: there is no script(1) to play a terminal");
+        return;
+    };
+    assert!(output.status.success(), "{output:?}");
+    let shown = String::from_utf8_lossy(&output.stdout);
+    for what in [
+        "flash sale  60 buyers",
+        "answers/s",
+        "p99 ms",
+        "kill -9",
+        "DELIVERED",
+    ] {
+        assert!(shown.contains(what), "{what}: {shown}");
+    }
+    let report = shown.rfind("sale     60 buyers").expect("a report");
+    let picture = shown.rfind("flash sale").expect("a picture");
+    assert!(picture < report, "the report stands below");
+    assert!(
+        shown[picture..report].contains("\u{1b}[2K"),
+        "the picture is wiped"
+    );
 }

@@ -69,6 +69,10 @@ fn walk(directory: &Path, root: &Path, files: &mut Vec<File>) {
         if built || name == ".git" || name == "evenkeel-data" {
             continue;
         }
+        // A link within the project: what it leads to is walked where it stands.
+        if path.is_symlink() {
+            continue;
+        }
         if path.is_dir() {
             walk(&path, root, files);
         } else if let Ok(text) = std::fs::read_to_string(&path) {

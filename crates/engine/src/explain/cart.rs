@@ -4,6 +4,7 @@
 //! of now each line is looked at with its hold: which lines are lost, and until when the others
 //! are kept.
 
+use super::words::Words;
 use super::{Next, Pages, Story};
 use crate::chain::EntryEvent;
 use crate::port::{Fault, Store};
@@ -58,7 +59,7 @@ pub(super) async fn cart(
         id: id.to_string(),
         state: state_of(&then, &lines).to_owned(),
         as_of: at.position.min(upto),
-        steps: pages.steps(),
+        steps: pages.steps(&Words::default()),
         next: match is_past {
             true => Vec::new(),
             false => next(&then, &lines, &holds),
@@ -103,6 +104,7 @@ fn state_of(cart: &Cart, lines: &[(&Line, bool)]) -> &'static str {
 fn next(cart: &Cart, lines: &[(&Line, bool)], holds: &[Hold]) -> Vec<Next> {
     if let Some(order) = &cart.order {
         return vec![Next {
+            who: format!("order {order}"),
             expected: format!("order {order} goes on: see `evenkeel explain order {order}`"),
             by: None,
             otherwise: "the cart itself stays as it is".to_owned(),
@@ -111,6 +113,7 @@ fn next(cart: &Cart, lines: &[(&Line, bool)], holds: &[Hold]) -> Vec<Next> {
     let mut all = Vec::new();
     for (line, _) in lines.iter().filter(|(_, lost)| *lost) {
         all.push(Next {
+            who: "the customer".to_owned(),
             expected: format!("the line of {} is set again, or taken out", line.sku),
             by: None,
             otherwise: "a check-out is refused as cart.line_lost".to_owned(),
@@ -123,6 +126,7 @@ fn next(cart: &Cart, lines: &[(&Line, bool)], holds: &[Hold]) -> Vec<Next> {
     let held = holds.iter().filter(|hold| ids.contains(&hold.id));
     if let Some(by) = held.map(|hold| hold.deadline).min() {
         all.push(Next {
+            who: "the customer".to_owned(),
             expected: "it is checked out, or a line of it is set".to_owned(),
             by: Some(by),
             otherwise: "its holds expire and their units go back on sale".to_owned(),

@@ -3,8 +3,8 @@
 use super::Next;
 use crate::port::OrderRow;
 use evenkeel_rules::hold::{self, Hold};
-use evenkeel_rules::order::{ReviewState, Status, Task};
-use evenkeel_rules::saga::State;
+use evenkeel_rules::order::{Order, Review, ReviewState, Status, Task};
+use evenkeel_rules::saga::{Run, State};
 
 /// Whom a task calls.
 pub(super) const fn provider(task: Task) -> &'static str {
@@ -16,19 +16,52 @@ pub(super) const fn provider(task: Task) -> &'static str {
     }
 }
 
+/// What a person can do about an order that waits for one.
+fn person(order: &Order) -> Next {
+    let id = &order.id;
+    let open = |review: &Review| review.state == ReviewState::Open;
+    let stuck = |run: &Run| run.state == State::Stuck;
+    let (lets, ends, otherwise) = if order.review.as_ref().is_some_and(open) {
+        (
+            "let it wait on for its money",
+            "end it and give its units back",
+            "it waits, with its units; the provider is asked on and on",
+        )
+    } else if stuck(&order.saga) {
+        (
+            "ask for the delivery again",
+            "cancel it and give its money back",
+            "it waits, with its units: the delivery is not asked for again",
+        )
+    } else if order.cancel.as_ref().is_some_and(|it| stuck(&it.run)) {
+        (
+            "try the cancel again",
+            "let the parcel go its way",
+            "it waits: the cancel is not tried again",
+        )
+    } else {
+        (
+            "try the refund again",
+            "say that the money went back in another way",
+            "it waits: the refund is not tried again",
+        )
+    };
+    Next {
+        who: "a person".to_owned(),
+        expected: format!(
+            "`evenkeel review approve {id} --reason WHY` to {lets}, or `evenkeel review reject \
+             {id} --reason WHY` to {ends}; see `evenkeel review show {id}`"
+        ),
+        by: None,
+        otherwise: otherwise.to_owned(),
+    }
+}
+
 pub(super) fn of_order(row: &OrderRow) -> Vec<Next> {
     let order = &row.body;
     let mut all = Vec::new();
-    let open = |review: &evenkeel_rules::order::Review| review.state == ReviewState::Open;
-    if order.review.as_ref().is_some_and(open) || order.saga.state == State::Stuck {
-        all.push(Next {
-            expected: format!(
-                "somebody runs `evenkeel review approve {0}` or `evenkeel review reject {0}`",
-                order.id
-            ),
-            by: None,
-            otherwise: "it waits, with its units; the provider is asked on and on".to_owned(),
-        });
+    if order.is_flagged() {
+        all.push(person(order));
     }
     let Some(due) = order.due(row.tries, 0) else {
         return all;
@@ -64,12 +97,14 @@ pub(super) fn of_order(row: &OrderRow) -> Vec<Next> {
         ),
     };
     all.push(Next {
+        who: provider(due.task).to_owned(),
         expected: expected.to_owned(),
         by: Some(row.due.unwrap_or(due.at)),
         otherwise: otherwise.to_owned(),
     });
     if let Some(at) = order.warn_at(order.since) {
         all.push(Next {
+            who: "the clock".to_owned(),
             expected: "its customer is told that it runs out (`order.expiring`)".to_owned(),
             by: Some(at),
             otherwise: "it was paid, or ended, before".to_owned(),
@@ -77,6 +112,7 @@ pub(super) fn of_order(row: &OrderRow) -> Vec<Next> {
     }
     if order.status == Status::Pending {
         all.push(Next {
+            who: "the payment provider".to_owned(),
             expected: "the money is there".to_owned(),
             by: Some(order.limit),
             otherwise: "the order ends and its units go back on sale".to_owned(),
@@ -88,6 +124,7 @@ pub(super) fn of_order(row: &OrderRow) -> Vec<Next> {
 pub(super) fn of_hold(hold: &Hold) -> Vec<Next> {
     match hold.state {
         hold::State::Held => vec![Next {
+            who: "the shop or its customer".to_owned(),
             expected: "it is confirmed, released or ordered".to_owned(),
             by: Some(hold.deadline),
             otherwise: "it expires and its units go back on sale".to_owned(),
@@ -95,6 +132,7 @@ pub(super) fn of_hold(hold: &Hold) -> Vec<Next> {
         hold::State::Confirming => {
             let order = hold.order.as_ref().map(ToString::to_string);
             vec![Next {
+                who: "the payment provider".to_owned(),
                 expected: format!("order {} is paid", order.unwrap_or_default()),
                 by: None,
                 otherwise: "the order ends it: see `evenkeel explain order`".to_owned(),

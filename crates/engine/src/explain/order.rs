@@ -3,15 +3,17 @@
 //! Its holds and its callbacks belong to it. What a person has to look at is told of the order as
 //! it stood then; tries that left no event are told only when the story is told as of now.
 
-use super::{Component, Pages, Step, Story, next};
+use super::words::Words;
+use super::{Component, Finding, Pages, Step, Story, next};
 use crate::chain::EntryEvent;
 use crate::port::{DueRow, Fault, OrderRow, Store};
 use crate::saga::effect_key;
 use crate::story;
-use evenkeel_rules::event::Aggregate;
+use evenkeel_rules::event::{Aggregate, Kind};
 use evenkeel_rules::ids::OrderId;
-use evenkeel_rules::order::{ReviewState, Status};
-use evenkeel_rules::saga::State;
+use evenkeel_rules::money::Money;
+use evenkeel_rules::order::{Review, ReviewState, Status};
+use evenkeel_rules::saga::{Run, State};
 use serde_json::json;
 use std::collections::BTreeSet;
 
@@ -49,14 +51,18 @@ pub(super) async fn order(
         true => story::order_at(store, story::entry_at(store, last).await?).await?,
         false => row,
     };
+    let words = Words {
+        currency: Some(then.body.total.currency),
+        ..Words::default()
+    };
     let mut story = Story {
         kind,
         id: name,
         state: state_of(kind, &then),
         as_of: at.position.min(upto),
-        steps: pages.steps(),
+        steps: pages.steps(&words),
         next: Vec::new(),
-        findings: findings(&then),
+        findings: findings(&then, &pages),
     };
     if !is_past {
         story.next = next::of_order(&then);
@@ -106,6 +112,8 @@ fn tries(row: &OrderRow, head: u64) -> Option<Step> {
         ),
         detail: json!({"calls": row.tries.calls, "sent": row.tries.sent}),
         cause: None,
+        by: "the order's calls".to_owned(),
+        follows: Some(row.last),
     })
 }
 
@@ -122,32 +130,55 @@ fn state_of(kind: &str, row: &OrderRow) -> String {
     }
 }
 
-/// What a person has to look at.
-fn findings(row: &OrderRow) -> Vec<(&'static str, String)> {
+/// What a person has to look at, and where it began.
+fn findings(row: &OrderRow, pages: &Pages) -> Vec<Finding> {
     let order = &row.body;
+    let finding = |kind, what: String, since: &[Kind]| Finding {
+        kind,
+        what,
+        position: pages.last_of(since).unwrap_or(row.last),
+    };
+    let stuck = |run: &Run| run.state == State::Stuck;
     let mut findings = Vec::new();
-    if order
-        .review
-        .is_some_and(|review| review.state == ReviewState::Open)
-    {
+    let open = |review: &Review| review.state == ReviewState::Open;
+    if order.review.as_ref().is_some_and(open) {
         let what = "the provider does not say whether it took the money: the units are kept, and \
                     somebody has to decide";
-        findings.push(("review_open", what.to_owned()));
+        let since = [Kind::OrderReviewed];
+        findings.push(finding("review_open", what.to_owned(), &since));
     }
-    if order.saga.state == State::Stuck {
+    if stuck(&order.saga) {
         let what = "the delivery was refused behind the pivot: deliver again, or cancel and refund";
-        findings.push(("saga_stuck", what.to_owned()));
+        findings.push(finding("saga_stuck", what.to_owned(), &[Kind::SagaStuck]));
     }
-    for refund in &order.refunds {
-        if refund.run.state == State::Stuck {
-            let what = format!("refund {} of {} was refused", refund.id, refund.amount);
-            findings.push(("refund_stuck", what));
-        }
+    if order.cancel.as_ref().is_some_and(|it| stuck(&it.run)) {
+        let what = "the cancel can go neither on nor back";
+        findings.push(finding("cancel_stuck", what.to_owned(), &[Kind::SagaStuck]));
+    }
+    for refund in order.refunds.iter().filter(|refund| stuck(&refund.run)) {
+        let amount = Money {
+            amount: refund.amount,
+            ..order.total
+        };
+        let why = match refund.run.unknown {
+            true => "is not known to have gone back, for too long",
+            false => "was refused by the provider",
+        };
+        let what = format!(
+            "refund {} of {amount} {why}: the customer waits for it",
+            refund.id
+        );
+        let since = [Kind::SagaStuck, Kind::RefundFailed];
+        findings.push(finding("refund_stuck", what, &since));
     }
     let owed = order.payment.captured() - order.refund_requested() - order.amount_due();
     if owed != 0 && order.status != Status::Pending {
-        let what = format!("{owed} minor units are neither owed nor on their way back");
-        findings.push(("money_adrift", what));
+        let adrift = Money {
+            amount: owed,
+            ..order.total
+        };
+        let what = format!("{adrift} are neither owed nor on their way back");
+        findings.push(finding("money_adrift", what, &[]));
     }
     findings
 }

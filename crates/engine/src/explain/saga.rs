@@ -1,6 +1,7 @@
 //! The story of a saga over anybody's services.
 
-use super::{Component, Next, Pages, Step, Story};
+use super::words::Words;
+use super::{Component, Finding, Next, Pages, Step, Story};
 use crate::port::{Fault, SagaRow, Store};
 use crate::story;
 use evenkeel_rules::event::Aggregate;
@@ -30,14 +31,19 @@ pub(super) async fn saga(
         true => story::saga_at(store, story::entry_at(store, last).await?).await?,
         false => row,
     };
+    let names = then.body.steps.iter().map(|step| step.name.to_string());
+    let words = Words {
+        steps: names.collect(),
+        ..Words::default()
+    };
     let mut told = Story {
         kind: "saga",
         id: id.to_string(),
         state: then.body.run.state.name().to_owned(),
         as_of: at.position.min(upto),
-        steps: pages.steps(),
+        steps: pages.steps(&words),
         next: Vec::new(),
-        findings: findings(&then),
+        findings: findings(&then, last),
     };
     if !is_past {
         told.next.extend(next(&then));
@@ -46,7 +52,7 @@ pub(super) async fn saga(
     Ok(Some(told))
 }
 
-fn findings(row: &SagaRow) -> Vec<(&'static str, String)> {
+fn findings(row: &SagaRow, position: u64) -> Vec<Finding> {
     let (run, steps) = (row.body.run, &row.body.steps);
     if run.state != State::Stuck {
         return Vec::new();
@@ -57,7 +63,11 @@ fn findings(row: &SagaRow) -> Vec<(&'static str, String)> {
     } else {
         format!("step {name} was refused, or not known for too long, with no way back")
     };
-    vec![("saga_stuck", what)]
+    vec![Finding {
+        kind: "saga_stuck",
+        what,
+        position,
+    }]
 }
 
 /// What is known of tries that left no event.
@@ -74,6 +84,8 @@ fn tries(row: &SagaRow, head: u64) -> Option<Step> {
         ),
         detail: json!({"calls": calls}),
         cause: None,
+        by: "the saga's calls".to_owned(),
+        follows: Some(row.last),
     })
 }
 
@@ -81,8 +93,10 @@ fn next(row: &SagaRow) -> Option<Next> {
     let id = &row.body.id;
     if row.body.run.state == State::Stuck {
         return Some(Next {
+            who: "a person".to_owned(),
             expected: format!(
-                "somebody runs `evenkeel saga retry {id}` or `evenkeel saga compensate {id}`"
+                "`evenkeel saga retry {id} --reason WHY` to try on, or `evenkeel saga compensate \
+                 {id} --reason WHY` to undo what was done"
             ),
             by: None,
             otherwise: "it waits: nothing more is called".to_owned(),
@@ -99,6 +113,7 @@ fn next(row: &SagaRow) -> Option<Next> {
         )
     };
     Some(Next {
+        who: format!("the service of step {}", step.name),
         expected: format!("{what} {} is answered", step.name),
         by: Some(row.body.limit()),
         otherwise: format!("it is called again under the same key; {otherwise}"),

@@ -1,5 +1,6 @@
 //! The stories of units: of a hold, and of a SKU with what stands at its locations.
 
+use super::words::Words;
 use super::{Component, Pages, Step, Story, next};
 use crate::port::{Fault, Store};
 use evenkeel_rules::event::Aggregate;
@@ -32,7 +33,7 @@ pub(super) async fn hold(
         id: id.to_string(),
         state: then.state.name().to_owned(),
         as_of: at.position.min(upto),
-        steps: pages.steps(),
+        steps: pages.steps(&Words::default()),
         next: if is_past {
             Vec::new()
         } else {
@@ -63,7 +64,7 @@ pub(super) async fn sku(
     if pages.rows.is_empty() {
         return Ok(None);
     }
-    let mut told = pages.steps();
+    let mut told = pages.steps(&Words::default());
     let units: u64 = stock.iter().map(|(_, balances)| balances.available()).sum();
     if upto >= at.position {
         let now = store.head().await?.time;
@@ -75,6 +76,8 @@ pub(super) async fn sku(
                 what: format!("stands at {location}: {}", accounts(*balances)),
                 detail: json!({"location": location, "accounts": balances.raw()}),
                 cause: None,
+                by: "the balances as they stand".to_owned(),
+                follows: None,
             });
         }
     }

@@ -4,17 +4,20 @@ use clap::{Args, ValueEnum};
 use serde_json::Value;
 
 use super::door::Call;
-use super::failure::Verdict;
-use super::operate::{Common, Operation, cell, encode};
+use super::failure::{Failure, Verdict};
+use super::operate::{self, Common, Operation, encode};
+
+mod picture;
 
 /// The flags of `explain`.
 #[derive(Debug, Args)]
+#[command(override_usage = "evenkeel explain [OPTIONS] [KIND] <ID>")]
 pub(super) struct Explain {
-    /// What it is
-    #[arg(value_enum)]
-    kind: Kind,
-    /// Which one
-    id: String,
+    /// Which one; before it, what it is: order, hold, cart, sku, payment, shipment or saga. Without
+    /// a kind it is whatever has that id, or the name that a provider gave, or a position or an
+    /// event's id
+    #[arg(value_name = "ID", num_args = 1..=2, required = true)]
+    what: Vec<String>,
     /// Tell the story as of this position, or as of the position that a token names
     #[arg(long, value_name = "POSITION|TOKEN")]
     as_of: Option<String>,
@@ -25,34 +28,35 @@ pub(super) struct Explain {
 /// What can be explained.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Kind {
-    /// An order, from click to delivery
     Order,
-    /// A hold
     Hold,
-    /// A cart, with the holds of its lines
     Cart,
-    /// A SKU
     Sku,
-    /// An order's payment
     Payment,
-    /// An order's shipment
     Shipment,
-    /// A saga, as in order:o-1
     Saga,
 }
 
-impl Kind {
-    const fn word(self) -> &'static str {
-        match self {
-            Self::Order => "order",
-            Self::Hold => "hold",
-            Self::Cart => "cart",
-            Self::Sku => "sku",
-            Self::Payment => "payment",
-            Self::Shipment => "shipment",
-            Self::Saga => "saga",
-        }
+/// What a word is that is no kind, with the nearest one that is.
+fn no_kind(word: &str) -> Failure {
+    let kinds = Kind::value_variants().iter();
+    let names = kinds.filter_map(|kind| Some(kind.to_possible_value()?.get_name().to_owned()));
+    let like = |name: &String| strsim::jaro_winkler(word, name);
+    let nearest = names.max_by(|one, other| like(one).total_cmp(&like(other)));
+    Failure::Usage(format!(
+        "{word} is no kind of thing; did you mean {}?\nsee evenkeel explain --help",
+        nearest.unwrap_or_default()
+    ))
+}
+
+/// Tells the story.
+pub(super) fn run(explain: &Explain) -> Result<Verdict, Failure> {
+    if let [kind, _] = explain.what.as_slice()
+        && Kind::from_str(kind, false).is_err()
+    {
+        return Err(no_kind(kind));
     }
+    operate::run(explain)
 }
 
 impl Operation for Explain {
@@ -61,88 +65,13 @@ impl Operation for Explain {
     }
 
     fn call(&self) -> Call {
-        let (kind, id) = (self.kind.word(), encode(&self.id));
+        let parts: Vec<String> = self.what.iter().map(|part| encode(part)).collect();
         let as_of = self.as_of.as_ref();
         let query = as_of.map_or_else(String::new, |at| format!("?as_of={}", encode(at)));
-        Call::get(format!("/v1/explain/{kind}/{id}{query}"))
+        Call::get(format!("/v1/explain/{}{query}", parts.join("/")))
     }
 
     fn show(&self, answer: &Value) -> String {
-        let mut lines = vec![format!(
-            "{} {}: {} (as of {})",
-            cell(&answer["kind"]),
-            cell(&answer["id"]),
-            cell(&answer["state"]),
-            cell(&answer["as_of"])
-        )];
-        for entry in answer["entries"].as_array().into_iter().flatten() {
-            lines.push(step(entry));
-        }
-        for next in answer["next"].as_array().into_iter().flatten() {
-            let by = cell(&next["by"]);
-            let by = if by.is_empty() {
-                String::new()
-            } else {
-                format!(" by {by}")
-            };
-            lines.push(format!("next: {}{by}", cell(&next["expected"])));
-            lines.push(format!("      else {}", cell(&next["else"])));
-        }
-        for finding in answer["findings"].as_array().into_iter().flatten() {
-            let (kind, detail) = (cell(&finding["kind"]), cell(&finding["detail"]));
-            lines.push(format!("finding: {kind}: {detail}"));
-        }
-        let wrapped = lines.iter().flat_map(|line| wrapped(line));
-        wrapped.collect::<Vec<_>>().join("\n")
+        picture::story(answer, self.as_of.is_some())
     }
-
-    fn verdict(&self, _answer: &Value) -> Verdict {
-        Verdict::True
-    }
-}
-
-fn step(entry: &Value) -> String {
-    let cause = &entry["cause"];
-    let cause = if cause.is_null() {
-        String::new()
-    } else {
-        format!(
-            "  <- {} {}",
-            cell(&cause["kind"]),
-            short(&cell(&cause["id"]))
-        )
-    };
-    let at = cell(&entry["at"]);
-    let time = at.split_once('T').map_or(at.as_str(), |(_, time)| time);
-    format!(
-        "{:>8}  {}  {:<8}  {}{cause}",
-        cell(&entry["position"]),
-        time.trim_end_matches('Z'),
-        cell(&entry["component"]),
-        cell(&entry["what"]),
-    )
-}
-
-/// The beginning of a key's hash, which is enough to find it by; any other id as it is.
-fn short(id: &str) -> &str {
-    let is_hash = id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if is_hash { &id[..12] } else { id }
-}
-
-/// A line broken at spaces so that none is wider than 100 columns.
-fn wrapped(line: &str) -> Vec<String> {
-    const WIDTH: usize = 100;
-    let mut lines = Vec::new();
-    let mut rest = line.to_owned();
-    while rest.chars().count() > WIDTH {
-        let head: String = rest.chars().take(WIDTH).collect();
-        let cut = head
-            .rfind(' ')
-            .filter(|cut| *cut > 34)
-            .unwrap_or(head.len());
-        lines.push(rest[..cut].trim_end().to_owned());
-        rest = format!("{:34}{}", "", rest[cut..].trim_start());
-    }
-    lines.push(rest);
-    lines
 }

@@ -161,6 +161,9 @@ fn refused(call: &Call, status: u16, problem: &Value) -> Failure {
         let line = format!("\n{}: {}", cell(&one["pointer"]), cell(&one["code"]));
         message.push_str(&line);
     }
+    if let Some(near) = near(problem) {
+        message = format!("{message}\n{near}");
+    }
     if let Some(next) = next_step(call, &code) {
         message = format!("{message}\n{next}");
     }
@@ -170,6 +173,16 @@ fn refused(call: &Call, status: u16, problem: &Value) -> Failure {
         502..=504 => Failure::Unreachable(message),
         _ => Failure::Refused(message),
     }
+}
+
+/// The ids that the server says are near the one that was asked for.
+fn near(problem: &Value) -> Option<String> {
+    let one = |near: &Value| format!("{} {}", cell(&near["kind"]), cell(&near["id"]));
+    let near: Vec<String> = problem["near"].as_array()?.iter().map(one).collect();
+    Some(match near.as_slice() {
+        [] => "nothing has an id like it".to_owned(),
+        near => format!("did you mean {}?", near.join(", ")),
+    })
 }
 
 /// What a person can do about a refusal, where its own sentence does not say so.

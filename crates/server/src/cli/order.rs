@@ -1,6 +1,8 @@
 //! `order`: what was ordered and what became of it; calling it off, giving money back.
 
 use clap::Subcommand;
+use evenkeel_rules::money::Money;
+use serde::Deserialize as _;
 use serde_json::{Map, Value, json};
 
 use super::door::Call;
@@ -118,22 +120,10 @@ impl Operation for Command {
     }
 }
 
-/// An amount as `19.99 EUR`. Minor units that are not hundredths are shown as they are.
+/// An amount as `19.99 EUR`; nothing where there is none.
 pub(super) fn money(value: &Value) -> String {
-    let (Some(amount), Some(currency)) = (value["amount"].as_i64(), value["currency"].as_str())
-    else {
-        return String::new();
-    };
-    match currency {
-        "BHD" | "BIF" | "CLP" | "DJF" | "GNF" | "IQD" | "ISK" | "JOD" | "JPY" | "KMF" | "KRW"
-        | "KWD" | "LYD" | "OMR" | "PYG" | "RWF" | "TND" | "UGX" | "VND" | "VUV" | "XAF" | "XOF"
-        | "XPF" => format!("{amount} {currency} (minor units)"),
-        _ => {
-            let sign = if amount < 0 { "-" } else { "" };
-            let whole = amount.unsigned_abs();
-            format!("{sign}{}.{:02} {currency}", whole / 100, whole % 100)
-        }
-    }
+    let money = Money::deserialize(value);
+    money.map_or_else(|_| String::new(), |money| money.to_string())
 }
 
 fn list(answer: &Value) -> String {

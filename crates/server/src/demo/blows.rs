@@ -21,6 +21,19 @@ pub(super) enum Blow {
     Restart,
 }
 
+impl Blow {
+    /// What a person who watches is told.
+    pub(super) const fn told(self) -> &'static str {
+        match self {
+            Self::Kill => "kill -9 of the server",
+            Self::Restless => "from here on callbacks come twice and in the wrong order",
+            Self::DeliveryDown => "the delivery provider is down",
+            Self::DeliveryUp => "the delivery provider is up again",
+            Self::Restart => "the providers were ended and started again",
+        }
+    }
+}
+
 /// What happens to a sale whose buyers arrive within a window, in order of time from its opening.
 pub(super) fn blows(faults: Faults, window: Duration) -> Vec<(Duration, Blow)> {
     let shares: &[(f64, Blow)] = match faults {

@@ -129,6 +129,16 @@ impl Orders {
         }
     }
 
+    /// The newest of them, as many as one page has.
+    ///
+    /// # Errors
+    /// The server does not answer.
+    pub(super) async fn newest(&self) -> anyhow::Result<Vec<Shown>> {
+        let path = format!("/v1/orders?sku={SKU}&limit=200");
+        let page: Page = self.0.get(&path).await?.value()?;
+        Ok(page.items)
+    }
+
     /// Looks at an order until it is decided whether its buyer has it.
     ///
     /// # Errors

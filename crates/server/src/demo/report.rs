@@ -57,6 +57,11 @@ pub(super) struct Report {
     probe: Option<Probe>,
     notes: Vec<String>,
     verify: Value,
+    /// What to try next; with `--keep`, on what serves on.
+    next: Vec<String>,
+    /// The order that the first of them tells of.
+    #[serde(skip)]
+    eventful: Option<Box<str>>,
 }
 
 /// What was done to the servers.
@@ -134,6 +139,7 @@ impl Report {
             double,
             mut notes,
         } = verdict;
+        let eventful = sold.tab.eventful();
         let units = u64::from(args.units);
         let willing = cast::willing(parts) + sold.kept;
         let really = orders.iter().map(Shown::sold).sum();
@@ -180,7 +186,28 @@ impl Report {
             probe,
             notes,
             verify,
+            next: Vec::new(),
+            eventful,
         }
+    }
+
+    /// Three commands that work when this is read.
+    pub(super) fn suggest(&mut self, args: &DemoArgs, ground: &Ground) {
+        let program = std::env::args().next().unwrap_or_default();
+        let (data, at) = (ground.data(), |rest: &str| format!("{program} {rest}"));
+        let order = self.eventful.as_deref().unwrap_or("lamp");
+        self.next = match args.keep {
+            true => vec![
+                at(&format!("explain {order} --data {}", data.display())),
+                at(&format!("order list --data {}", data.display())),
+                at(&format!("verify --data {}", data.display())),
+            ],
+            false => vec![
+                at("demo --keep"),
+                at("demo --faults many"),
+                at("simulate --seeds 100"),
+            ],
+        };
     }
 
     /// Writes it to standard output.
@@ -223,7 +250,7 @@ fn count(orders: &[Shown], fits: impl Fn(&Shown) -> bool) -> u64 {
     orders.iter().filter(|order| fits(order)).count() as u64
 }
 
-fn by_status(orders: &[Shown]) -> BTreeMap<String, u64> {
+pub(super) fn by_status(orders: &[Shown]) -> BTreeMap<String, u64> {
     let mut by_status = BTreeMap::new();
     for order in orders {
         *by_status.entry(order.status.clone()).or_default() += 1;

@@ -21,7 +21,7 @@ use crate::load::tally::Tally;
 use parking_lot::Mutex;
 use serde_json::json;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
@@ -36,17 +36,13 @@ pub(super) struct Sale {
     tab: Mutex<Tab>,
     /// Units of orders that are paid for and not called off.
     pub(super) sold: AtomicU64,
-    /// Units in holds that have not ended, as far as answers tell.
-    pub(super) held: AtomicI64,
     pub(super) refused: AtomicU64,
     pub(super) released: AtomicU64,
-    /// Orders whose money was there, also of those that were called off later.
-    pub(super) paid: AtomicU64,
     /// Willing buyers who have what they wanted.
     served: AtomicU64,
     /// Buyers who called their order off too late.
     kept: AtomicU64,
-    pub(super) kills: AtomicU32,
+    news: Mutex<Vec<(Duration, String)>>,
     over: watch::Sender<bool>,
 }
 
@@ -57,13 +53,11 @@ impl Sale {
             book: Mutex::default(),
             tab: Mutex::default(),
             sold: AtomicU64::new(0),
-            held: AtomicI64::new(0),
             refused: AtomicU64::new(0),
             released: AtomicU64::new(0),
-            paid: AtomicU64::new(0),
             served: AtomicU64::new(0),
             kept: AtomicU64::new(0),
-            kills: AtomicU32::new(0),
+            news: Mutex::default(),
             over: watch::Sender::new(false),
         }
     }
@@ -78,9 +72,19 @@ impl Sale {
         let _ = outside::within(time, over.wait_for(|over| *over)).await;
     }
 
+    /// Something was done to the servers, or they came back.
+    fn happened(&self, what: impl Into<String>) {
+        let news = (self.opened.elapsed(), what.into());
+        self.news.lock().push(news);
+    }
+
+    /// What was done to the servers so far, and when.
+    pub(super) fn news(&self) -> Vec<(Duration, String)> {
+        self.news.lock().clone()
+    }
+
     /// A hold was given; its place in the book.
     pub(super) fn granted(&self, entry: Entry) -> usize {
-        self.held.fetch_add(1, Ordering::Relaxed);
         let mut book = self.book.lock();
         book.entries.push(entry);
         book.entries.len() - 1
@@ -88,12 +92,9 @@ impl Sale {
 
     /// A hold ended, by an answer or by its deadline.
     pub(super) fn ended(&self, at: usize, ending: Ending) {
-        self.held.fetch_sub(1, Ordering::Relaxed);
         self.book.lock().entries[at].ending = ending;
         let sold = u64::from(ending == Ending::Confirmed);
         self.sold.fetch_add(sold, Ordering::Relaxed);
-        let paid = sold + u64::from(ending == Ending::CalledOff);
-        self.paid.fetch_add(paid, Ordering::Relaxed);
     }
 
     /// The hold of an order is known by this id.
@@ -184,7 +185,13 @@ pub(super) struct Servers {
 
 impl Servers {
     /// Strikes; what was ended serves again when this returns.
-    async fn strike(self, blow: Blow, ground: &Ground, hits: &mut Hits) -> anyhow::Result<Self> {
+    async fn strike(
+        self,
+        blow: Blow,
+        (ground, sale): (&Ground, &Sale),
+        hits: &mut Hits,
+    ) -> anyhow::Result<Self> {
+        sale.happened(blow.told());
         let Self {
             mut engine,
             mut bank,
@@ -195,7 +202,9 @@ impl Servers {
                 engine.kill().await?;
                 hits.kills += 1;
                 engine = Server::start(ground).await?;
-                hits.outage = hits.outage.max(killed.elapsed());
+                let outage = killed.elapsed();
+                sale.happened(format!("serves again after {} ms", outage.as_millis()));
+                hits.outage = hits.outage.max(outage);
             }
             Blow::Restless => {
                 let knobs = json!({"duplicate_rate": 0.2, "reorder_rate": 0.2});
@@ -226,7 +235,7 @@ pub(super) async fn hold(
     live: &View,
 ) -> anyhow::Result<(Servers, Sold)> {
     let sale = Arc::new(Sale::open());
-    let watching = live.watch(&sale, &stage.recorder);
+    let watching = live.watch(args, stage, &sale);
     let mut crew = Crew::new();
     for number in 0..stage.parts.len() {
         crew.add(buyer::live(stage.clone(), Arc::clone(&sale), number));
@@ -243,8 +252,7 @@ pub(super) async fn hold(
         match next {
             Some((at, blow)) if all || sale.opened.elapsed() >= at => {
                 next = blows.next();
-                servers = servers.strike(blow, ground, &mut hits).await?;
-                sale.kills.store(hits.kills, Ordering::Relaxed);
+                servers = servers.strike(blow, (ground, &sale), &mut hits).await?;
             }
             _ if all || sale.opened.elapsed() >= limit => break,
             _ => outside::pause(LOOK).await,

@@ -32,6 +32,8 @@ pub(super) struct Server {
 pub(super) fn program(command: &str) -> anyhow::Result<Command> {
     let mut program = Command::new(std::env::current_exe()?);
     program.arg(command).stdin(Stdio::null()).kill_on_drop(true);
+    // A terminal's ctrl-c goes to its whole group: who started the child is to end it.
+    program.process_group(0);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("EVENKEEL_") {
             program.env_remove(name);

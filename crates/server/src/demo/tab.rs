@@ -49,6 +49,23 @@ pub(super) struct Money {
 const NOTES_MAX: usize = 20;
 
 impl Tab {
+    /// An order of which there is much to tell.
+    pub(super) fn eventful(&self) -> Option<Box<str>> {
+        let cards = [
+            "tok_late",
+            "tok_timeout_charged",
+            "tok_never",
+            "tok_double_callback",
+        ];
+        let kept = |order: &&Bought| order.stand == Stand::Kept;
+        let worth = |order: &&Bought| {
+            let place = cards.iter().position(|card| *card == order.card);
+            std::cmp::Reverse(place.unwrap_or(cards.len()))
+        };
+        let order = self.0.iter().filter(kept).max_by_key(worth);
+        Some(order.or_else(|| self.0.first())?.id.clone())
+    }
+
     /// Orders by card.
     pub(super) fn cards(&self) -> BTreeMap<&'static str, u64> {
         let mut cards = BTreeMap::new();

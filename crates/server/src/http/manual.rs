@@ -19,13 +19,14 @@ macro_rules! documents {
         /// Every document, in the order in which one would read them.
         pub(crate) const ALL: &[Document] = &[$(Document {
             name: $name,
-            text: include_str!(concat!("../../../../docs/", $name, ".md")),
+            text: include_str!(concat!("../../docs/", $name, ".md")),
         },)*];
     };
 }
 
 documents! {
     "start" "concepts" "operating" "survives" "figures" "simulation" "errors" "decisions"
+    "stories/happy" "stories/late" "stories/stuck"
     "reference/cli" "reference/http" "reference/problems" "reference/configuration"
     "reference/states" "reference/providers" "reference/metrics"
 }
@@ -184,7 +185,7 @@ mod tests {
     #[test]
     fn every_file_of_the_manual_is_served() {
         let docs = format!("{}/../../docs", env!("CARGO_MANIFEST_DIR"));
-        for folder in ["", "reference/"] {
+        for folder in ["", "reference/", "stories/"] {
             let files = std::fs::read_dir(format!("{docs}/{folder}")).expect("a folder");
             for file in files {
                 let name = file.expect("readable").file_name();

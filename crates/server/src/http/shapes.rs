@@ -33,7 +33,7 @@ pub(crate) use review::*;
 pub(crate) use saga::*;
 pub(crate) use sku::*;
 pub(crate) use status::*;
-pub(crate) use story::{Story, StoryCause, StoryEntry, StoryFinding, StoryNext};
+pub(crate) use story::{Story, StoryCause, StoryEntry, StoryFinding, StoryNext, StorySubject};
 pub(crate) use subscription::*;
 pub(crate) use token::*;
 pub(crate) use verify::Verify;

@@ -78,6 +78,23 @@ impl Histogram {
     }
 }
 
+/// What was counted since an earlier moment of the same histogram. Its greatest value is that of
+/// its highest cell.
+impl std::ops::Sub for &Histogram {
+    type Output = Histogram;
+
+    fn sub(self, earlier: Self) -> Histogram {
+        let pairs = self.cells.iter().zip(&earlier.cells);
+        let cells: Vec<u64> = pairs.map(|(now, then)| now.saturating_sub(*then)).collect();
+        let highest = cells.iter().rposition(|count| *count > 0);
+        Histogram {
+            count: self.count.saturating_sub(earlier.count),
+            greatest: highest.map_or(0, |cell| upper(cell).min(self.greatest)),
+            cells,
+        }
+    }
+}
+
 /// Milliseconds with three decimals, as reports show them.
 #[expect(
     clippy::cast_precision_loss,

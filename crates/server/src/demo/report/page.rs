@@ -16,8 +16,8 @@ impl Report {
             page.line("", note);
         }
         let paint = Paint::of_terminal();
-        let checks = self.verify["checks"].as_array().into_iter().flatten();
-        let checks: String = checks.map(|check| paint.check(check)).collect();
+        let checks = self.verify["checks"].as_array();
+        let checks = paint.checks(checks.map(Vec::as_slice).unwrap_or_default());
         let Self {
             sold,
             units,
@@ -31,7 +31,8 @@ impl Report {
         };
         let goal = units.min(willing);
         let end = format!("{end}: sold {sold}, min({units} units, {willing} willing) = {goal}");
-        format!("{}\n{checks}\n{end}\n", page.0)
+        let next: String = self.next.iter().map(|it| format!("  {it}\n")).collect();
+        format!("{}\n{checks}\n{end}\n\ntry next\n{next}", page.0)
     }
 
     fn counts(&self, page: &mut Page) {
@@ -90,13 +91,10 @@ impl Report {
             requests_per_second: rate,
             ..
         } = self;
+        let (p50, p99) = (self.p50_ms, self.p99_ms);
         page.line(
             "answers",
-            format!("{requests} in {seconds:.1} s: {rate:.0} a second"),
-        );
-        page.line(
-            "latency",
-            format!("p50 {} ms, p99 {} ms", self.p50_ms, self.p99_ms),
+            format!("{requests} in {seconds:.1} s: {rate:.0} a second; p50 {p50} ms, p99 {p99} ms"),
         );
         let Hits {
             process_kills,
@@ -109,12 +107,9 @@ impl Report {
             1 => format!("once, back after {outage_ms} ms"),
             more => format!("{more} times, back after at most {outage_ms} ms"),
         };
-        page.line("kill -9", kills);
         let down = format!("delivery down {delivery_outages} times");
-        page.line(
-            "bank",
-            format!("restarted {sandbox_restarts} times, {down}"),
-        );
+        let bank = format!("bank restarted {sandbox_restarts} times");
+        page.line("faults", format!("killed with -9 {kills}; {bank}, {down}"));
     }
 }
 
@@ -138,7 +133,7 @@ struct Page(String);
 
 impl Page {
     fn line(&mut self, name: &str, text: impl Display) {
-        let _ = writeln!(self.0, "{name:<8} {text}");
+        let _ = writeln!(self.0, "{}", cut(&format!("{name:<8} {text}")));
     }
 }
 
@@ -174,28 +169,40 @@ impl Paint {
         }
     }
 
-    /// One invariant's line, and its findings behind it.
-    fn check(self, check: &Value) -> String {
-        let text = |name: &str| check[name].as_str().unwrap_or_default();
-        let result = format!("{:<13}", text("result").replace('_', " "));
-        let result = match text("result") {
-            "held" => self.good(&result),
-            "violated" => self.bad(&result),
-            _ => result,
+    /// The invariants: those that hold in a line, those that do not with what is wrong.
+    fn checks(self, checks: &[Value]) -> String {
+        let text = |check: &Value, name: &str| check[name].as_str().unwrap_or_default().to_owned();
+        let of = |result: &str| {
+            let fits = |check: &&Value| check["result"] == result;
+            checks.iter().filter(fits).collect::<Vec<_>>()
         };
-        let (id, name, checked) = (text("id"), text("name"), &check["checked"]);
-        let detail = match check["where"].as_str() {
-            Some(elsewhere) => elsewhere.to_owned(),
-            None => format!("{checked} checked"),
+        let ids = |checks: &[&Value]| {
+            let ids: Vec<String> = checks.iter().map(|check| text(check, "id")).collect();
+            ids.join(" ")
         };
-        let mut lines = cut(&format!("{id:<4} {name:<32} {result} {detail}")) + "\n";
-        for finding in check["findings"].as_array().into_iter().flatten() {
-            let detail = finding["detail"]
-                .as_str()
-                .map_or_else(|| finding.to_string(), Into::into);
-            lines += &(cut(&format!("     {detail}")) + "\n");
+        let (held, elsewhere) = (of("held"), of("not_checkable"));
+        let mut page = Page::default();
+        let count = format!("{} of {} invariants", held.len(), checks.len());
+        page.line(
+            "verify",
+            format!("{} {count}: {}", self.good("held"), ids(&held)),
+        );
+        for check in of("violated") {
+            let (id, name) = (text(check, "id"), text(check, "name"));
+            page.line("", format!("{} {id} {name}", self.bad("violated")));
+            for finding in check["findings"].as_array().into_iter().flatten() {
+                let detail = finding["detail"].as_str();
+                let detail = detail.map_or_else(|| finding.to_string(), Into::into);
+                page.line("", detail);
+            }
         }
-        lines
+        if !elsewhere.is_empty() {
+            page.line(
+                "",
+                format!("not here: {}; `verify` says where", ids(&elsewhere)),
+            );
+        }
+        page.0
     }
 }
 

@@ -75,6 +75,11 @@ pub(super) const ROUTES: &[Route] = &[
         doc("A page of the reference.", &[Code::NotFound]),
     ),
     page(
+        "/docs/stories/{page}",
+        story,
+        doc("A story of the manual.", &[Code::NotFound]),
+    ),
+    page(
         "/docs/errors/{code}",
         error,
         doc("The page of one problem.", &[Code::NotFound]),
@@ -212,6 +217,10 @@ fn document<'a>(_: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
 
 fn reference<'a>(_: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
     manual_page(&format!("reference/{}", call.segment))
+}
+
+fn story<'a>(_: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
+    manual_page(&format!("stories/{}", call.segment))
 }
 
 fn manual_page<'a>(name: &str) -> Result<Act<'a>, Problem> {

@@ -19,6 +19,8 @@ pub(crate) struct Story {
     pub(crate) next: Vec<StoryNext>,
     /// What a person has to look at.
     pub(crate) findings: Vec<StoryFinding>,
+    /// What else has this id: kind and id.
+    pub(crate) also: Vec<StorySubject>,
 }
 
 /// One step.
@@ -35,6 +37,10 @@ pub(crate) struct StoryEntry {
     pub(crate) detail: Value,
     /// What brought it about.
     pub(crate) cause: Option<StoryCause>,
+    /// The same in words: who asked, or which loop acted on what.
+    pub(crate) by: String,
+    /// The position of the step that the engine acted on; null for what was asked of it.
+    pub(crate) follows: Option<u64>,
 }
 
 /// What brought a step about.
@@ -49,6 +55,8 @@ pub(crate) struct StoryCause {
 /// What should come next.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(crate) struct StoryNext {
+    /// Who has to act.
+    pub(crate) who: String,
     pub(crate) expected: String,
     #[schemars(extend("format" = "date-time"))]
     pub(crate) by: Option<String>,
@@ -57,15 +65,26 @@ pub(crate) struct StoryNext {
     pub(crate) otherwise: String,
 }
 
+/// A thing that has a story.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct StorySubject {
+    /// Of which kind, as in the path.
+    pub(crate) kind: &'static str,
+    pub(crate) id: String,
+}
+
 /// What a person has to look at.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(crate) struct StoryFinding {
     pub(crate) id: String,
     pub(crate) kind: &'static str,
-    pub(crate) subject: Value,
+    pub(crate) subject: StorySubject,
     pub(crate) class: &'static str,
+    /// What should be; nothing, where words say it.
     pub(crate) expected: Value,
+    /// What is; nothing, where words say it.
     pub(crate) found: Value,
+    /// Where it began.
     pub(crate) position: u64,
     pub(crate) detail: String,
 }

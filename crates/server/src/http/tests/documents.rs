@@ -228,6 +228,7 @@ const TRIES: &[Try] = &[
     ("GET", "/v1/explain/hold/{id}", "h-1", Role::Auditor, None),
     ("GET", "/v1/explain/cart/{id}", "c-7", Role::Auditor, None),
     ("GET", "/v1/explain/sku/{id}", "lamp", Role::Auditor, None),
+    ("GET", "/v1/explain/{id}", "o-1", Role::Auditor, None),
     ("GET", "/v1/projections", "", Role::Auditor, None),
     ("POST", "/v1/projections/{name}/rebuild", "orders", Role::Operator, Some("{}")),
     ("POST", "/v1/projections/{name}/rebuild", "moods", Role::Operator, Some("{}")),
@@ -414,7 +415,7 @@ async fn the_pages_list_every_route_and_every_problem_has_one() {
         let page = server.send(&Ask::new("GET", &path)).await;
         assert_eq!(page.status, 200, "{path}");
     }
-    for unknown in ["/docs/none", "/docs/reference/none"] {
+    for unknown in ["/docs/none", "/docs/reference/none", "/docs/stories/none"] {
         assert_eq!(server.send(&Ask::new("GET", unknown)).await.status, 404);
     }
     assert_eq!(

@@ -38,3 +38,17 @@ fn percentiles_are_those_of_the_values() {
     assert_eq!(histogram.quantile_ms(1.0), 1.0);
     assert_eq!(Histogram::default().quantile_ms(0.5), 0.0);
 }
+
+#[test]
+fn what_was_counted_since_a_moment_leaves_out_what_was_there() {
+    let mut histogram = Histogram::default();
+    histogram.record(Duration::from_secs(9));
+    let before = histogram.clone();
+    assert_eq!((&histogram - &before).quantile_ms(0.99), 0.0);
+    for _ in 0..100 {
+        histogram.record(Duration::from_millis(2));
+    }
+    let since = &histogram - &before;
+    assert!(since.quantile_ms(0.99) < 2.1, "{}", since.quantile_ms(0.99));
+    assert!(since.greatest_ms() < 2.1, "{}", since.greatest_ms());
+}

@@ -1,0 +1,220 @@
+//! A story as a person reads it: at most 100 columns, one paragraph a row of the log.
+//!
+//! What became so at one position became so at once, so it stands together under one line that
+//! says when, who or what brought it about, and which earlier row it follows from. A finding stands
+//! where it began. Last, where the eye is, comes what is waited for: who has to act, and by when.
+
+use serde_json::Value;
+
+use crate::cli::operate::{cell, items, when};
+
+const WIDTH: usize = 100;
+/// Where the text of a paragraph begins.
+const INDENT: usize = 4;
+
+/// The whole story; `past` says that it was asked for as of an earlier position.
+pub(super) fn story(story: &Value, past: bool) -> String {
+    let mut lines = vec![format!(
+        "{} {}: {} (as of {})",
+        cell(&story["kind"]),
+        cell(&story["id"]),
+        cell(&story["state"]),
+        cell(&story["as_of"])
+    )];
+    let findings = items(&story["findings"]);
+    if !findings.is_empty() {
+        lines.push(format!("A person is needed: see {}", places(findings)));
+    }
+    lines.extend(rows(items(&story["entries"]), findings));
+    lines.push(String::new());
+    lines.extend(waits(items(&story["next"]), past));
+    for also in items(&story["also"]) {
+        let (kind, id) = (cell(&also["kind"]), cell(&also["id"]));
+        lines.push(format!(
+            "The id is also of a {kind}: evenkeel explain {kind} {id}"
+        ));
+    }
+    let wrapped = lines.iter().flat_map(|line| wrapped(line));
+    wrapped.collect::<Vec<_>>().join("\n")
+}
+
+fn places(findings: &[Value]) -> String {
+    let one = |finding: &Value| {
+        format!(
+            "!! {} at {}",
+            cell(&finding["kind"]),
+            cell(&finding["position"])
+        )
+    };
+    findings.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+/// The steps, those of one position together, with the findings that began there.
+fn rows(entries: &[Value], findings: &[Value]) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut day = String::new();
+    let together = |one: &Value, other: &Value| {
+        one["position"] == other["position"] && one["by"] == other["by"]
+    };
+    let mut told: Vec<&Value> = Vec::new();
+    for row in entries.chunk_by(together) {
+        let Some(first) = row.first() else { continue };
+        let at = cell(&first["at"]);
+        let (date, time) = at.split_once('T').unwrap_or(("", &at));
+        lines.push(String::new());
+        if date != day {
+            lines.push(format!("{date} (UTC)"));
+            date.clone_into(&mut day);
+        }
+        lines.push(heading(first, time.trim_end_matches('Z')));
+        lines.extend(row.iter().map(|entry| indented(&cell(&entry["what"]))));
+        let here = findings
+            .iter()
+            .filter(|it| it["position"] == first["position"]);
+        for finding in here.filter(|it| !told.contains(it)).collect::<Vec<_>>() {
+            lines.push(flagged(finding));
+            told.push(finding);
+        }
+    }
+    let left = findings.iter().filter(|finding| !told.contains(finding));
+    lines.extend(left.map(flagged));
+    lines
+}
+
+fn indented(text: &str) -> String {
+    format!("{:INDENT$}{text}", "")
+}
+
+fn flagged(finding: &Value) -> String {
+    let (kind, detail) = (cell(&finding["kind"]), cell(&finding["detail"]));
+    indented(&format!("!! {kind}: {detail}"))
+}
+
+/// When, where in the log, who or what, and what it follows from.
+fn heading(entry: &Value, time: &str) -> String {
+    let (position, by) = (cell(&entry["position"]), cell(&entry["by"]));
+    let follows = cell(&entry["follows"]);
+    match follows.as_str() {
+        "" => format!("{time}  [{position}] {by}"),
+        follows => format!("{time}  [{position}] <- [{follows}] {by}"),
+    }
+}
+
+fn waits(next: &[Value], past: bool) -> Vec<String> {
+    if past {
+        return vec!["This is the past: what came next is not told.".to_owned()];
+    }
+    if next.is_empty() {
+        return vec!["Nothing is waited for.".to_owned()];
+    }
+    let mut lines = Vec::new();
+    for next in next {
+        let by = when(&next["by"]);
+        let by = match by.as_str() {
+            "" => String::new(),
+            by => format!(", until {by}"),
+        };
+        lines.push(format!("Waits for {}{by}", cell(&next["who"])));
+        lines.push(indented(&cell(&next["expected"])));
+        lines.push(indented(&format!("else: {}", cell(&next["else"]))));
+    }
+    lines
+}
+
+/// A line broken at spaces so that none is wider than the page; what follows stands below its text.
+fn wrapped(line: &str) -> Vec<String> {
+    let indent = line.len() - line.trim_start().len();
+    let hang = if indent == 0 { INDENT } else { indent + 2 };
+    let mut lines = Vec::new();
+    let mut now = line[..indent].to_owned();
+    for word in line[indent..].split(' ') {
+        let begins = now.trim().is_empty();
+        let space = usize::from(!begins);
+        if !begins && now.chars().count() + space + word.chars().count() > WIDTH {
+            lines.push(std::mem::replace(&mut now, " ".repeat(hang)));
+        } else if !begins {
+            now.push(' ');
+        }
+        now.push_str(word);
+    }
+    lines.push(now);
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn entry(position: u64, at: &str, what: &str) -> Value {
+        json!({"position": position, "at": at, "what": what, "by": "t-1 asked: take order",
+               "follows": null})
+    }
+
+    #[test]
+    fn what_became_so_at_once_stands_together_with_the_finding_that_began_there() {
+        let told = story(
+            &json!({
+                "kind": "order", "id": "o-1", "state": "PAID", "as_of": "main.1:9",
+                "entries": [
+                    entry(7, "2026-11-22T14:15:14.968Z", "a: one"),
+                    entry(7, "2026-11-22T14:15:14.968Z", "b: two"),
+                    {"position": 9, "at": "2026-11-23T00:00:00.000Z", "what": "c: three",
+                     "by": "the sweep: a deadline had passed", "follows": 7},
+                ],
+                "findings": [{"kind": "saga_stuck", "position": 7, "detail": "look"},
+                             {"kind": "money_adrift", "position": 8, "detail": "count"}],
+                "next": [{"who": "a person", "expected": "do it", "by": null, "else": "it waits"},
+                         {"who": "the clock", "expected": "tick",
+                          "by": "2026-11-23T01:02:03.000Z", "else": "none"}],
+                "also": [{"kind": "hold", "id": "o-1"}],
+            }),
+            false,
+        );
+        let expected = "\
+order o-1: PAID (as of main.1:9)
+A person is needed: see !! saga_stuck at 7, !! money_adrift at 8
+
+2026-11-22 (UTC)
+14:15:14.968  [7] t-1 asked: take order
+    a: one
+    b: two
+    !! saga_stuck: look
+
+2026-11-23 (UTC)
+00:00:00.000  [9] <- [7] the sweep: a deadline had passed
+    c: three
+    !! money_adrift: count
+
+Waits for a person
+    do it
+    else: it waits
+Waits for the clock, until 2026-11-23 01:02:03
+    tick
+    else: none
+The id is also of a hold: evenkeel explain hold o-1";
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn no_line_is_wider_than_the_page_and_no_word_is_lost() {
+        let long = format!("    {}", "word ".repeat(60).trim_end());
+        let lines = wrapped(&long);
+        assert!(lines.iter().all(|line| line.len() <= WIDTH), "{lines:?}");
+        assert!(lines[1].starts_with("      word"), "{lines:?}");
+        let words: usize = lines
+            .iter()
+            .map(|line| line.split_whitespace().count())
+            .sum();
+        assert_eq!(words, 60);
+        let name = "x".repeat(150);
+        assert_eq!(wrapped(&name), [name], "a name is never cut");
+    }
+
+    #[test]
+    fn the_past_says_so_and_an_end_waits_for_nothing() {
+        let bare = json!({"kind": "hold", "id": "h-1", "state": "released", "as_of": "main.1:2"});
+        assert!(story(&bare, true).ends_with("what came next is not told."));
+        assert!(story(&bare, false).ends_with("Nothing is waited for."));
+    }
+}
