@@ -4,6 +4,8 @@
 //! randomness. [`ClockWatch`] compares the wall clock with the monotonic one: a jump of more than
 //! five seconds makes the node write nothing until the clocks agree again for ten seconds (or the
 //! process is restarted), so that no hold lives shorter than promised because somebody set a clock.
+//! Where the store has a clock too, nodes that share it are compared with that: one that is off by
+//! more than half a second writes nothing either, however steadily it goes.
 
 use crate::port::{Clock, Ids};
 use async_trait::async_trait;
@@ -12,6 +14,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// Largest disagreement of wall clock and monotonic clock that is borne.
 pub const JUMP_MAX: Duration = Duration::from_secs(5);
+/// How far the clock of a store that has one may be from this node's.
+pub const APART_MAX: Duration = Duration::from_millis(500);
 /// How long the clocks must agree again before the node writes.
 pub const AGREE_FOR: Duration = Duration::from_secs(10);
 
@@ -105,6 +109,25 @@ impl ClockWatch {
         }
         !self.jumped
     }
+
+    /// Compares this node's clock, `asked` before and `told` after it was read, with the store's;
+    /// whether the node may write. From a store that says otherwise the node learns what its clock
+    /// has to come back to.
+    pub fn compare(
+        &mut self,
+        theirs: LogTime,
+        (asked, told): (LogTime, LogTime),
+        mono: Duration,
+    ) -> bool {
+        let apart = (asked.micros() - theirs.micros()).max(theirs.micros() - told.micros());
+        if u128::try_from(apart).unwrap_or(0) <= APART_MAX.as_micros() {
+            return true;
+        }
+        let mono_micros = i64::try_from(mono.as_micros()).unwrap_or(i64::MAX);
+        self.offset = Some(theirs.micros().saturating_sub(mono_micros));
+        (self.jumped, self.agree_since) = (true, None);
+        false
+    }
 }
 
 #[cfg(test)]
@@ -130,6 +153,29 @@ mod tests {
         );
         assert!(!at(&mut watch, 1_044, 40));
         assert!(at(&mut watch, 1_045, 41));
+    }
+
+    #[test]
+    fn a_clock_that_is_off_the_stores_has_to_come_back_to_it() {
+        let mut watch = ClockWatch::default();
+        let time = |wall_ms: i64| LogTime::from_micros(wall_ms * 1_000);
+        let apart = |watch: &mut ClockWatch, ours: i64, theirs: i64| {
+            let (asked, told) = (time(ours), time(ours + 100));
+            watch.compare(time(theirs), (asked, told), Duration::from_secs(1))
+        };
+        for theirs in [9_500, 10_050, 10_600] {
+            assert!(apart(&mut watch, 10_000, theirs), "{theirs}");
+        }
+        assert!(!apart(&mut watch, 10_000, 10_601), "it is behind");
+        assert!(!apart(&mut watch, 10_000, 9_499), "it is ahead");
+
+        let mut watch = ClockWatch::default();
+        assert!(at(&mut watch, 5_000, 1), "its own clocks agree");
+        assert!(!apart(&mut watch, 5_000_000, 1_000_000));
+        assert!(!at(&mut watch, 5_001, 2), "as steadily as before");
+        assert!(!at(&mut watch, 5_020, 21), "and however long");
+        assert!(!at(&mut watch, 1_021, 22), "it was set right a moment ago");
+        assert!(at(&mut watch, 1_031, 32));
     }
 
     #[test]

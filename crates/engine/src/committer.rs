@@ -8,7 +8,6 @@
 //! new connection, and until then its callers wait; a disk that did not confirm a write ends the
 //! committer for good, with nothing told.
 
-use crate::clock::ClockWatch;
 use crate::commit::{Command, Commit, Name};
 use crate::ledger::Ledger;
 use crate::meter::{OfBatches, SPANS};
@@ -18,7 +17,7 @@ use crate::settle::{Context, Settled, Verdict, settle};
 use crate::token::Tokens;
 use evenkeel_rules::ids::{LocationId, SkuId};
 use evenkeel_rules::time::{LogTime, Millis};
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,8 +26,10 @@ use tokio::sync::mpsc;
 use tracing::Instrument as _;
 
 mod delivery;
+mod health;
 pub use delivery::Delivery;
 use delivery::fresh_rows;
+pub use health::Health;
 
 /// How often a commit may be widened before the answer is a definite no.
 const WIDEN_MAX: u32 = 3;
@@ -54,31 +55,6 @@ impl Unresolved {
     fn set(&self, keys: BTreeSet<Name>) {
         self.any.store(!keys.is_empty(), Ordering::Release);
         *self.keys.write() = keys;
-    }
-}
-
-/// What is wrong with the committer, if anything; read by readiness.
-#[derive(Debug, Default)]
-pub struct Health {
-    /// The last batch could not reach the store.
-    pub store_down: AtomicBool,
-    /// The wall clock jumped.
-    pub clock_off: AtomicBool,
-    /// The disk did not confirm a write: the process must end.
-    pub broken: AtomicBool,
-    /// The committer has ended.
-    pub stopped: AtomicBool,
-    watch: Mutex<ClockWatch>,
-}
-
-impl Health {
-    /// Whether wall clock and monotonic clock agree, so that the node may write. Asked by each
-    /// batch, and by readiness: a node without work must notice when its clocks agree again.
-    pub fn clocks_agree(&self, now: LogTime, mono: Duration) -> bool {
-        let mut watch = self.watch.lock();
-        let agree = watch.check(now, mono);
-        self.clock_off.store(!agree, Ordering::Release);
-        agree
     }
 }
 
@@ -123,6 +99,8 @@ pub struct Parts {
     pub allocation: Vec<LocationId>,
     /// Whether rows are remembered from batch to batch.
     pub cache: bool,
+    /// Whether the node's clock is compared with the store's.
+    pub compare_clocks: bool,
 }
 
 /// The committer.
@@ -249,6 +227,12 @@ impl Committer {
             Ok(locked) => locked,
             Err(fault) => return self.failed(fault),
         };
+        let theirs = view.clock.filter(|_| parts.compare_clocks);
+        let told = (parts.clock.now(), parts.clock.mono());
+        if theirs.is_some_and(|theirs| !parts.health.store_agrees(theirs, clock, told)) {
+            let what = "this node's clock is off the store's".to_owned();
+            return Attempt::Failed(Fault::Unavailable(what));
+        }
         let batch = self.parts.ids.random();
         let context = Context {
             clock,

@@ -3,7 +3,6 @@
 //! An [`Engine`] is cheap to clone and safe to share. Writing goes through [`Engine::execute`] and
 //! nowhere else; reading goes to the store and sees every commit that was answered before.
 
-use crate::chain;
 use crate::clock::AGREE_FOR;
 use crate::commit::{Command, KeepUp, Lane};
 use crate::committer::{Committer, Delivery, Health, Parts, Unresolved};
@@ -12,7 +11,7 @@ use crate::execute::{self, Done, Refusal, Request};
 use crate::gate::memory::MemoryGate;
 use crate::gateway::Gateway;
 use crate::handle::{self, Handle};
-use crate::lease::{BEATS, Beat, Held};
+use crate::lease::Held;
 use crate::limits::Caps;
 use crate::meter::AtDoor;
 use crate::port::{Clock, Fault, Head, Ids, Outlet, StockGate, Store, Views};
@@ -32,6 +31,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 
 mod options;
+mod shards;
 
 pub use options::{Options, OrderMode, Threads};
 
@@ -184,10 +184,11 @@ impl Engine {
             warn: shared.options.warn,
             allocation: shared.options.allocation.clone(),
             cache: shared.options.cache,
+            compare_clocks: shared.options.compare_clocks,
         });
         let hears = self.run_sagas();
         self.run_relay();
-        self.run_beat();
+        let beats = self.run_beat();
         // Answers are sent from the callers' runtime: waking them is not the committer's work.
         let (gate, caps) = (Arc::clone(&shared.gate), Arc::clone(&shared.caps));
         shared.workers.task(async move {
@@ -204,7 +205,7 @@ impl Engine {
         }
         if shared.options.sweep {
             let (store, clock) = (Arc::clone(&shared.store), Arc::clone(&shared.clock));
-            let sweep = Sweep::new(store, clock, Arc::clone(&shared.queue));
+            let sweep = Sweep::new(store, clock, Arc::clone(&shared.queue), self.sweeps(beats));
             shared
                 .workers
                 .run(sweep, shared.options.sweep_every, Arc::new(Notify::new()));
@@ -304,33 +305,6 @@ impl Engine {
             let every = shared.options.relay_every;
             shared.workers.run(relay, every, Arc::new(Notify::new()));
         }
-    }
-
-    /// Starts the heartbeat, if this node does anything that needs a lease.
-    fn run_beat(&self) {
-        let shared = &self.shared;
-        let calls = shared.gateway.is_some() && shared.options.saga;
-        let posts = shared.outlet.is_some() && shared.options.relay;
-        let options = &shared.options;
-        let longest = [
-            (calls, options.call_timeout.max(options.delivery_timeout)),
-            (posts, options.post_timeout),
-        ];
-        let longest = longest.iter().filter(|(runs, _)| *runs);
-        let Some(longest) = longest.map(|(_, timeout)| *timeout).max() else {
-            return;
-        };
-        let named = shared.options.node.clone();
-        let beat = Beat {
-            shared: Arc::clone(shared),
-            node: named.unwrap_or_else(|| chain::hex(&shared.workers.ids().random())),
-            ttl: longest + shared.options.beat_every * BEATS,
-        };
-        shared.workers.run(
-            beat,
-            shared.options.beat_every,
-            Arc::clone(&shared.held.nudge),
-        );
     }
 
     /// Asks for a change, and waits until its outcome is durable.

@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 
 /// How many beats a lease lasts beyond the longest call, so that a call that begins under one ends
 /// under it.
-pub(crate) const BEATS: u32 = 3;
+pub(crate) const BEATS: u32 = 2;
 
 /// What a node believes of its lease.
 #[derive(Debug, Default)]

@@ -240,6 +240,8 @@ pub const FRONT_NEAR: usize = 64;
 pub struct View {
     /// The locked head.
     pub head: Head,
+    /// What the store's own clock said in the meantime; nothing where it has none.
+    pub clock: Option<LogTime>,
     /// Keys.
     pub keys: Map<Name, Option<KeyRow>>,
     /// Holds.
@@ -470,6 +472,15 @@ pub trait Store: Send + Sync {
 
     /// The position up to which [`Store::may_know`] has heard of every name.
     fn known_to(&self) -> u64;
+
+    /// Hears of every name up to this head that others wrote. An adapter that hears of them with
+    /// whatever it reads has nothing to do.
+    ///
+    /// # Errors
+    /// A [`Fault`]; what was heard of until then is known.
+    async fn hear_names(&self, _head: &Head) -> Result<(), Fault> {
+        Ok(())
+    }
 }
 
 /// A locked head. Dropped without [`Locked::finish`], it leaves no trace.

@@ -101,7 +101,6 @@ impl Relay {
     /// Begins the turns of subscriptions that wait for one; how far the last of all is behind.
     fn begin(&mut self, page: At<Vec<SubscriptionRow>>) -> u64 {
         let (now, mono) = (self.shared.clock.now(), self.shared.clock.mono());
-        let timeout = self.shared.options.post_timeout;
         let head = page.position;
         let live = self.live.look(self.shared.queue.asked(), mono);
         let mut behind = 0;
@@ -123,7 +122,7 @@ impl Relay {
             if waits || quiet || lag == 0 && !retries {
                 continue;
             }
-            let Some(lease) = self.shared.held.right(created, mono, timeout) else {
+            let Some(lease) = self.shared.held.right(created, mono, Duration::ZERO) else {
                 continue;
             };
             let keep = keep.take().expect("a turn that is under way is quiet");

@@ -4,6 +4,8 @@
 //! expire each; the judge decides on log time, so a sweep that comes early or twice does nothing.
 //! Nothing waits for it: a confirm after the deadline is refused and a place pulls overdue units
 //! itself, swept or not. So while clients work it ends few at a time: their batches stay short.
+//!
+//! Of several nodes one sweeps: the owner of the first shard. Two would do the same work twice.
 
 use crate::commit::{Command, Commit};
 use crate::port::{Clock, Fault, HoldRow, Rows, Store, Touch};
@@ -35,12 +37,22 @@ pub struct Sweep {
     page: VecDeque<HoldRow>,
     /// Whether there were more of them.
     more: bool,
+    /// Whether it is this node's to sweep.
+    mine: Mine,
 }
+
+/// Whether work that one node does for all is this node's now.
+pub type Mine = Box<dyn Fn() -> bool + Send + Sync>;
 
 impl Sweep {
     /// A sweep that has looked at nothing.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, queue: Arc<Queue>) -> Self {
+    pub fn new(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        queue: Arc<Queue>,
+        mine: Mine,
+    ) -> Self {
         Self {
             store,
             clock,
@@ -48,6 +60,7 @@ impl Sweep {
             live: Live::default(),
             page: VecDeque::new(),
             more: false,
+            mine,
         }
     }
 
@@ -99,6 +112,10 @@ impl Work for Sweep {
     }
 
     async fn run_once(&mut self) -> Result<Round, Fault> {
+        if !(self.mine)() {
+            self.page.clear();
+            return Ok(Round::default());
+        }
         self.read().await?;
         let live = self.live.look(self.queue.asked(), self.clock.mono());
         let most = if live { SWEEP_LIVE } else { SWEEP_MAX };
@@ -133,3 +150,6 @@ impl Work for Sweep {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

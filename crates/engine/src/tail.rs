@@ -1,7 +1,8 @@
 //! The log's tail: tells the gate what other nodes committed.
 //!
 //! It looks at the head every few tens of milliseconds and, where the gate is behind, reads the
-//! rows in between and hands their moves and deadlines on. It decides nothing; a row that it cannot
+//! rows in between and hands their moves and deadlines on. Names come first: a gate may refuse only
+//! whom it certainly does not know at its position. It decides nothing; a row that it cannot
 //! read stops it, so that the gate falls silent instead of guessing.
 
 use crate::chain::Entry;
@@ -37,7 +38,9 @@ impl Work for Tail {
 
     async fn run_once(&mut self) -> Result<Round, Fault> {
         let mono = self.clock.mono();
-        let head = self.store.head().await?.position;
+        let head = self.store.head().await?;
+        self.store.hear_names(&head).await?;
+        let head = head.position;
         let stands = self.gate.position();
         if stands >= head {
             self.gate.seen(head, mono);

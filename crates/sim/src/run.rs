@@ -103,6 +103,7 @@ fn engine_options(
     let ms = |rng: &mut fastrand::Rng, from, to| Duration::from_millis(rng.u64(from..=to));
     evenkeel_engine::Options {
         threads: Threads::Shared,
+        compare_clocks: true,
         sweep: true,
         sweep_every: ms(rng, 50, 400),
         tail_every: ms(rng, 20, 100),

@@ -396,4 +396,8 @@ impl Store for NodeStore {
     fn known_to(&self) -> u64 {
         self.world.store.known_to()
     }
+
+    async fn hear_names(&self, head: &Head) -> Result<(), Fault> {
+        self.world.store.hear_names(head).await
+    }
 }

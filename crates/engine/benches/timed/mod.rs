@@ -190,4 +190,8 @@ impl Store for Timed {
     fn known_to(&self) -> u64 {
         self.store.known_to()
     }
+
+    async fn hear_names(&self, head: &Head) -> Result<(), Fault> {
+        self.store.hear_names(head).await
+    }
 }

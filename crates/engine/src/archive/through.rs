@@ -351,4 +351,8 @@ impl Store for Archived {
     fn known_to(&self) -> u64 {
         self.store.known_to()
     }
+
+    async fn hear_names(&self, head: &Head) -> Result<(), Fault> {
+        self.store.hear_names(head).await
+    }
 }

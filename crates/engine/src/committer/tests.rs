@@ -25,6 +25,7 @@ fn committer(store: &MemoryStore) -> (Committer, Answers) {
         warn: Millis(0),
         allocation: Vec::new(),
         cache: true,
+        compare_clocks: false,
     });
     (committer, told)
 }

@@ -56,6 +56,9 @@ pub struct Options {
     pub tail_every: Duration,
     /// Whether the judge remembers rows from batch to batch.
     pub cache: bool,
+    /// Whether nothing is written while the node's clock is off the store's, where that has one.
+    /// Only a clock that is made up says no.
+    pub compare_clocks: bool,
     /// Most commits that wait in each lane; beyond it the answer is no.
     pub queue_max: usize,
     /// Longest that a client's commit is expected to wait for the batches before its own, as the
@@ -77,7 +80,7 @@ pub struct Options {
     /// The node's name among those that share the store; a made one if missing. A node that starts
     /// again under its name takes its lease over at once.
     pub node: Option<String>,
-    /// How often this node renews its lease, which lasts three beats beyond the longest call.
+    /// How often this node renews its lease, which lasts two beats beyond the longest call.
     pub beat_every: Duration,
     /// Whether this node makes the calls that orders need, and takes callbacks in.
     pub saga: bool,
@@ -105,6 +108,7 @@ impl Default for Options {
             sweep_every: Duration::from_millis(50),
             tail_every: Duration::from_millis(50),
             cache: true,
+            compare_clocks: true,
             queue_max: 16_384,
             queue_wait: Duration::from_secs(1),
             wait: Duration::from_secs(10),
@@ -113,7 +117,7 @@ impl Default for Options {
             allocation: Vec::new(),
             limits: Limits::default(),
             node: None,
-            beat_every: Duration::from_millis(1_000),
+            beat_every: Duration::from_millis(500),
             saga: true,
             order_mode: OrderMode::default(),
             saga_every: Duration::from_millis(50),

@@ -8,6 +8,7 @@ impl View {
     pub fn new(head: Head) -> Self {
         Self {
             head,
+            clock: None,
             keys: Map::default(),
             holds: Map::default(),
             tokens: Map::default(),

@@ -352,4 +352,8 @@ impl Store for FaultStore {
     fn known_to(&self) -> u64 {
         self.inner.known_to()
     }
+
+    async fn hear_names(&self, head: &Head) -> Result<(), Fault> {
+        self.inner.hear_names(head).await
+    }
 }

@@ -80,6 +80,7 @@ impl Bare {
             warn: Millis(0),
             allocation: Vec::new(),
             cache: false,
+            compare_clocks: false,
         });
         drop(spawn(committer.run()));
         drop(spawn(async move {

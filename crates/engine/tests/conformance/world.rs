@@ -138,6 +138,7 @@ pub(crate) fn options() -> Options {
     Options {
         threads: Threads::Shared,
         sweep: false,
+        compare_clocks: false,
         ..Options::default()
     }
 }

@@ -34,13 +34,13 @@ async fn each_setting_that_loses_orders_is_named_and_nothing_that_is_right() {
     }
     assert!(!has(&found, Severity::Loses, "synchronous_commit"));
     assert!(!has(&found, Severity::Refuses, ""), "{found:?}");
-    assert!(!has(&found, Severity::Advice, "clock"), "{found:?}");
+    assert!(!has(&found, Severity::Refuses, "clock"), "{found:?}");
     let off = format!("ALTER DATABASE {name} SET synchronous_commit = off");
     sql::run(&url, &off).await;
     let found = findings(&url, Millis(5_000)).await;
     let named = has(&found, Severity::Loses, "synchronous_commit = off");
     assert!(named, "{found:?}");
-    assert!(has(&found, Severity::Advice, "clock"), "{found:?}");
+    assert!(has(&found, Severity::Refuses, "clock"), "{found:?}");
 }
 
 #[tokio::test]

@@ -137,7 +137,11 @@ async fn a_server_that_is_killed_and_started_again_has_what_was_told_and_nothing
     let (locked, _) = store.lock(&Touch::default()).await.expect("lockable");
     server.kill();
     let told = locked.finish(&writes).await;
-    let is_open = matches!(told, Err(Fault::TimedOut | Fault::Conflict));
+    // A server that says good-bye before it heard of COMMIT has not committed.
+    let is_open = matches!(
+        told,
+        Err(Fault::TimedOut | Fault::Conflict | Fault::Unavailable(_))
+    );
     assert!(is_open, "{told:?}");
     let batch = *writes.head.batches.back().expect("it has an id");
     let blind = store.resolve(batch).await;
@@ -164,4 +168,22 @@ async fn a_store_that_is_opened_again_knows_names_from_kept_filters_and_from_row
     assert_eq!(again.known_to(), last);
     let other = evenkeel_engine::commit::order_name(&hand::order("o-2"));
     assert!(!again.may_know(&other));
+}
+
+#[tokio::test]
+async fn a_read_that_nobody_attends_to_does_not_keep_others_from_their_connection() {
+    const LONG: std::time::Duration = std::time::Duration::from_secs(20);
+    let mut options = PostgresOptions::new(&sql::database().await);
+    options.readers = 1;
+    let store = PostgresStore::open(&options, &SystemIds).await;
+    let store = store.expect("the database can be opened");
+    let mut left = store.head();
+    let begun = std::future::poll_fn(|context| {
+        let told = left.as_mut().poll(context);
+        std::task::Poll::Ready(told.is_pending())
+    });
+    assert!(begun.await, "an answer takes longer than nothing");
+    let other = tokio::time::timeout(LONG, store.head()).await;
+    assert!(other.is_ok_and(|told| told.is_ok()));
+    left.await.expect("readable");
 }

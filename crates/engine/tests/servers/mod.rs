@@ -25,16 +25,26 @@ fn free_port() -> u16 {
 impl Server {
     /// Starts a server with these settings beside the usual ones.
     pub(crate) fn start(settings: &[&str]) -> Self {
+        Self::start_as("", settings)
+    }
+
+    /// Starts a standby of another server, which follows it from here on.
+    pub(crate) fn standby_of(primary: &Self) -> Self {
+        let settings = ["synchronous_standby_names = ''"];
+        Self::start_as(&primary.port.to_string(), &settings)
+    }
+
+    fn start_as(standby_of: &str, settings: &[&str]) -> Self {
         // Somebody else may take the port in between: then it is another one.
         for _ in 0..5 {
-            if let Some(server) = Self::try_start(settings) {
+            if let Some(server) = Self::try_start(standby_of, settings) {
                 return server;
             }
         }
         panic!("no PostgreSQL server could be started: see standard error");
     }
 
-    fn try_start(settings: &[&str]) -> Option<Self> {
+    fn try_start(standby_of: &str, settings: &[&str]) -> Option<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("evenkeel-postgres-{}-{number}", std::process::id());
@@ -45,6 +55,7 @@ impl Server {
             .arg(std::env::temp_dir().join(name))
             .arg(port.to_string())
             .args(settings)
+            .env("STANDBY_OF", standby_of)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -70,23 +81,35 @@ impl Server {
         self.port
     }
 
-    fn tell(&self, word: &str) {
+    /// Makes a standby the primary, and waits until it is.
+    pub(crate) fn promote(&self) {
+        let _promoted = self.tell("promote");
+    }
+
+    /// Its first process.
+    pub(crate) fn pid(&self) -> u32 {
+        let told = self.tell("pid");
+        told.trim().parse().expect("a number")
+    }
+
+    fn tell(&self, word: &str) -> String {
         let mut talk = self.talk.lock();
         let (stdin, stdout) = &mut *talk;
         writeln!(stdin, "{word}").expect("it listens");
         let mut line = String::new();
         stdout.read_line(&mut line).expect("it answers");
         assert!(!line.is_empty(), "the server is gone: see standard error");
+        line
     }
 
     /// Kills the server, as a power cut would, and waits until it is dead.
     pub(crate) fn kill(&self) {
-        self.tell("kill");
+        let _killed = self.tell("kill");
     }
 
     /// Starts it again.
     pub(crate) fn restart(&self) {
-        self.tell("start");
+        let _started = self.tell("start");
     }
 
     /// The URL of one of its databases.

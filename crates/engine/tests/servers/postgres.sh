@@ -5,8 +5,10 @@
 #   postgres.sh FOLDER PORT [SETTING=VALUE ...]
 #
 # Prints "ready" once it answers. A line "kill" on standard input kills the server as a power cut
-# would, "start" starts it again; each is answered with a line. It needs the binaries of a
-# distribution, and no service of theirs: on Debian, `apt-get install postgresql`.
+# would, "start" starts it again, "promote" makes a standby the primary, "pid" asks for its first
+# process; each is answered with a line. With STANDBY_OF=PORT it is a standby of the server there.
+# It needs the binaries of a distribution, and no service of theirs: on Debian,
+# `apt-get install postgresql`.
 set -u
 folder=$1 port=$2
 shift 2
@@ -34,8 +36,13 @@ else
 fi
 cd "$folder/server" || exit 1
 
-as "$bin/initdb" -D data -A trust -U postgres -E UTF8 --locale=C.UTF-8 --no-sync \
+if [ -n "${STANDBY_OF:-}" ]; then
+  as "$bin/pg_basebackup" -h 127.0.0.1 -p "$STANDBY_OF" -U postgres -D data -R -c fast --no-sync \
+    >init.log 2>&1 || { cat init.log >&2; exit 1; }
+else
+  as "$bin/initdb" -D data -A trust -U postgres -E UTF8 --locale=C.UTF-8 --no-sync \
   --no-instructions >init.log 2>&1 || { cat init.log >&2; exit 1; }
+fi
 {
   echo "listen_addresses = '127.0.0.1'"
   echo "port = $port"
@@ -85,6 +92,11 @@ while read -r line; do
       wait "$pid" 2>/dev/null
       echo killed
       ;;
+    promote)
+      as "$bin/pg_ctl" promote -D data -w >promote.log 2>&1 || { cat promote.log >&2; end; exit 1; }
+      echo promoted
+      ;;
+    pid) echo "$pid" ;;
     start)
       tries=0
       until start 2>/dev/null; do

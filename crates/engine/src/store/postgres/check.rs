@@ -6,7 +6,7 @@ use super::fault::fault;
 use super::rows::get;
 use super::schema::SCHEMA;
 use super::session::{Purpose, Session};
-use super::{Inner, PostgresOptions};
+use super::{Access, Inner, PostgresOptions};
 use crate::port::Fault;
 use evenkeel_rules::time::LogTime;
 
@@ -62,7 +62,7 @@ pub async fn check(
     options: &PostgresOptions,
     now: impl Fn() -> LogTime + Send,
 ) -> Result<Checked, Fault> {
-    let inner = Inner::new(options)?;
+    let inner = Inner::new(options, Access::Write)?;
     let session = inner.session(Purpose::Reads).await?;
     let mut findings = Vec::new();
     let version = version(&session, &mut findings).await?;
@@ -80,9 +80,9 @@ pub async fn check(
     let apart = theirs.clamp(asked.micros(), told.micros()).abs_diff(theirs) / 1_000;
     if apart > CLOCK_MAX {
         findings.push(finding(
-            Severity::Advice,
+            Severity::Refuses,
             format!("the server's clock is {apart} ms from this machine's"),
-            "keep both by NTP: deadlines of holds are set by the nodes' clocks",
+            "keep both by NTP: a node so far off writes nothing",
         ));
     }
     Ok(Checked { version, findings })

@@ -5,7 +5,7 @@
 //! a batch that finds that out begins once more on a new one, because nothing was written yet.
 
 use super::fault::{ends_session, fault, of_commit};
-use super::session::{Purpose, Session};
+use super::session::{PATIENCE, Purpose, Session, within};
 use super::view::{self, Plan};
 use super::{Inner, write};
 use crate::port::{Clock as _, Fault, Locked, Touch, View, Writes};
@@ -86,7 +86,7 @@ impl PgLock {
         }
         let session = self.inner.session(Purpose::Batches).await?;
         let all: Vec<Cow<'static, str>> = [view::statements(), write::statements()].concat();
-        let prepared = session.prepare(all.iter().map(|it| &**it)).await;
+        let prepared = within(PATIENCE, session.prepare(all.iter().map(|it| &**it))).await?;
         prepared.map_err(|error| fault(&error))?;
         self.writer.session = Some(session);
         Ok(false)
@@ -100,7 +100,14 @@ impl PgLock {
     async fn begin(&mut self, plan: &Plan<'_>, touch: &Touch) -> Result<View, Fault> {
         self.open = true;
         let session = self.session()?;
-        let answers = session.pipeline(Some("BEGIN"), &plan.asked, None).await;
+        let begun = session.pipeline(Some("BEGIN"), &plan.asked, None);
+        let answers = match within(PATIENCE, begun).await {
+            Ok(answers) => answers,
+            Err(silent) => {
+                self.give_up();
+                return Err(silent);
+            }
+        };
         match first_error(answers) {
             Ok(rows) => plan.view(touch, &rows[1..]),
             Err((_, error)) => {
@@ -108,6 +115,12 @@ impl PgLock {
                 Err(fault(&error))
             }
         }
+    }
+
+    /// Gives the session up: what it may still be doing ends with it.
+    fn give_up(&mut self) {
+        self.open = false;
+        self.writer.session = None;
     }
 
     /// Rolls back, or gives the session up if the error ended it.
@@ -131,7 +144,11 @@ impl Locked for PgLock {
         }
         let plan = write::plan(writes);
         let begun = self.inner.clock.mono();
-        let answers = session.pipeline(None, &plan, Some(write::COMMIT)).await;
+        let asked = session.pipeline(None, &plan, Some(write::COMMIT));
+        let Ok(answers) = within(PATIENCE, asked).await else {
+            self.give_up();
+            return Err(Fault::TimedOut);
+        };
         self.inner
             .syncs
             .record(self.inner.clock.mono().saturating_sub(begun));

@@ -33,12 +33,13 @@ use names::{Bits, Names, Range, Upto};
 use parking_lot::Mutex;
 use pool::{Log, Pool};
 use rows::{Sixteen, sql};
-use session::{Asked, Purpose, Session};
+use session::{Asked, PATIENCE, Purpose, Session, within};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tls::Tls;
 use tokio_postgres::Config;
+use tokio_postgres::config::TargetSessionAttrs;
 
 /// Most rows of one read, so that no reader's transaction is long.
 const ROWS_MAX: usize = 10_000;
@@ -83,7 +84,7 @@ impl PostgresOptions {
     }
 
     /// Where to connect, and how.
-    fn parsed(&self) -> Result<(Config, Tls), Fault> {
+    fn parsed(&self, access: Access) -> Result<(Config, Tls), Fault> {
         self.readable().map_err(Fault::Unavailable)?;
         let mut config: Config = self
             .url
@@ -92,8 +93,20 @@ impl PostgresOptions {
         if let Some(password) = &self.password {
             config.password(password);
         }
+        // Of several servers one takes writes: the primary, whichever that is at the moment. What
+        // feeds a decision is read there too.
+        if access == Access::Write && config.get_hosts().len() > 1 {
+            config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+        }
         Ok((config, Tls::new(self.ca.as_deref())?))
     }
+}
+
+/// What a store is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Access {
+    Write,
+    Read,
 }
 
 struct Inner {
@@ -125,7 +138,7 @@ impl PostgresStore {
     /// A [`Fault`]: the server cannot be reached, the user lacks rights, or a newer program has
     /// been there.
     pub async fn open(options: &PostgresOptions, ids: &dyn Ids) -> Result<Self, Fault> {
-        let inner = Inner::new(options)?;
+        let inner = Inner::new(options, Access::Write)?;
         let session = inner.session(Purpose::Upkeep).await?;
         check::refuse_old(&session).await?;
         schema::migrate(&session, ids).await?;
@@ -138,7 +151,7 @@ impl PostgresStore {
     /// # Errors
     /// [`Fault::Unavailable`] if there is no store, or it has a newer or an older schema.
     pub async fn open_read_only(options: &PostgresOptions) -> Result<Self, Fault> {
-        let inner = Inner::new(options)?;
+        let inner = Inner::new(options, Access::Read)?;
         let session = inner.session(Purpose::Reads).await?;
         schema::check_migrated(&session).await?;
         drop(session);
@@ -152,7 +165,7 @@ impl PostgresStore {
     /// [`Fault::Unavailable`] for a URL or certificates that cannot be read. Each read answers
     /// with it too where the server has another log than this head's.
     pub fn replica(options: &PostgresOptions, head: &Head) -> Result<Self, Fault> {
-        let mut inner = Inner::new(options)?;
+        let mut inner = Inner::new(options, Access::Read)?;
         inner.pool = inner.pool.only_of(Log::of(head));
         Ok(Self {
             inner: Arc::new(inner),
@@ -165,7 +178,7 @@ impl PostgresStore {
     /// # Errors
     /// A [`Fault`]; nothing was applied.
     pub async fn migrate(options: &PostgresOptions, ids: &dyn Ids) -> Result<usize, Fault> {
-        let inner = Inner::new(options)?;
+        let inner = Inner::new(options, Access::Write)?;
         let session = inner.session(Purpose::Upkeep).await?;
         schema::migrate(&session, ids).await
     }
@@ -182,8 +195,8 @@ impl PostgresStore {
 }
 
 impl Inner {
-    fn new(options: &PostgresOptions) -> Result<Self, Fault> {
-        let (config, tls) = options.parsed()?;
+    fn new(options: &PostgresOptions, access: Access) -> Result<Self, Fault> {
+        let (config, tls) = options.parsed(access)?;
         let wires = Arc::new(Wires::new("postgres")?);
         let connection = (config.clone(), tls.clone());
         Ok(Self {
@@ -208,12 +221,11 @@ impl Inner {
     async fn resolve(&self, batch: BatchId) -> Result<bool, Fault> {
         const LOOK: &str = "SELECT batches FROM head WHERE id = 1 FOR UPDATE";
         let session = self.session(Purpose::Batches).await?;
-        let prepared = session.prepare(std::iter::once(LOOK)).await;
+        let prepared = within(PATIENCE, session.prepare(std::iter::once(LOOK))).await?;
         prepared.map_err(|error| fault(&error))?;
         let look = [Asked::new(LOOK)];
-        let answers = session
-            .pipeline(Some("BEGIN"), &look, Some("ROLLBACK"))
-            .await;
+        let asked = session.pipeline(Some("BEGIN"), &look, Some("ROLLBACK"));
+        let answers = within(PATIENCE, asked).await?;
         let mut rows = Vec::new();
         for answer in answers {
             rows.extend(answer.map_err(|error| fault(&error))?);
@@ -231,7 +243,7 @@ impl Inner {
         let mut after = (false, -1_i64);
         loop {
             let asked = [Asked::new(QUERY).with(after.0).with(after.1)];
-            let answer = self.pool.read(&asked).await?.rows;
+            let answer = self.pool.read(asked).await?.rows;
             let Some(last) = answer.first().and_then(|rows| rows.last()) else {
                 return Ok(());
             };
@@ -255,7 +267,7 @@ impl Inner {
                 Asked::new(NEWER).with(sql(position)).with(NAMES_MAX),
                 Asked::new(REFUSED).with(-sql(refusals)).with(NAMES_MAX),
             ];
-            let answers = self.pool.read(&asked).await?.rows;
+            let answers = self.pool.read(asked).await?.rows;
             let [head, newer, refused] = &answers[..] else {
                 return Err(Fault::Corrupt("three answers were asked for".to_owned()));
             };

@@ -6,14 +6,18 @@
 
 use super::fault::{chain, ends_session, fault};
 use super::rows::{fixed, number, small};
-use super::session::{Asked, Purpose, Session};
+use super::session::{Asked, Purpose, Session, within};
 use super::tls::Tls;
 use crate::port::{At, Fault, Head};
 use crate::worker::Wires;
 use parking_lot::Mutex;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio_postgres::{Config, Row};
+
+/// How long a read may stay without an answer: longer than the server lets a statement take.
+const READ_MAX: Duration = Duration::from_secs(65);
 
 const MARK: &str = "SELECT position, salt, incarnation FROM head WHERE id = 1";
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
@@ -21,12 +25,16 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 /// A bounded number of reading connections to one server.
 pub(super) struct Pool {
     wires: Arc<Wires>,
+    shared: Arc<Shared>,
+    /// The log that its rows must be of, where that is not what makes it that log.
+    of: Option<Log>,
+}
+
+struct Shared {
     config: Config,
     tls: Tls,
     room: Semaphore,
     idle: Mutex<Vec<Session>>,
-    /// The log that its rows must be of, where that is not what makes it that log.
-    of: Option<Log>,
 }
 
 /// Which log it is: its salt and its incarnation.
@@ -48,14 +56,14 @@ impl Log {
 impl Pool {
     /// A pool that has not connected yet.
     pub(super) fn new(wires: Arc<Wires>, (config, tls): (Config, Tls), most: usize) -> Self {
-        Self {
-            wires,
+        let shared = Arc::new(Shared {
             config,
             tls,
             room: Semaphore::new(most.max(1)),
             idle: Mutex::default(),
-            of: None,
-        }
+        });
+        let of = None;
+        Self { wires, shared, of }
     }
 
     /// The same where another server may answer: rows of another log are not believed.
@@ -67,25 +75,50 @@ impl Pool {
     }
 
     /// Reads in one snapshot: the position of its head, and the rows of each statement.
-    pub(super) async fn read(&self, asked: &[Asked<'_>]) -> Result<At<Vec<Vec<Row>>>, Fault> {
+    ///
+    /// Once begun it goes on by itself: a caller that keeps several reads and attends to something
+    /// else meanwhile must not sit on connections that this something waits for.
+    pub(super) async fn read(
+        &self,
+        asked: impl Into<Arc<[Asked<'static>]>>,
+    ) -> Result<At<Vec<Vec<Row>>>, Fault> {
+        let (asked, shared, of) = (asked.into(), Arc::clone(&self.shared), self.of);
+        // Not the thread itself: it ends with the store, and its tasks with it.
+        let wires = Arc::downgrade(&self.wires);
+        let read = async move { shared.read(&wires, &asked, of).await };
+        self.wires.run(read).await?
+    }
+}
+
+impl Shared {
+    async fn read(
+        &self,
+        wires: &Weak<Wires>,
+        asked: &[Asked<'static>],
+        of: Option<Log>,
+    ) -> Result<At<Vec<Vec<Row>>>, Fault> {
         let _room = self.room.acquire().await;
         let idle = self.idle.lock().pop();
         if let Some(session) = idle {
-            match self.read_on(session, asked).await {
+            match self.read_on(session, asked, of).await {
                 Err(Failed { lost: true, .. }) => {}
                 done => return done.map_err(|failed| failed.fault),
             }
         }
+        let wires = wires.upgrade();
+        let wires = wires.ok_or_else(|| Fault::Unavailable("the store was closed".to_owned()))?;
         let connection = (&self.config, &self.tls);
-        let session = Session::open(&self.wires, connection, Purpose::Reads).await?;
-        let done = self.read_on(session, asked).await;
+        let session = Session::open(&wires, connection, Purpose::Reads).await?;
+        drop(wires);
+        let done = self.read_on(session, asked, of).await;
         done.map_err(|failed| failed.fault)
     }
 
     async fn read_on(
         &self,
         session: Session,
-        asked: &[Asked<'_>],
+        asked: &[Asked<'static>],
+        of: Option<Log>,
     ) -> Result<At<Vec<Vec<Row>>>, Failed> {
         let statements = asked.iter().map(|it| &*it.sql);
         session
@@ -95,7 +128,8 @@ impl Pool {
         let mark = [Asked::new(MARK)];
         all.extend(mark.iter());
         all.extend(asked);
-        let answers = session.pipeline(Some(BEGIN), &all, Some("COMMIT")).await;
+        let asked = session.pipeline(Some(BEGIN), &all, Some("COMMIT"));
+        let answers = within(READ_MAX, asked).await?;
         let mut rows = Vec::with_capacity(answers.len());
         for answer in answers {
             match answer {
@@ -114,7 +148,7 @@ impl Pool {
         let rest = rows.split_off(2);
         let head = rows.last().and_then(|rows| rows.first());
         let head = head.ok_or_else(|| Fault::Corrupt("the head row is gone".to_owned()))?;
-        if let Some(of) = self.of {
+        if let Some(of) = of {
             let found = Log {
                 salt: fixed(head, 1)?,
                 incarnation: small(head, 2)?,

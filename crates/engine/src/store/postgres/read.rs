@@ -1,6 +1,7 @@
 //! The store's reads: each one snapshot, with the position of that snapshot's head.
 
 use super::life::{self, Live};
+use super::names::Upto;
 use super::rows::{self, Sixteen, sql};
 use super::session::Asked;
 use super::{PostgresStore, ROWS_MAX, lock, upkeep, view};
@@ -35,10 +36,10 @@ impl PostgresStore {
     /// The rows of one statement.
     async fn list<T>(
         &self,
-        asked: Asked<'_>,
+        asked: Asked<'static>,
         read: impl Fn(&Row) -> Result<T, Fault>,
     ) -> Result<At<Vec<T>>, Fault> {
-        let At { position, rows } = self.inner.pool.read(&[asked]).await?;
+        let At { position, rows } = self.inner.pool.read([asked]).await?;
         let rows = each(rows.first().map_or(&[], Vec::as_slice), read)?;
         Ok(At { position, rows })
     }
@@ -46,7 +47,7 @@ impl PostgresStore {
     /// The row of one statement, if there is one.
     async fn one<T>(
         &self,
-        asked: Asked<'_>,
+        asked: Asked<'static>,
         read: impl Fn(&Row) -> Result<T, Fault>,
     ) -> Result<At<Option<T>>, Fault> {
         let At { position, rows } = self.list(asked, read).await?;
@@ -73,8 +74,8 @@ impl PostgresStore {
             .await
     }
 
-    async fn listed(&self, asked: [Asked<'_>; 2]) -> Result<At<Vec<Listed>>, Fault> {
-        let At { position, rows } = self.inner.pool.read(&asked).await?;
+    async fn listed(&self, asked: [Asked<'static>; 2]) -> Result<At<Vec<Listed>>, Fault> {
+        let At { position, rows } = self.inner.pool.read(asked).await?;
         let [skus, balances] = &rows[..] else {
             return Err(Fault::Corrupt("two answers were asked for".to_owned()));
         };
@@ -101,7 +102,7 @@ impl Store for PostgresStore {
     }
 
     async fn head(&self) -> Result<Head, Fault> {
-        let rows = self.inner.pool.read(&[Asked::new(rows::HEAD)]).await?.rows;
+        let rows = self.inner.pool.read([Asked::new(rows::HEAD)]).await?.rows;
         rows::head(rows.first().map_or(&[], Vec::as_slice))
     }
 
@@ -134,7 +135,7 @@ impl Store for PostgresStore {
     async fn sku(&self, id: &SkuId) -> Result<At<Option<Listed>>, Fault> {
         let skus = format!("SELECT {} FROM sku t WHERE id = $1", rows::SKU);
         let balances = format!("SELECT {} FROM balance t WHERE sku = $1", rows::BALANCE);
-        let asked = [skus, balances].map(|query| Asked::new(query).with(id.as_str()));
+        let asked = [skus, balances].map(|query| Asked::new(query).with(id.as_str().to_owned()));
         let At { position, rows } = self.listed(asked).await?;
         let rows = rows.into_iter().next();
         Ok(At { position, rows })
@@ -163,7 +164,7 @@ impl Store for PostgresStore {
 
     async fn token(&self, secret: &[u8; 32]) -> Result<Option<TokenRow>, Fault> {
         let query = format!("SELECT {} FROM token t WHERE secret = $1", rows::TOKEN);
-        let asked = Asked::new(query).with(&secret[..]);
+        let asked = Asked::new(query).with(secret.to_vec());
         Ok(self.one(asked, rows::token).await?.rows)
     }
 
@@ -218,7 +219,7 @@ impl Store for PostgresStore {
             life::flagged::<Journey>(before, limit),
             life::flagged::<Callback>(before, limit),
         ];
-        let At { position, rows } = self.inner.pool.read(&asked).await?;
+        let At { position, rows } = self.inner.pool.read(asked).await?;
         let mut rows = life::mixed(&rows)?;
         rows.sort_by_key(|row| std::cmp::Reverse(row.created()));
         rows.truncate(limit);
@@ -232,7 +233,7 @@ impl Store for PostgresStore {
             life::due::<Journey>(until, limit),
             life::due::<Callback>(until, limit),
         ];
-        let At { position, rows } = self.inner.pool.read(&asked).await?;
+        let At { position, rows } = self.inner.pool.read(asked).await?;
         let mut rows = life::mixed(&rows)?;
         rows.sort_by_key(|row| (life::due_of(row), row.created()));
         rows.truncate(limit);
@@ -245,7 +246,7 @@ impl Store for PostgresStore {
     ) -> Result<At<Option<SubscriptionRow>>, Fault> {
         let columns = rows::SUBSCRIPTION;
         let query = format!("SELECT {columns} FROM subscription t WHERE id = $1");
-        let asked = Asked::new(query).with(id.as_str());
+        let asked = Asked::new(query).with(id.as_str().to_owned());
         self.one(asked, rows::subscription).await
     }
 
@@ -282,7 +283,7 @@ impl Store for PostgresStore {
         let asked = Asked::new(QUERY)
             .with(sql(from.0))
             .with(i16::from(from.1))
-            .with(customer.as_str())
+            .with(customer.as_str().to_owned())
             .with(most(limit));
         self.list(asked, rows::private).await
     }
@@ -319,6 +320,7 @@ impl Store for PostgresStore {
         let (sku, customer) = after.map_or(("", ""), |(sku, customer)| {
             (sku.as_str(), customer.as_str())
         });
+        let (sku, customer) = (sku.to_owned(), customer.to_owned());
         let asked = Asked::new(QUERY).with(sku).with(customer).with(most(limit));
         self.list(asked, rows::share).await
     }
@@ -354,5 +356,16 @@ impl Store for PostgresStore {
 
     fn known_to(&self) -> u64 {
         self.inner.names.upto().position
+    }
+
+    async fn hear_names(&self, head: &Head) -> Result<(), Fault> {
+        let upto = Upto {
+            position: head.position,
+            refusals: head.refusals,
+        };
+        if self.inner.names.upto().reaches(upto) {
+            return Ok(());
+        }
+        self.inner.catch_up().await
     }
 }

@@ -8,7 +8,8 @@
 use super::fault::{chain, fault};
 use super::schema::SCHEMA;
 use super::tls::Tls;
-use crate::port::{Fault, Map};
+use crate::clock::SystemClock;
+use crate::port::{Clock as _, Fault, Map};
 use crate::worker::Wires;
 use futures_util::FutureExt as _;
 use parking_lot::Mutex;
@@ -21,6 +22,10 @@ use tokio_postgres::{Client, Config, Error, Row, Statement};
 
 /// How long making a connection may take, for each address.
 const CONNECT: Duration = Duration::from_secs(5);
+/// How long whatever a batch asks may stay without an answer before the connection counts as lost:
+/// longer than the server lets it take. A network that swallows what it was given may say nothing
+/// for ever.
+pub(super) const PATIENCE: Duration = Duration::from_secs(12);
 /// How long the network may keep what was sent before the connection counts as lost.
 const UNACKED: Duration = Duration::from_secs(10);
 
@@ -90,6 +95,19 @@ impl<'a> Asked<'a> {
     }
 }
 
+/// Waits so long, and no longer.
+///
+/// # Errors
+/// [`Fault::Unavailable`] when the time is over; whatever was sent may still take effect.
+pub(super) async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Result<T, Fault> {
+    let over = SystemClock::new();
+    tokio::select! {
+        biased;
+        done = work => Ok(done),
+        () = over.sleep(limit) => Err(Fault::Unavailable("no answer in time".to_owned())),
+    }
+}
+
 /// One connection.
 pub(super) struct Session {
     client: Client,
@@ -115,8 +133,8 @@ impl Session {
             config.application_name("evenkeel");
         }
         let tls = tls.clone();
-        let connect = async move { config.connect(tls).await };
-        let connected = wires.run(connect).await?;
+        let connect = async move { within(PATIENCE, config.connect(tls)).await };
+        let connected = wires.run(connect).await??;
         let (client, connection) = connected.map_err(|error| Fault::Unavailable(chain(&error)))?;
         wires.keep(async move {
             if let Err(error) = connection.await {
@@ -129,7 +147,7 @@ impl Session {
         };
         let path = format!("SET search_path = {SCHEMA}, pg_catalog;");
         let settings = [SETTINGS, &path, purpose.settings()].concat();
-        session.run(&settings).await?;
+        within(PATIENCE, session.run(&settings)).await??;
         Ok(session)
     }
 

@@ -17,7 +17,8 @@ use tokio_postgres::Row;
 
 /// Locks the head: every batch of every node waits here and nowhere else.
 const LOCK: &str = "SELECT log, salt, incarnation, position, hash, time, format, refusals, batches,
-    leases, floor FROM head WHERE id = 1 FOR UPDATE";
+    leases, floor, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
+    FROM head WHERE id = 1 FOR UPDATE";
 
 /// Rows of a cache that is exact at this position and batch are not read.
 const UNLESS_EXACT: &str = "WHERE (SELECT position IS DISTINCT FROM $2::bigint
@@ -221,6 +222,8 @@ impl<'a> Plan<'a> {
     pub(super) fn view(&self, touch: &Touch, answers: &[Vec<Row>]) -> Result<View, Fault> {
         let head = answers.first().map_or(&[][..], Vec::as_slice);
         let mut view = View::new(rows::head(head)?);
+        let clock = head.first().map(|row| rows::time(row, 11));
+        view.clock = clock.transpose()?;
         absent(&mut view, touch);
         for (of, rows) in self.of.iter().zip(answers) {
             for row in rows {

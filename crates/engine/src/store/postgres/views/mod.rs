@@ -17,7 +17,7 @@ use super::pool::{Log, Pool};
 use super::rows::{self, get, number, sql};
 use super::session::{Asked, Purpose, Session};
 use super::tls::Tls;
-use super::{PostgresOptions, ROWS_MAX};
+use super::{Access, PostgresOptions, ROWS_MAX};
 use crate::port::{
     At, AuditFilter, AuditRow, Fault, FoldInto, Head, HoldFilter, HoldRow, Listed, Map,
     OrderFilter, OrderView, Projection, Relayed, SetAside, Side, Standing, Step, Views,
@@ -107,8 +107,8 @@ fn line_of(lines: Vec<Line>, of: Projection) -> Result<Line, Fault> {
 }
 
 impl Inner {
-    fn new(options: &PostgresOptions) -> Result<Self, Fault> {
-        let (config, tls) = options.parsed()?;
+    fn new(options: &PostgresOptions, access: Access) -> Result<Self, Fault> {
+        let (config, tls) = options.parsed(access)?;
         let wires = Arc::new(Wires::new("views")?);
         let connection = (config.clone(), tls.clone());
         Ok(Self {
@@ -189,7 +189,7 @@ impl PostgresViews {
     /// # Errors
     /// A [`Fault`]: the server cannot be reached, or the user lacks rights.
     pub async fn open(options: &PostgresOptions, head: &Head) -> Result<Self, Fault> {
-        let inner = Inner::new(options)?;
+        let inner = Inner::new(options, Access::Write)?;
         let session = inner.session().await?;
         schema::found(&session, head).await?;
         let inner = Arc::new(inner);
@@ -200,7 +200,7 @@ impl PostgresViews {
     /// Opens the views of a database for reading; nothing where there are none of this shape and
     /// of this log, or they cannot be read.
     pub async fn open_read_only(options: &PostgresOptions, head: &Head) -> Option<Self> {
-        let inner = Inner::new(options).ok()?;
+        let inner = Inner::new(options, Access::Read).ok()?;
         let session = inner.session().await.ok()?;
         let ours = schema::is_ours(&session, head).await.ok()?;
         ours.then(|| Self {
@@ -213,7 +213,7 @@ impl PostgresViews {
     /// # Errors
     /// [`Fault::Unavailable`] for a URL or certificates that cannot be read.
     pub fn replica(options: &PostgresOptions, head: &Head) -> Result<Self, Fault> {
-        let mut inner = Inner::new(options)?;
+        let mut inner = Inner::new(options, Access::Read)?;
         inner.pool = inner.pool.only_of(Log::of(head));
         Ok(Self {
             inner: Arc::new(inner),
@@ -233,7 +233,7 @@ impl PostgresViews {
             let statements = known.map(&asked).unwrap_or_default();
             let mut all = vec![Asked::new(LINES)];
             all.extend(statements);
-            match self.inner.pool.read(&all).await {
+            match self.inner.pool.read(all).await {
                 Ok(At { mut rows, .. }) => {
                     let rest = rows.split_off(1);
                     let line = line_of(lines(&rows.concat())?, of)?;
@@ -375,7 +375,7 @@ async fn switched(session: &Session, of: Projection, least: u64) -> Result<bool,
 #[async_trait]
 impl Views for PostgresViews {
     async fn standing(&self) -> Result<Vec<Standing>, Fault> {
-        let rows = self.inner.pool.read(&[Asked::new(LINES)]).await?.rows;
+        let rows = self.inner.pool.read([Asked::new(LINES)]).await?.rows;
         let lines = lines(&rows.concat())?;
         Ok(lines.into_iter().map(|line| line.standing).collect())
     }
@@ -465,7 +465,7 @@ impl Views for PostgresViews {
             ORDER BY a.position, a.idx, a.projection LIMIT $1";
         let limit = sql(limit.min(ROWS_MAX) as u64);
         let asked = [Asked::new(QUERY).with(limit)];
-        let rows = self.inner.pool.read(&asked).await?.rows;
+        let rows = self.inner.pool.read(asked).await?.rows;
         let aside = rows.iter().flatten().map(|row| {
             Ok(SetAside {
                 projection: projection(get(row, 0)?)?,
