@@ -17,6 +17,7 @@ mod fleet;
 pub(crate) mod histogram;
 mod last_unit;
 pub(crate) mod look;
+mod orders;
 pub(crate) mod probe;
 mod progress;
 mod report;
@@ -54,7 +55,7 @@ pub(crate) struct LoadArgs {
     /// Connections kept open, each with one request at a time
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub(crate) connections: u32,
-    /// Units for sale in `drop` [default: 20000]; `last-unit` has one
+    /// Units for sale in `drop` and `mixed` [default: 20000]; `last-unit` has one
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     pub(crate) units: Option<u64>,
     /// Another server, sent the same requests in turn; reports the ratio of the two
@@ -75,6 +76,8 @@ pub(crate) enum Scenario {
     LastUnit,
     /// Many units: buyers confirm, release, repeat, abandon, until all is sold and beyond
     Drop,
+    /// The same, and every third buyer orders and pays
+    Mixed,
 }
 
 /// Runs the command: prints its report and answers its exit code.
@@ -94,7 +97,7 @@ pub(crate) async fn run(args: LoadArgs) -> anyhow::Result<ExitCode> {
 async fn drive(args: &LoadArgs) -> anyhow::Result<ExitCode> {
     let outcome = match args.scenario {
         Scenario::LastUnit => last_unit::run(args).await,
-        Scenario::Drop => drop::run(args).await,
+        Scenario::Drop | Scenario::Mixed => drop::run(args).await,
     };
     match outcome {
         Ok(report) => {

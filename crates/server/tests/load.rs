@@ -133,6 +133,15 @@ fn a_drop_adds_up_to_the_unit() {
 }
 
 #[test]
+fn orders_between_holds_add_up_to_the_unit() {
+    let server = Server::start();
+    let (output, report) = server.load("mixed", &["--units", "200"]);
+    check(&output, &report);
+    assert_eq!(report["scenario"], "mixed");
+    check_acks(&server);
+}
+
+#[test]
 fn without_a_good_token_nothing_is_run_and_without_a_server_neither() {
     let server = Server::start();
     let run = |url: &str, token: &str| {

@@ -4,17 +4,19 @@
 //! request twice, some walk away from a hold with a short life, some keep it to the end. When
 //! the stock runs out they go on asking for what comes back. Afterwards every answer of the book
 //! must be what the server shows, and what is left must be for sale.
+//!
+//! Scenario `mixed` is the same with orders between the holds (see [`super::orders`]).
 
-use super::LoadArgs;
 use super::acks::AcksFile;
 use super::ask::{Ask, Decided, Undecided, until_decided};
 use super::book::{Book, Ending, Entry};
 use super::fleet::{PATIENCE, Work, share};
+use super::orders::{self, Ordered};
 use super::probe::Prober;
 use super::report::{Check, Report};
 use super::stage::Stage;
 use super::tally::Recorder;
-use super::{encode_hold, rounds};
+use super::{LoadArgs, Scenario, encode_hold, rounds};
 use crate::client::outside::{self, Crew};
 use crate::client::{Caller, Wire};
 use std::sync::Arc;
@@ -34,7 +36,11 @@ pub(super) async fn run(args: &LoadArgs) -> anyhow::Result<Report> {
         .unzip();
     let stage = Arc::new(Stage::set(args, units).await?);
     let recorder = Arc::new(Recorder::new(log));
-    let shopper = |number| Shopper::new(&stage, &recorder, number);
+    let orders = args.scenario == Scenario::Mixed;
+    let shopper = |number| Shopper {
+        orders,
+        ..Shopper::new(&stage, &recorder, number)
+    };
     let workers = (0..args.connections).map(shopper).collect();
     let mut outcome = rounds::run(args, &stage, &recorder, workers).await?;
 
@@ -43,10 +49,13 @@ pub(super) async fn run(args: &LoadArgs) -> anyhow::Result<Report> {
     for shopper in outcome.workers.drain(..) {
         crew.add(shopper.close());
     }
-    for part in crew.all().await {
+    let mut ordered = Vec::new();
+    for (part, theirs) in crew.all().await {
         book.absorb(part);
+        ordered.extend(theirs);
     }
     let balances = stage.look().quiet(0).await?;
+    orders::enter(&stage.look(), ordered, &mut book).await?;
     let mut verdict = book.judge(units, &stage.look().shown(&book, balances).await?);
     if balances.held != 0 {
         verdict.note(format!(
@@ -126,6 +135,9 @@ struct Shopper {
     book: Book,
     /// Kept holds: place in the book, and whose they are.
     kept: Vec<(usize, usize)>,
+    /// Whether every third turn is an order.
+    orders: bool,
+    ordered: Vec<Ordered>,
 }
 
 impl Work for Shopper {
@@ -163,6 +175,8 @@ impl Shopper {
             turn: 0,
             book: Book::default(),
             kept: Vec::new(),
+            orders: false,
+            ordered: Vec::new(),
         }
     }
 
@@ -182,6 +196,9 @@ impl Shopper {
     /// One buyer wants something: places, and does with the hold what buyers do.
     async fn shop(&mut self, at: usize) -> Result<(), Undecided> {
         let quantity = self.rng.u64(1..=3);
+        if self.orders && self.turn.is_multiple_of(3) {
+            return self.order(at, quantity).await;
+        }
         let fate = self.fate(at);
         let ttl_ms = match fate {
             Fate::Abandon => Some(self.rng.u64(1000..=2000)),
@@ -231,6 +248,29 @@ impl Shopper {
                 self.confirm(entry).await
             }
         }
+    }
+
+    /// One buyer orders and pays: units that are sold once the provider has answered.
+    async fn order(&mut self, at: usize, units: u64) -> Result<(), Undecided> {
+        let stage = Arc::clone(&self.stage);
+        let caller = self.mine[at].caller.clone();
+        let ask = Ask {
+            caller: &caller,
+            route: "/v1/orders",
+            key: &format!("{}-{}-{}", stage.run, self.number, self.turn),
+            body: &orders::encode(&caller, &stage.sku, units),
+            id: None,
+            lines: Some((&stage.sku, units)),
+        };
+        let decided = self.decide(&ask).await?;
+        let refused = decided.is_sold_out() || &*decided.code == "limit.customer";
+        self.expect("order", &decided, decided.id.is_some() || refused);
+        self.ordered.extend(decided.id.map(|id| Ordered {
+            id,
+            units,
+            granted: outside::now(),
+        }));
+        Ok(())
     }
 
     async fn place(&mut self, place: &Place) -> Result<Decided, Undecided> {
@@ -319,11 +359,11 @@ impl Shopper {
     }
 
     /// The sale is over: what was kept is given back.
-    async fn close(mut self) -> Book {
+    async fn close(mut self) -> (Book, Vec<Ordered>) {
         for (entry, at) in std::mem::take(&mut self.kept) {
             let _ = self.release(entry, at).await;
         }
-        self.book
+        (self.book, self.ordered)
     }
 }
 

@@ -57,6 +57,20 @@ impl Look {
         }
     }
 
+    /// The hold of an order, and whether the order was called off; nothing where the server does
+    /// not know it.
+    pub(crate) async fn order(&self, order: &str) -> anyhow::Result<Option<(Box<str>, bool)>> {
+        let answer = self.api.get(&format!("/v1/orders/{order}")).await?;
+        if answer.status == 404 {
+            return Ok(None);
+        }
+        let shown: Value = answer.value()?;
+        let hold = shown["holds"][0].as_str();
+        let hold = hold.context("an order without a hold")?.into();
+        let status = shown["status"].as_str().unwrap_or_default();
+        Ok(Some((hold, ["CANCELLED", "EXPIRED"].contains(&status))))
+    }
+
     /// What the server shows of the book's holds, with these balances.
     pub(crate) async fn shown(&self, book: &Book, balances: Balances) -> anyhow::Result<Shown> {
         let step = book.entries.len().div_ceil(LOOKED_UP).max(1);

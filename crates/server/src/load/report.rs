@@ -78,6 +78,7 @@ impl Report {
         let scenario = match args.scenario {
             Scenario::LastUnit => "last-unit",
             Scenario::Drop => "drop",
+            Scenario::Mixed => "mixed",
         };
         Self {
             ok: green && probe.is_some_and(|probe| probe.is_green()),

@@ -25,7 +25,7 @@ async fn report(scenario: Scenario, flaw: Flaw) -> Report {
     let args = args(url, scenario);
     match scenario {
         Scenario::LastUnit => last_unit::run(&args).await.expect("it ran"),
-        Scenario::Drop => drop::run(&args).await.expect("it ran"),
+        Scenario::Drop | Scenario::Mixed => drop::run(&args).await.expect("it ran"),
     }
 }
 
