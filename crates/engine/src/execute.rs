@@ -1,6 +1,6 @@
 //! The one command path.
 //!
-//! A request goes through [`execute`] in numbered steps: what needs no state, the gate, the rows
+//! A request goes through `execute` in numbered steps: what needs no state, the gate, the rows
 //! that the command touches, the [`Commit`], the committer, the answer. Nothing is decided here
 //! but by the gate, which may only say no; every yes is the judge's.
 

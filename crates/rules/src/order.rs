@@ -8,7 +8,7 @@
 //!
 //! An order, its payment, its shipment and its sagas are one aggregate: one stream, one version,
 //! one row, so that units and money can never be changed apart. What came of a payment is a
-//! function of the facts that are known, not of the order in which they came: [`Pen::settle_up`]
+//! function of the facts that are known, not of the order in which they came: `Pen::settle_up`
 //! is asked after every fact and decides what is paid, what is owed and what goes back. Each event
 //! carries what it changed ([`Patch`]); the first carries the whole order.
 

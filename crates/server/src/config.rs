@@ -8,6 +8,7 @@
 //! accepts a key that does nothing, and it never opens what it names: that is the command's work.
 
 mod keys;
+mod locations;
 mod mistake;
 mod outbound;
 mod providers;

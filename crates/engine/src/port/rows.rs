@@ -45,7 +45,7 @@ pub struct Row<T> {
     pub tries: Tries,
     /// When it is to be looked at next: bookkeeping.
     pub due: Option<LogTime>,
-    /// Whether it waits for a person; listed by [`Store::flagged`].
+    /// Whether it waits for a person; listed by [`Store::flagged`](super::Store::flagged).
     pub flagged: bool,
 }
 

@@ -11,8 +11,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use evenkeel_engine::OrderMode;
-use evenkeel_rules::ids::LocationId;
 
+use super::locations::locations;
 use super::providers::{secrets, secrets_in, url};
 use super::telemetry::{LogFormat, collector, level};
 use super::{Allowed, Config, store};
@@ -420,34 +420,6 @@ fn integer(value: &Value, min: u64, max: u64) -> Result<u64, String> {
         Value::List(_) => Err("must be an integer, not a list".to_owned()),
         Value::Other(kind) => Err(format!("must be an integer, not {kind}")),
     }
-}
-
-/// Most locations of the order of allocation: each costs every such line a row under the lock.
-const LOCATIONS_MAX: usize = 16;
-
-fn locations(value: &Value) -> Result<Vec<LocationId>, String> {
-    let list = match value {
-        Value::Text(text) => std::slice::from_ref(text),
-        Value::List(list) => list.as_slice(),
-        Value::Integer(_) => return Err("must be a list of strings, not an integer".to_owned()),
-        Value::Other(kind) => return Err(format!("must be a list of strings, not {kind}")),
-    };
-    let mut all: Vec<LocationId> = Vec::with_capacity(list.len());
-    for name in list {
-        let location = LocationId::new(name).map_err(|bad| format!("has {name:?}: {bad}"))?;
-        if all.contains(&location) {
-            return Err(format!("has {name:?} twice"));
-        }
-        all.push(location);
-    }
-    if !all.contains(&LocationId::main()) {
-        let why = "units that come in without a location are there, and carts take them there";
-        return Err(format!("must have \"main\" among its locations: {why}"));
-    }
-    if all.len() > LOCATIONS_MAX {
-        return Err(format!("has more than {LOCATIONS_MAX} locations"));
-    }
-    Ok(all)
 }
 
 fn shown(number: u64) -> Option<Value> {
