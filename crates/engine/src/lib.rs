@@ -25,6 +25,7 @@ mod lease;
 pub mod ledger;
 mod limits;
 pub mod meter;
+pub mod moving;
 pub mod port;
 pub mod project;
 pub mod queue;

@@ -5,7 +5,8 @@
 //! Nothing waits for it: a confirm after the deadline is refused and a place pulls overdue units
 //! itself, swept or not. So while clients work it ends few at a time: their batches stay short.
 //!
-//! Of several nodes one sweeps: the owner of the first shard. Two would do the same work twice.
+//! Of several nodes one sweeps, the owner of the first shard: two would do the same work twice. The
+//! others end what is overdue for so long that the owner seems to be gone, whatever its lease says.
 
 use crate::commit::{Command, Commit};
 use crate::port::{Clock, Fault, HoldRow, Rows, Store, Touch};
@@ -14,6 +15,7 @@ use crate::settle::shares::counted_shares;
 use crate::worker::{Round, Work};
 use async_trait::async_trait;
 use evenkeel_rules::ids::TokenId;
+use evenkeel_rules::time::Millis;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +25,9 @@ use tokio::sync::oneshot;
 pub const SWEEP_MAX: usize = BATCH_MAX / 4;
 /// Holds that one round ends while clients work.
 const SWEEP_LIVE: usize = SWEEP_MAX / 4;
+
+/// How long a hold is overdue before a node ends it whose work that is not.
+const LATE: Millis = Millis(2_000);
 
 /// The loop.
 pub struct Sweep {
@@ -76,6 +81,12 @@ impl Sweep {
         metrics::gauge!("evenkeel_sweep_overdue_seconds").set(overdue);
         self.more = due.len() == SWEEP_MAX;
         self.page = due.into();
+        if !(self.mine)() {
+            let all = self.page.len();
+            let is_late = |row: &HoldRow| row.hold.deadline.plus(LATE) <= now;
+            self.page.retain(is_late);
+            self.more &= self.page.len() == all;
+        }
         Ok(())
     }
 }
@@ -112,10 +123,6 @@ impl Work for Sweep {
     }
 
     async fn run_once(&mut self) -> Result<Round, Fault> {
-        if !(self.mine)() {
-            self.page.clear();
-            return Ok(Round::default());
-        }
         self.read().await?;
         let live = self.live.look(self.queue.asked(), self.clock.mono());
         let most = if live { SWEEP_LIVE } else { SWEEP_MAX };

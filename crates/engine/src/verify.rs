@@ -56,6 +56,8 @@ mod wake;
 mod walk;
 mod witness;
 
+pub(crate) use privacy::may_make_private;
+
 pub use acks::{Acks, read_anchors};
 pub use report::{Check, Class, FINDINGS_MAX, Finding, Invariant, Kind, Outcome, Report, Subject};
 
@@ -151,6 +153,7 @@ pub async fn verify(store: &dyn Store, inputs: Inputs<'_>) -> Result<Report, Fau
                     return Ok(*report);
                 }
                 Passed::Doubted(what) => doubted = Some((position, what)),
+                Passed::Late => {}
             }
         }
     }
@@ -171,6 +174,8 @@ enum Passed {
     Agrees(Box<Report>),
     /// Something differs from what a seal says, or from what was folded since.
     Doubted(String),
+    /// Nothing but that work was late a moment ago: it may have been done since.
+    Late,
 }
 
 /// Folds from a seal or from zero to the head, and compares everything with it.
@@ -219,10 +224,19 @@ async fn pass(
     let doubt = fold.rest.as_ref().and_then(rest::Rest::doubt);
     let mut report = book.report(head.position, hex(&head.hash));
     if sealed > 0 {
-        let found = report.findings().next();
+        let late = |finding: &&Finding| {
+            matches!(
+                finding.kind,
+                Kind::NotEnded | Kind::Forgotten | Kind::NotDone
+            )
+        };
+        let found = report.findings().find(|finding| !late(finding));
         let found = found.map(|finding| finding.detail.clone());
         if let Some(what) = doubt.or(found) {
             return Ok(Passed::Doubted(what));
+        }
+        if report.findings().next().is_some() {
+            return Ok(Passed::Late);
         }
     }
     report.folded_from = sealed;

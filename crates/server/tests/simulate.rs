@@ -60,10 +60,10 @@ fn a_planted_bug_ends_with_1_and_the_line_that_it_prints_shows_it_again() {
     assert_eq!(ran.code, Some(1), "{}", ran.err);
     let report = json(&ran);
     let failure = &report["failures"][0];
-    assert_eq!(
-        (&report["ok"], &failure["invariant"]),
-        (&false.into(), &"I8".into())
-    );
+    assert_eq!(report["ok"], false);
+    // Which of the two it breaks first is a matter of chance.
+    let broken = failure["invariant"].as_str();
+    assert!(matches!(broken, Some("I8" | "I22")), "{failure}");
     assert!(failure["step"].as_u64() > Some(0));
     let replay = failure["replay"].as_str().expect("a command line");
     let ran = simulate(&batch);

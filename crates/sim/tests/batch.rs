@@ -95,7 +95,8 @@ fn each_fault_fires_alone_and_leaves_every_invariant_held() {
         let seeds = match kind {
             FaultKind::ClockJump => 60,
             FaultKind::UndoRefused => 100,
-            FaultKind::RecallRefused
+            FaultKind::ChargeRefused
+            | FaultKind::RecallRefused
             | FaultKind::CallbackStray
             | FaultKind::CallbackUnnamed
             | FaultKind::DeliveryFails

@@ -30,6 +30,31 @@ const SHORT: usize = 5;
 /// Most erased texts that are kept until the whole log was read.
 const ERASED_MAX: usize = 100_000;
 
+/// Whether a command of this kind may make a private text.
+pub(crate) fn may_make_private(kind: &str) -> bool {
+    matches!(
+        kind,
+        "take_order"
+            | "check_out"
+            | "cancel_order"
+            | "refund_order"
+            | "resolve_order"
+            | "start_saga"
+            | "retry_saga"
+            | "compensate_saga"
+            | "callback"
+            | "erase"
+            | "create_subscription"
+            | "pause_subscription"
+            | "resume_subscription"
+            | "delete_subscription"
+            | "replay_subscription"
+            | "rotate_secret"
+            | "retry_parked"
+            | "drop_parked"
+    )
+}
+
 /// A row that may have made a private text.
 #[derive(Debug)]
 struct Maker {
@@ -64,28 +89,7 @@ impl Secrets {
 
     /// Notes a row that was folded, if it may have made a private text.
     pub(super) fn note(&mut self, entry: &Entry, position: u64, text: &[u8]) {
-        let made = matches!(
-            entry.cause.kind.as_str(),
-            "take_order"
-                | "check_out"
-                | "cancel_order"
-                | "refund_order"
-                | "resolve_order"
-                | "start_saga"
-                | "retry_saga"
-                | "compensate_saga"
-                | "callback"
-                | "erase"
-                | "create_subscription"
-                | "pause_subscription"
-                | "resume_subscription"
-                | "delete_subscription"
-                | "replay_subscription"
-                | "rotate_secret"
-                | "retry_parked"
-                | "drop_parked"
-        );
-        if !made {
+        if !may_make_private(&entry.cause.kind) {
             return;
         }
         let hashed = |event: &EntryEvent| match event.kind {

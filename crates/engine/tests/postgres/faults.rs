@@ -187,3 +187,16 @@ async fn a_read_that_nobody_attends_to_does_not_keep_others_from_their_connectio
     assert!(other.is_ok_and(|told| told.is_ok()));
     left.await.expect("readable");
 }
+
+#[tokio::test]
+async fn names_that_another_node_wrote_are_heard_of_with_the_head() {
+    let url = sql::database().await;
+    let (one, two) = (open(&url).await, open(&url).await);
+    let shop = super::trading::engine(std::sync::Arc::new(one)).await;
+    super::trading::stock(&shop).await;
+    shop.stop().await;
+    let head = two.head().await.expect("readable");
+    assert!(two.known_to() < head.position);
+    two.hear_names(&head).await.expect("readable");
+    assert_eq!(two.known_to(), head.position);
+}

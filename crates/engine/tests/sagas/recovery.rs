@@ -23,8 +23,7 @@ async fn behind(mode: OrderMode, effect: Effect) -> (Play, usize) {
     play.life.engine.execute(order).await.expect("taken");
     play.still().await;
     for _ in 0..OUTAGE_S {
-        play.clock.advance(1_000);
-        play.still().await;
+        play.pass(1_000).await;
     }
     let calls = play.bank.calls();
     (play, calls)
@@ -38,8 +37,7 @@ async fn state(play: &Play) -> (Status, State) {
 /// Whether the order's saga is over within two seconds.
 async fn recovers(play: &Play) -> bool {
     for _ in 0..STEPS {
-        play.clock.advance(STEP_MS);
-        play.still().await;
+        play.pass(STEP_MS).await;
         if state(play).await == (Status::Confirmed, State::Completed) {
             return true;
         }

@@ -64,6 +64,15 @@ pub(super) async fn views_to_read(config: &Config, head: &Head) -> Option<Arc<dy
     Some(Arc::new(views))
 }
 
+/// Opens an empty database for the log of this head; nothing where it is not empty.
+pub(super) async fn empty(config: &Config, head: &Head) -> Result<Option<Arc<dyn Store>>, Failure> {
+    let opened = PostgresStore::open(&options(&config.database), &SystemIds).await;
+    let store = opened.map_err(|fault| told(config, &fault))?;
+    let adopted = store.adopt(head).await;
+    let adopted = adopted.map_err(|fault| told(config, &fault))?;
+    Ok(adopted.then(|| Arc::new(store) as Arc<dyn Store>))
+}
+
 /// The copy of the store that answers reads, where one is named.
 pub(super) fn replica(config: &Config, head: &Head) -> Result<Option<Arc<Replica>>, Fault> {
     let Some(url) = &config.database.replica else {

@@ -6,6 +6,10 @@
 //! New tables are one thing and what is written into the log another: until `--finish` every build
 //! writes rows that the build before it can read. `--finish` ends that, once no node is alive that
 //! would not understand; there is no way back.
+//!
+//! `--from DIR --to URL` moves a ledger from a directory into a database server ([`moving`]).
+
+mod moving;
 
 use std::path::PathBuf;
 
@@ -29,10 +33,19 @@ pub(super) struct Migrate {
     /// Let the log have rows that only this build, or a newer one, can read
     #[arg(long)]
     finish: bool,
+    /// The directory whose ledger is to be moved, at rest; it is no store afterwards
+    #[arg(long, value_name = "DIR", requires = "to", conflicts_with_all = ["finish", "data"])]
+    from: Option<PathBuf>,
+    /// The empty database that it is moved to
+    #[arg(long, value_name = "URL", requires = "from")]
+    to: Option<String>,
 }
 
 pub(super) fn run(command: &Migrate) -> Result<Verdict, Failure> {
     let (file, data) = (command.config.as_deref(), command.data.as_deref());
+    if let (Some(from), Some(to)) = (&command.from, &command.to) {
+        return moving::run(file, from, to);
+    }
     let config = start::configured(file, data, Vec::new())?.config;
     let _lock = lock_of(&config.data)?;
     let runtime = start::runtime()?;

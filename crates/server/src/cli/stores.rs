@@ -64,6 +64,15 @@ pub(super) async fn to_write(
     Ok(over((engine, archived), config, about))
 }
 
+/// The file that says where a directory's ledger was moved to.
+pub(super) const MOVED: &str = "moved";
+
+/// Where a directory's ledger was moved to, if it was.
+fn moved_to(directory: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(directory.join(MOVED)).ok()?;
+    Some(text.trim().to_owned())
+}
+
 /// The copy of the store that answers reads, where one is named.
 fn replica(config: &Config, head: &Head) -> Result<Option<Arc<Replica>>, Fault> {
     #[cfg(feature = "postgres")]
@@ -78,6 +87,13 @@ async fn store_to_write(config: &Config) -> Result<Arc<dyn Store>, Failure> {
     #[cfg(feature = "postgres")]
     if config.database.url.is_some() {
         return super::database::to_write(config).await;
+    }
+    if let Some(place) = moved_to(&config.data) {
+        let directory = config.data.display();
+        return Err(Failure::Refused(format!(
+            "{directory}: its ledger was moved to {place}\n\
+             name that as store.url; what stands in {directory} is not sold from any more"
+        )));
     }
     let opened = SqliteStore::open(&config.data, &SystemIds, NamesOptions::default());
     Ok(Arc::new(opened.map_err(|fault| told(config, &fault))?))
@@ -107,6 +123,11 @@ pub(super) async fn to_read(config: &Config) -> Result<Open, Failure> {
     let opened = Engine::read_only(ports(Arc::clone(&archived)), options(config)).await;
     let engine = opened.map_err(|fault| told(config, &fault))?;
     Ok(over((engine, archived), config, About::default()))
+}
+
+/// A directory's ledger with its segments, to be copied.
+pub(super) async fn to_copy(config: &Config) -> Result<Arc<Archived>, Failure> {
+    Ok(through(config, store_to_read(config).await?))
 }
 
 async fn store_to_read(config: &Config) -> Result<Arc<dyn Store>, Failure> {
@@ -155,7 +176,7 @@ pub(super) async fn connect(config: &Config) -> Result<Verdict, Failure> {
 }
 
 /// A store with the segments of its directory.
-fn through(config: &Config, store: Arc<dyn Store>) -> Arc<Archived> {
+pub(super) fn through(config: &Config, store: Arc<dyn Store>) -> Arc<Archived> {
     let files = SegmentDir::new(&segments_of(&config.data));
     Arc::new(Archived::new(store, Arc::new(files)))
 }

@@ -30,6 +30,7 @@ mod wire;
 mod clock;
 mod database;
 mod load;
+mod moving;
 mod pause;
 mod proxy;
 mod shop;

@@ -8,6 +8,7 @@ use crate::gateway::{Call, DeliveryStatus, Receipt, Reply, Settled};
 use evenkeel_rules::money::Money;
 use http::StatusCode;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// Most characters of a provider's names and codes.
@@ -86,8 +87,8 @@ fn no(answer: &Answer<'_>) -> Reply {
     if !no {
         return Reply::Unknown;
     }
-    let told = answer.body.map(serde_json::from_slice::<RefusalTold>);
-    let code = told.and_then(Result::ok).and_then(|told| code(&told.code));
+    let told: Option<RefusalTold> = answer.body.and_then(told);
+    let code = told.and_then(|told| code(&told.code));
     Reply::Refused { code }
 }
 
@@ -101,8 +102,15 @@ fn code(value: &Value) -> Option<String> {
     Some(text.to_owned())
 }
 
+/// What a body says, if all of it is JSON: the library would pass over bytes that are no text in a
+/// member that nobody reads.
+fn told<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
+    let text = std::str::from_utf8(body).ok()?;
+    serde_json::from_str(text).ok()
+}
+
 fn receipt(body: &[u8]) -> Option<Receipt> {
-    let told: MoneyTold = serde_json::from_slice(body).ok()?;
+    let told: MoneyTold = told(body)?;
     let status = match told.status.as_str() {
         "completed" => Settled::Completed,
         "pending" => Settled::Pending,
@@ -131,7 +139,7 @@ fn status_of(text: &str) -> Option<DeliveryStatus> {
 }
 
 fn delivery(body: &[u8]) -> Option<Reply> {
-    let told: DeliveryTold = serde_json::from_slice(body).ok()?;
+    let told: DeliveryTold = told(body)?;
     let status = status_of(&told.status)?;
     is_name(&told.delivery).then_some(Reply::Delivery {
         delivery: told.delivery,

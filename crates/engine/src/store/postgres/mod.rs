@@ -158,6 +158,32 @@ impl PostgresStore {
         Self::over(inner, None).await
     }
 
+    /// Gives an empty store the identity of the log that is to be copied into it; whether it was
+    /// empty. Until the copy is whole its head says that it is not.
+    ///
+    /// # Errors
+    /// A [`Fault`] of the server.
+    pub async fn adopt(&self, head: &Head) -> Result<bool, Fault> {
+        const QUERY: &str = "UPDATE head SET log = $1, salt = $2, incarnation = $3, hash = $4,
+            format = $5 WHERE id = 1 AND position = 0 AND refusals = 0";
+        let session = self.inner.session(Purpose::Upkeep).await?;
+        let origin = crate::chain::origin(&head.log, &head.salt);
+        let done = session
+            .client()
+            .execute(
+                QUERY,
+                &[
+                    &head.log,
+                    &&head.salt[..],
+                    &i64::from(head.incarnation),
+                    &&origin[..],
+                    &i64::from(crate::moving::UNFINISHED),
+                ],
+            )
+            .await;
+        Ok(done.map_err(|error| fault(&error))? == 1)
+    }
+
     /// A copy of a store on another server, which may be behind: reads say by their position how
     /// far. It does not connect before it is asked something, and writes nothing.
     ///
