@@ -17,7 +17,8 @@ fn is_caught(bug: Planted) {
     // The engine's own check may see it before the auditor does.
     let verified = format!("verify finds {} violated", bug.invariant());
     let is_verified = first.invariant == "verify" && first.found.starts_with(&verified);
-    // Who believes an old cache also says sold out where there is enough: which comes first is chance.
+    // Who believes an old cache also says sold out where there is enough: what comes first is
+    // chance.
     let refuses = matches!(bug, Planted::StaleCache) && first.invariant == "I22";
     let is_named = first.invariant == bug.invariant() || refuses;
     assert!(
