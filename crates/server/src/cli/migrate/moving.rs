@@ -32,6 +32,13 @@ pub(super) fn run(file: Option<&Path>, from: &Path, to: &str) -> Result<Verdict,
         data: from.to_owned(),
         ..Config::default()
     };
+    // The lock would make the directory.
+    if !from.is_dir() {
+        let directory = from.display();
+        return Err(Failure::Unreachable(format!(
+            "there is no store in {directory}\nname a directory that serve was given with --data"
+        )));
+    }
     let _lock = lock_of(from)?;
     start::runtime()?.block_on(moved(&source, &target))
 }
