@@ -4,9 +4,10 @@
 //! stored and never serialised again. Hash 0 covers the log's id and a random salt; hash n covers
 //! hash n-1 and the text of row n. [`Entry`] reads a row back.
 
-use crate::commit::Name;
-use evenkeel_rules::event::{FORMAT, Kind, downcast, upcast};
+use crate::commit::{Name, name_of};
+use evenkeel_rules::event::{Aggregate, FORMAT, Kind, downcast, upcast};
 use evenkeel_rules::idempotency::Fingerprint;
+use evenkeel_rules::ids::BadId;
 use evenkeel_rules::stock::Move;
 use evenkeel_rules::time::LogTime;
 use serde::Deserialize;
@@ -289,6 +290,28 @@ impl Entry {
     pub fn key(&self) -> Option<(Name, Fingerprint)> {
         let fingerprint = unhex(self.fingerprint.as_deref()?)?;
         Some((unhex(&self.cause.id)?, fingerprint))
+    }
+
+    /// The names that the commit made: its key, and the ids of the holds, orders, sagas and carts
+    /// that it began, whose fingerprint is zeros.
+    ///
+    /// # Errors
+    /// An event of something under an id that is none.
+    pub fn names(&self) -> Result<Vec<(Name, Fingerprint)>, BadId> {
+        let mut names: Vec<_> = self.key().into_iter().collect();
+        for event in &self.events {
+            let aggregate = event.kind.aggregate();
+            let begins = match event.kind {
+                Kind::Held | Kind::CartUpdated => event.version == 1,
+                Kind::SagaStarted => true,
+                kind => aggregate == Aggregate::Order && kind.begins(),
+            };
+            if begins {
+                let name = name_of(aggregate, event.id())?;
+                names.extend(name.map(|name| (name, [0; 16])));
+            }
+        }
+        Ok(names)
     }
 }
 

@@ -25,7 +25,7 @@ mod outcome;
 mod rejection;
 mod subscribing;
 mod upkeep;
-pub use key::{Key, Name, cart_name, hold_name, hold_of, order_name, saga_name};
+pub use key::{Key, Name, cart_name, hold_name, hold_of, name_of, order_name, saga_name};
 pub use outcome::{Effect, Outcome};
 pub use rejection::Rejection;
 pub use subscribing::{Step, Subscribing};

@@ -5,16 +5,14 @@
 //! as it stands. Nothing is judged anew, so the chain stays what it was. Until the last write the
 //! head of the copy says a format that no program knows: nobody serves a store that is half there.
 
-use crate::chain::{Entry, EntryEvent};
-use crate::commit::{Name, Timer, cart_name, hold_name, order_name, saga_name};
+use crate::chain::Entry;
+use crate::commit::Timer;
 use crate::port::{
     BalanceWrite, Fault, Head, HoldWrite, Ids, NameWrite, PrivateRow, Row, RowWrite, ShareWrite,
     SkuWrite, Store, SubscriptionWrite, TokenWrite, Touch, Writes,
 };
 use crate::verify::may_make_private;
-use evenkeel_rules::event::Aggregate;
 use evenkeel_rules::hold::State;
-use evenkeel_rules::ids::{CartId, HoldId, OrderId, SagaId};
 use std::collections::VecDeque;
 
 /// Rows of one write.
@@ -106,7 +104,13 @@ impl Copy<'_> {
             let mut head = self.head.clone();
             for row in &rows {
                 let entry = Entry::read(&row.text).map_err(Fault::Corrupt)?;
-                names_of(&entry, &mut names)?;
+                let made = entry.names();
+                let made = made.map_err(|error| Fault::Corrupt(error.to_string()))?;
+                names.extend(made.into_iter().map(|(name, fingerprint)| NameWrite {
+                    name,
+                    position: row.position,
+                    fingerprint,
+                }));
                 if may_make_private(&entry.cause.kind) {
                     private.extend(self.texts(row.position).await?);
                 }
@@ -296,39 +300,4 @@ fn parts<T>(rows: Vec<Row<T>>) -> Option<(u64, Vec<RowWrite<T>>, Vec<Timer>)> {
     let dues = rows.iter().filter_map(due).collect();
     let new = rows.into_iter().map(|row| RowWrite { row, was: None });
     Some((last, new.collect(), dues))
-}
-
-/// The names that a row made: its key, and the ids of what began in it.
-fn names_of(entry: &Entry, names: &mut Vec<NameWrite>) -> Result<(), Fault> {
-    let position = entry.position;
-    if let Some((name, fingerprint)) = entry.key() {
-        names.push(NameWrite {
-            name,
-            position,
-            fingerprint,
-        });
-    }
-    for event in entry.events.iter().filter(|event| event.previous == 0) {
-        // A stream's second event in one row points to that row.
-        if let Some(name) = name_of(event).map_err(Fault::Corrupt)? {
-            names.push(NameWrite {
-                name,
-                position,
-                fingerprint: [0; 16],
-            });
-        }
-    }
-    Ok(())
-}
-
-fn name_of(event: &EntryEvent) -> Result<Option<Name>, String> {
-    let bad = |error: evenkeel_rules::ids::BadId| error.to_string();
-    let id = event.id();
-    Ok(match event.kind.aggregate() {
-        Aggregate::Hold => Some(hold_name(&HoldId::new(id).map_err(bad)?)),
-        Aggregate::Order => Some(order_name(&OrderId::new(id).map_err(bad)?)),
-        Aggregate::Saga => Some(saga_name(&SagaId::new(id).map_err(bad)?)),
-        Aggregate::Cart => Some(cart_name(&CartId::new(id).map_err(bad)?)),
-        _ => None,
-    })
 }

@@ -5,8 +5,11 @@
 //! its kind. Two kinds never share a name.
 
 use super::Received;
+use evenkeel_rules::event::Aggregate;
 use evenkeel_rules::idempotency::Fingerprint;
-use evenkeel_rules::ids::{CartId, CustomerId, HoldId, OrderId, RefundId, SagaId, SubscriptionId};
+use evenkeel_rules::ids::{
+    BadId, CartId, CustomerId, HoldId, OrderId, RefundId, SagaId, SubscriptionId,
+};
 use evenkeel_rules::order;
 use sha2::{Digest, Sha256};
 
@@ -120,6 +123,25 @@ pub fn saga_name(id: &SagaId) -> Name {
 #[must_use]
 pub fn cart_name(id: &CartId) -> Name {
     first_half(Sha256::new_with_prefix(b"cart\0").chain_update(id.as_str()))
+}
+
+/// The name under which something's id stands in the name index; nothing for what has none there.
+///
+/// # Errors
+/// The text is no id of such a thing.
+pub fn name_of(aggregate: Aggregate, id: &str) -> Result<Option<Name>, BadId> {
+    Ok(match aggregate {
+        Aggregate::Hold => Some(hold_name(&HoldId::new(id)?)),
+        Aggregate::Order => Some(order_name(&OrderId::new(id)?)),
+        Aggregate::Saga => Some(saga_name(&SagaId::new(id)?)),
+        Aggregate::Cart => Some(cart_name(&CartId::new(id)?)),
+        Aggregate::Sku
+        | Aggregate::Stock
+        | Aggregate::Token
+        | Aggregate::Callback
+        | Aggregate::Private
+        | Aggregate::Subscription => None,
+    })
 }
 
 /// The id of the hold that an order without one places for itself.

@@ -11,11 +11,11 @@ use super::fold::{Fold, wrong};
 use super::holds::state_after;
 use super::report::{Book, Draft, Invariant, Kind, Subject};
 use crate::chain::{Entry, EntryEvent, hex};
-use crate::commit::{Name, cart_name, hold_name, order_name, saga_name};
+use crate::commit::{Name, hold_name, name_of};
 use crate::port::{Head, Map, Place};
 use evenkeel_rules::event::{Aggregate, Kind as Event};
 use evenkeel_rules::hold::State;
-use evenkeel_rules::ids::{CartId, HoldId, OrderId, SagaId, SkuId};
+use evenkeel_rules::ids::{CartId, HoldId, SkuId};
 use evenkeel_rules::order::Status;
 use serde_json::json;
 
@@ -225,18 +225,7 @@ fn own(entry: &Entry) -> Option<&EntryEvent> {
 
 /// The name of what an event of this kind is about.
 fn about(kind: Event, id: &str) -> Option<Name> {
-    match kind.aggregate() {
-        Aggregate::Hold => HoldId::new(id).ok().map(|id| hold_name(&id)),
-        Aggregate::Order => OrderId::new(id).ok().map(|id| order_name(&id)),
-        Aggregate::Saga => SagaId::new(id).ok().map(|id| saga_name(&id)),
-        Aggregate::Cart => CartId::new(id).ok().map(|id| cart_name(&id)),
-        Aggregate::Sku
-        | Aggregate::Stock
-        | Aggregate::Token
-        | Aggregate::Callback
-        | Aggregate::Private
-        | Aggregate::Subscription => None,
-    }
+    name_of(kind.aggregate(), id).ok()?
 }
 
 /// The name of what an answer is about, where it says so. That of a refund has the refund's id.

@@ -9,39 +9,21 @@ use super::names::{self, Names};
 use super::rows;
 use super::{Inner, REFUSAL};
 use crate::chain::Entry;
-use crate::commit::{cart_name, hold_name, order_name, saga_name};
 use crate::port::Fault;
-use evenkeel_rules::event::{Aggregate, Kind};
-use evenkeel_rules::ids::{CartId, HoldId, OrderId, SagaId};
 use rusqlite::Connection;
 use std::sync::atomic::Ordering;
 
 type Named = (names::Name, names::Entry);
 
-/// Names that one row of the log made, for those who read it back.
+/// Names that one row of the log made.
 fn names_of(entry: &Entry) -> Result<Vec<Named>, Fault> {
     let at = entry.position;
-    let key = entry
-        .key()
-        .map(|(name, fingerprint)| (name, names::Entry { at, fingerprint }));
-    let mut made: Vec<_> = key.into_iter().collect();
-    for event in &entry.events {
-        let wrong = |error| Fault::Corrupt(format!("log row {at}: {error}"));
-        let name = if event.kind == Kind::Held && event.version == 1 {
-            hold_name(&HoldId::new(event.id()).map_err(wrong)?)
-        } else if event.kind.begins() && event.kind.aggregate() == Aggregate::Order {
-            order_name(&OrderId::new(event.id()).map_err(wrong)?)
-        } else if event.kind == Kind::SagaStarted {
-            saga_name(&SagaId::new(event.id()).map_err(wrong)?)
-        } else if event.kind == Kind::CartUpdated && event.version == 1 {
-            cart_name(&CartId::new(event.id()).map_err(wrong)?)
-        } else {
-            continue;
-        };
-        let fingerprint = [0; 16];
-        made.push((name, names::Entry { at, fingerprint }));
-    }
-    Ok(made)
+    let names = entry.names();
+    let names = names.map_err(|error| Fault::Corrupt(format!("log row {at}: {error}")))?;
+    let made = names.into_iter();
+    Ok(made
+        .map(|(name, fingerprint)| (name, names::Entry { at, fingerprint }))
+        .collect())
 }
 
 /// Feeds the index with the names of one row. A damaged log may have a name twice: the first row
