@@ -19,6 +19,13 @@ pub const APART_MAX: Duration = Duration::from_millis(500);
 /// How long the clocks must agree again before the node writes.
 pub const AGREE_FOR: Duration = Duration::from_secs(10);
 
+/// How far a store's clock is from this node's, `asked` before and `told` after it was read.
+#[must_use]
+pub fn apart(theirs: LogTime, (asked, told): (LogTime, LogTime)) -> Duration {
+    let apart = (asked.micros() - theirs.micros()).max(theirs.micros() - told.micros());
+    Duration::from_micros(u64::try_from(apart).unwrap_or(0))
+}
+
 /// The machine's clocks.
 #[derive(Debug, Clone, Copy)]
 pub struct SystemClock {
@@ -119,8 +126,7 @@ impl ClockWatch {
         (asked, told): (LogTime, LogTime),
         mono: Duration,
     ) -> bool {
-        let apart = (asked.micros() - theirs.micros()).max(theirs.micros() - told.micros());
-        if u128::try_from(apart).unwrap_or(0) <= APART_MAX.as_micros() {
+        if apart(theirs, (asked, told)) <= APART_MAX {
             return true;
         }
         let mono_micros = i64::try_from(mono.as_micros()).unwrap_or(i64::MAX);

@@ -228,8 +228,11 @@ impl Committer {
             Err(fault) => return self.failed(fault),
         };
         let theirs = view.clock.filter(|_| parts.compare_clocks);
-        let told = (parts.clock.now(), parts.clock.mono());
-        if theirs.is_some_and(|theirs| !parts.health.store_agrees(theirs, clock, told)) {
+        let is_off = |theirs| {
+            let told = (parts.clock.now(), parts.clock.mono());
+            !parts.health.store_agrees(theirs, clock, told)
+        };
+        if theirs.is_some_and(is_off) {
             let what = "this node's clock is off the store's".to_owned();
             return Attempt::Failed(Fault::Unavailable(what));
         }

@@ -3,17 +3,16 @@
 //! It reads and changes nothing. A finding names what stands there, what it costs and the cure.
 
 use super::fault::fault;
-use super::rows::get;
+use super::rows::{get, time};
 use super::schema::SCHEMA;
 use super::session::{Purpose, Session};
 use super::{Access, Inner, PostgresOptions};
+use crate::clock::{APART_MAX, apart};
 use crate::port::Fault;
 use evenkeel_rules::time::LogTime;
 
 /// Oldest server that is supported, as `server_version_num` has it.
 const LEAST: (i32, i32) = (150_000, 15);
-/// How far the server's clock may be from the node's, in ms.
-const CLOCK_MAX: u64 = 500;
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,9 +75,9 @@ pub async fn check(
         "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint",
     )
     .await?;
-    let (theirs, told) = (get::<i64>(&row, 0)?, now());
-    let apart = theirs.clamp(asked.micros(), told.micros()).abs_diff(theirs) / 1_000;
-    if apart > CLOCK_MAX {
+    let apart = apart(time(&row, 0)?, (asked, now()));
+    if apart > APART_MAX {
+        let apart = apart.as_millis();
         findings.push(finding(
             Severity::Refuses,
             format!("the server's clock is {apart} ms from this machine's"),
