@@ -228,20 +228,16 @@ impl Work for Project {
 
     async fn run_once(&mut self) -> Result<Round, Fault> {
         let done = self.round().await;
-        let done = match done {
-            // Another node folds the very rows: that is what this one wanted.
-            Err(Fault::Conflict) => {
-                self.standing = None;
-                Ok(Round::default())
-            }
-            done => done,
-        };
-        if self.standing.is_none() || done.is_err() {
+        if done.is_err() {
             // What the rows are now is read again: another node may have folded the page.
             self.standing = None;
             self.tracks.iter_mut().for_each(Track::forget);
         }
-        done
+        match done {
+            // Another node folds the very rows: that is what this one wanted.
+            Err(Fault::Conflict) => Ok(Round::default()),
+            done => done,
+        }
     }
 }
 

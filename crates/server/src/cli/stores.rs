@@ -176,7 +176,7 @@ pub(super) async fn connect(config: &Config) -> Result<Verdict, Failure> {
 }
 
 /// A store with the segments of its directory.
-pub(super) fn through(config: &Config, store: Arc<dyn Store>) -> Arc<Archived> {
+fn through(config: &Config, store: Arc<dyn Store>) -> Arc<Archived> {
     let files = SegmentDir::new(&segments_of(&config.data));
     Arc::new(Archived::new(store, Arc::new(files)))
 }

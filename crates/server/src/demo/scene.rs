@@ -4,6 +4,7 @@
 //! known yet is not drawn as if it were nothing.
 
 use crate::load::book::Balances;
+use evenkeel_rules::order::Status;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -165,20 +166,8 @@ pub(super) fn accounts(balances: &Balances) -> String {
 
 /// Orders by status, in the order of a life.
 pub(super) fn statuses(orders: &BTreeMap<String, u64>) -> String {
-    const LIFE: [&str; 9] = [
-        "QUEUED",
-        "PENDING",
-        "PAID",
-        "CONFIRMED",
-        "SHIPPED",
-        "DELIVERED",
-        "REFUNDED",
-        "CANCELLED",
-        "EXPIRED",
-    ];
-    let known = LIFE
-        .iter()
-        .filter_map(|status| Some((status, orders.get(*status)?)));
+    let life = Status::ALL.iter().map(|status| status.name());
+    let known = life.filter_map(|status| Some((status, orders.get(status)?)));
     let words: Vec<String> = known
         .map(|(status, count)| format!("{count} {status}"))
         .collect();

@@ -60,7 +60,7 @@ impl Look {
     /// The hold of an order, and whether the order was called off; nothing where the server does
     /// not know it.
     pub(crate) async fn order(&self, order: &str) -> anyhow::Result<Option<(Box<str>, bool)>> {
-        let answer = self.api.get(&format!("/v1/orders/{order}")).await?;
+        let answer = read(&self.api, &format!("/v1/orders/{order}")).await?;
         if answer.status == 404 {
             return Ok(None);
         }

@@ -2,9 +2,8 @@
 //!
 //! The directory is at rest, which its lock makes sure of. All of it is copied; the copy can be
 //! served only once the directory says that it is no store any more; and then it is verified from
-//! its first row: its chain is the same, so anchors, positions and answers that
-//! clients kept stay what they were. Killed on the way, neither of the two is served in part: the
-//! directory is what it was, or the copy is whole.
+//! its first row: its chain is the same, so anchors, positions and answers that clients kept stay
+//! what they were. Killed on the way, neither is ever served beside the other, nor a copy in part.
 
 use std::path::Path;
 use std::sync::Arc;

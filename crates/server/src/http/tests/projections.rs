@@ -25,7 +25,7 @@ async fn shop() -> Server {
     server
 }
 
-async fn read(server: &Server, path: &str, headers: &[(&str, &str)]) -> Reply {
+pub(super) async fn read(server: &Server, path: &str, headers: &[(&str, &str)]) -> Reply {
     let mut ask = Ask::new("GET", path).role(Role::Operator);
     for (name, value) in headers {
         ask = ask.header(name, value);
@@ -33,7 +33,7 @@ async fn read(server: &Server, path: &str, headers: &[(&str, &str)]) -> Reply {
     server.send(&ask).await
 }
 
-fn position(reply: &Reply) -> u64 {
+pub(super) fn position(reply: &Reply) -> u64 {
     let token = reply
         .header("evenkeel-position")
         .expect("a read says where it was");

@@ -1,6 +1,7 @@
 //! Reads from a copy that is behind: only what says that this will do is answered by it.
 
-use super::harness::{Ask, LAMP, Reply, Server};
+use super::harness::{Ask, LAMP, Server};
+use super::projections::{keep_views, position, read};
 use crate::http::{Door, Replica};
 use evenkeel_engine::clock::SystemClock;
 use evenkeel_engine::port::{Projection, Store, Views};
@@ -26,7 +27,7 @@ async fn beside_a_copy() -> (Server, u64) {
     let replica = Arc::new(Replica::new(Arc::new(copy), views));
     let server = Server::over((None, store, Some(replica)), (Door::Main, false), &["main"]).await;
     server.stock("lamp", 5).await;
-    super::projections::keep_views(&server).await;
+    keep_views(&server).await;
     (server, at)
 }
 
@@ -44,20 +45,6 @@ async fn folded(store: &MemoryStore) -> Arc<dyn Views> {
         project.run_once().await.expect("nothing is damaged");
     }
     views
-}
-
-async fn read(server: &Server, path: &str, headers: &[(&str, &str)]) -> Reply {
-    let mut ask = Ask::new("GET", path).role(Role::Operator);
-    for (name, value) in headers {
-        ask = ask.header(name, value);
-    }
-    server.send(&ask).await
-}
-
-fn position(reply: &Reply) -> u64 {
-    let token = reply.header("evenkeel-position").expect("a position");
-    let (_, position) = token.split_once(':').expect("a token has a position");
-    position.parse().expect("a number")
 }
 
 #[tokio::test]
