@@ -25,37 +25,49 @@ fn free_port() -> u16 {
 impl Server {
     /// Starts a server with these settings beside the usual ones.
     pub(crate) fn start(settings: &[&str]) -> Self {
-        Self::start_as("", settings)
+        Self::start_with(settings, |_| {})
+    }
+
+    /// The same, with what else its process is to be given.
+    pub(crate) fn start_with(settings: &[&str], given: impl Fn(&mut Command)) -> Self {
+        Self::start_as("", settings, given)
     }
 
     /// Starts a standby of another server, which follows it from here on.
     pub(crate) fn standby_of(primary: &Self) -> Self {
         let settings = ["synchronous_standby_names = ''"];
-        Self::start_as(&primary.port.to_string(), &settings)
+        Self::start_as(&primary.port.to_string(), &settings, |_| {})
     }
 
-    fn start_as(standby_of: &str, settings: &[&str]) -> Self {
+    fn start_as(standby_of: &str, settings: &[&str], given: impl Fn(&mut Command)) -> Self {
         // Somebody else may take the port in between: then it is another one.
         for _ in 0..5 {
-            if let Some(server) = Self::try_start(standby_of, settings) {
+            if let Some(server) = Self::try_start(standby_of, settings, &given) {
                 return server;
             }
         }
         panic!("no PostgreSQL server could be started: see standard error");
     }
 
-    fn try_start(standby_of: &str, settings: &[&str]) -> Option<Self> {
+    fn try_start(
+        standby_of: &str,
+        settings: &[&str],
+        given: impl Fn(&mut Command),
+    ) -> Option<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("evenkeel-postgres-{}-{number}", std::process::id());
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../engine/tests/servers");
         let port = free_port();
-        let mut child = Command::new("setsid")
+        let mut command = Command::new("setsid");
+        command
             .arg(script.join("postgres.sh"))
             .arg(std::env::temp_dir().join(name))
             .arg(port.to_string())
             .args(settings)
-            .env("STANDBY_OF", standby_of)
+            .env("STANDBY_OF", standby_of);
+        given(&mut command);
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -105,6 +117,22 @@ impl Server {
     /// Kills the server, as a power cut would, and waits until it is dead.
     pub(crate) fn kill(&self) {
         let _killed = self.tell("kill");
+    }
+
+    /// Runs a statement; the last value that it gave.
+    pub(crate) fn run(&self, statement: &str) -> String {
+        self.tell(&format!("run {statement}")).trim().to_owned()
+    }
+
+    /// How many lines of its log have this text.
+    pub(crate) fn said(&self, text: &str) -> u64 {
+        let told = self.tell(&format!("said {text}"));
+        told.trim().parse().expect("a number")
+    }
+
+    /// Starts it again if it ended by itself, and waits until it answers.
+    pub(crate) fn revive(&self) {
+        let _started = self.tell("revive");
     }
 
     /// Starts it again.

@@ -5,8 +5,10 @@
 #   postgres.sh FOLDER PORT [SETTING=VALUE ...]
 #
 # Prints "ready" once it answers. A line "kill" on standard input kills the server as a power cut
-# would, "start" starts it again, "promote" makes a standby the primary, "pid" asks for its first
-# process; each is answered with a line. With STANDBY_OF=PORT it is a standby of the server there.
+# would, "start" starts it again, "revive" does so if it ended by itself, "promote" makes a standby
+# the primary, "pid" asks for its first process, "run SQL" runs a statement and answers with its last
+# value, "said TEXT" counts the lines of its log with a text; each is answered with a line. With
+# STANDBY_OF=PORT it is a standby of the server there.
 # It needs the binaries of a distribution, and no service of theirs: on Debian,
 # `apt-get install postgresql`.
 set -u
@@ -75,6 +77,16 @@ start() {
   done
 }
 
+# The same after it ended: what is left of its children may still be in the way.
+start_again() {
+  tries=0
+  until start 2>/dev/null; do
+    tries=$((tries + 1))
+    [ "$tries" -gt 20 ] && { cat server.log >&2; end; exit 1; }
+    sleep 0.1
+  done
+}
+
 # Nothing of it is needed any more, so it need not put anything in order.
 end() {
   kill -QUIT "$pid" 2>/dev/null
@@ -97,12 +109,22 @@ while read -r line; do
       echo promoted
       ;;
     pid) echo "$pid" ;;
+    "run "*)
+      told=$("$bin/psql" -XAtq -h 127.0.0.1 -p "$port" -U postgres -c "${line#run }" 2>&1)
+      echo "$told" | tail -n 1
+      ;;
+    "said "*) grep -c -e "${line#said }" server.log ;;
     start)
+      start_again
+      echo ready
+      ;;
+    revive)
+      # Who ends in order, if only because there is no room, takes this file away.
       tries=0
-      until start 2>/dev/null; do
+      until "$bin/pg_isready" -q -h 127.0.0.1 -p "$port" || [ "$tries" -gt 600 ]; do
         tries=$((tries + 1))
-        [ "$tries" -gt 20 ] && { cat server.log >&2; end; exit 1; }
-        sleep 0.1
+        [ -e data/postmaster.pid ] || start_again
+        sleep 0.05
       done
       echo ready
       ;;

@@ -1,6 +1,7 @@
 /* A disk and a clock that misbehave on request, between a process and the C library.
  *
- * Preloaded into the server by the tests of this folder. It owns two files: a journal, to which
+ * Preloaded into the server by the tests of this folder, and into PostgreSQL by those of several
+ * nodes. It owns two files: a journal, to which
  * every change below FAULTS_ROOT is appended in the order in which it happened, with its bytes and
  * with when each sync began and ended; and a page of control words, by which a test makes writes
  * fail with ENOSPC or EROFS, syncs with EIO, and the wall clock jump.
@@ -60,7 +61,9 @@ static int (*real_clock)(clockid_t, struct timespec *);
 
 __attribute__((constructor)) static void begin(void) {
   real_clock = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
+  /* A copy: PostgreSQL writes its title over its environment. */
   root = getenv("FAULTS_ROOT");
+  root = root ? strdup(root) : 0;
   root_length = root ? strlen(root) : 0;
   const char *path = getenv("FAULTS_CONTROL");
   if (path) {
@@ -240,6 +243,32 @@ ssize_t writev(int fd, const struct iovec *parts, int number) {
     if (parts[i].iov_len) return do_write(fd, parts[i].iov_base, parts[i].iov_len, -1);
   return 0;
 }
+
+static ssize_t do_pwritev(int fd, const struct iovec *parts, int number, off_t at) {
+  if (!kind_of(fd)) return syscall(SYS_pwritev, fd, parts, number, (long)at, 0L);
+  for (int i = 0; i < number; i++)
+    if (parts[i].iov_len) return do_write(fd, parts[i].iov_base, parts[i].iov_len, at);
+  return 0;
+}
+ssize_t pwritev(int fd, const struct iovec *parts, int number, off_t at) {
+  return do_pwritev(fd, parts, number, at);
+}
+ssize_t pwritev64(int fd, const struct iovec *parts, int number, off64_t at) {
+  return do_pwritev(fd, parts, number, at);
+}
+
+/* Only told apart where it would grow a file; that is never journalled. Answers with the error. */
+static int do_fallocate(int fd, off_t at, off_t length) {
+  struct stat before;
+  if (kind_of(fd) && word(&control->full) == 1 && fstat(fd, &before) == 0 &&
+      at + length > before.st_size) {
+    count(&control->refused);
+    return ENOSPC;
+  }
+  return syscall(SYS_fallocate, fd, 0, at, length) == 0 ? 0 : errno;
+}
+int posix_fallocate(int fd, off_t at, off_t length) { return do_fallocate(fd, at, length); }
+int posix_fallocate64(int fd, off64_t at, off64_t length) { return do_fallocate(fd, at, length); }
 
 static int do_truncate(int fd, off_t size) {
   int kind = kind_of(fd);

@@ -1,7 +1,7 @@
 //! The library between the server and its disk and clock: built, handed over, and told what to do.
 
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::FileExt as _;
+use std::fs::{File, OpenOptions, Permissions};
+use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -30,6 +30,7 @@ pub(crate) enum Word {
 /// The library's handles for one test.
 pub(crate) struct Layer {
     home: PathBuf,
+    page: PathBuf,
     control: File,
     journal: Option<PathBuf>,
 }
@@ -38,15 +39,35 @@ impl Layer {
     /// For a server that keeps everything below `home`; the control page and the journal stand
     /// beside it.
     pub(crate) fn new(home: &Path) -> Self {
+        Self::controlled(home, &home.with_extension("control"))
+    }
+
+    /// For a server of another user that works in its own folder and keeps what may fail below
+    /// `home` there; the control page stands in a folder that everybody may enter.
+    pub(crate) fn of_another(home: &str, scratch: &Path) -> Self {
+        let everybody = |path: &Path, mode| {
+            let set = std::fs::set_permissions(path, Permissions::from_mode(mode));
+            set.expect("it is ours");
+        };
+        let page = scratch.join("database.control");
+        let layer = Self::controlled(Path::new(home), &page);
+        everybody(&page, 0o666);
+        everybody(scratch, 0o711);
+        everybody(built().parent().expect("it is in a folder"), 0o711);
+        layer
+    }
+
+    fn controlled(home: &Path, page: &Path) -> Self {
         let control = OpenOptions::new()
             .read(true)
             .write(true)
             .create_new(true)
-            .open(home.with_extension("control"))
+            .open(page)
             .expect("a control page can be made");
         control.set_len(4096).expect("a page of zeros");
         Self {
             home: home.to_owned(),
+            page: page.to_owned(),
             control,
             journal: None,
         }
@@ -91,7 +112,7 @@ impl Layer {
         command
             .env("LD_PRELOAD", built())
             .env("FAULTS_ROOT", &self.home)
-            .env("FAULTS_CONTROL", self.home.with_extension("control"));
+            .env("FAULTS_CONTROL", &self.page);
         if let Some(journal) = &self.journal {
             command.env("FAULTS_JOURNAL", journal);
         }

@@ -16,6 +16,7 @@ pub(crate) struct Reply {
     /// The position that it stands for.
     pub(crate) token: Option<String>,
     pub(crate) replayed: bool,
+    /// JSON; or text, where it is none.
     pub(crate) body: Value,
     /// The server said that it ends the connection.
     pub(crate) last: bool,
@@ -28,7 +29,8 @@ impl Reply {
             status: answer.status,
             token: answer.header("evenkeel-position").map(str::to_owned),
             replayed: answer.header("idempotency-replayed") == Some("true"),
-            body: serde_json::from_slice(&answer.body).unwrap_or_default(),
+            body: serde_json::from_slice(&answer.body)
+                .unwrap_or_else(|_| String::from_utf8_lossy(&answer.body).into()),
             last: connection.is_some_and(|value| value.eq_ignore_ascii_case("close")),
         }
     }
@@ -71,23 +73,31 @@ impl Wire {
         self.exchange(("GET", path), None, "")
     }
 
+    /// A read of what has this position.
+    pub(crate) fn get_at(&mut self, path: &str, position: &str) -> Result<Reply, Silence> {
+        self.exchange(("GET", path), Some(("evenkeel-position", position)), "")
+    }
+
     pub(crate) fn put(&mut self, path: &str, body: &Value) -> Result<Reply, Silence> {
         self.exchange(("PUT", path), None, &body.to_string())
     }
 
     pub(crate) fn post(&mut self, path: &str, key: &str, body: &Value) -> Result<Reply, Silence> {
-        self.exchange(("POST", path), Some(key), &body.to_string())
+        let key = Some(("idempotency-key", key));
+        self.exchange(("POST", path), key, &body.to_string())
     }
 
     fn exchange(
         &mut self,
         (method, path): (&str, &str),
-        key: Option<&str>,
+        more: Option<(&str, &str)>,
         body: &str,
     ) -> Result<Reply, Silence> {
-        let key = key.map_or(String::new(), |key| format!("idempotency-key: {key}\r\n"));
+        let more = more.map_or(String::new(), |(name, value)| {
+            format!("{name}: {value}\r\n")
+        });
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: shop\r\nauthorization: Bearer {}\r\n{key}\
+            "{method} {path} HTTP/1.1\r\nhost: shop\r\nauthorization: Bearer {}\r\n{more}\
              content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
             self.token,
             body.len()

@@ -1,92 +1,13 @@
 //! What happens to the database: killed, one of its processes killed, a network that fails, and a
 //! standby that takes over.
 
-use crate::load::Load;
 use crate::proxy::{Proxy, Weather};
 use crate::servers::Server;
-use crate::shop::{Node, Shop, Ways, checked, place};
-use crate::{now, pass, times, until};
+use crate::shop::Shop;
+use crate::stand::{AGAIN, RECOVERED, Stand};
+use crate::{pass, times, until};
 use rustix::process::{Pid, Signal, kill_process};
 use std::time::Duration;
-
-/// How soon it serves again when the database can be reached.
-const AGAIN: Duration = Duration::from_secs(1);
-/// How long a server recovers whose process was killed; its port is open all the while.
-const RECOVERED: Duration = Duration::from_secs(5);
-const UNITS: u64 = 5_000_000;
-
-/// Two nodes under load, and what before them shares connections out.
-struct Stand {
-    nodes: [Node; 2],
-    load: Load,
-    asked: u64,
-    _balancer: Proxy,
-}
-
-impl Stand {
-    fn begin(shop: &Shop, url: &str, seconds: u64) -> Self {
-        let nodes = ["a", "b"].map(|name| {
-            let ways = Ways {
-                database: Some(url.to_owned()),
-                ..Ways::default()
-            };
-            shop.node_with(name, ways)
-        });
-        nodes.iter().for_each(Node::ready);
-        nodes[0].stock("lamp", UNITS);
-        let balancer = Proxy::to(&nodes.each_ref().map(Node::port));
-        let to = (balancer.port(), nodes[0].token());
-        let load = Load::begin(to, (seconds, UNITS), shop.scratch());
-        Self {
-            nodes,
-            load,
-            asked: 0,
-            _balancer: balancer,
-        }
-    }
-
-    /// Asks each node for a hold; what they answered.
-    fn ask(&mut self) -> [u16; 2] {
-        self.asked += 1;
-        let key = format!("ask-{}", self.asked);
-        let ask = |node: &Node| {
-            let key = format!("{key}-{}", node.port());
-            place(&mut node.wire(), "lamp", &key, 600_000).status
-        };
-        self.nodes.each_ref().map(ask)
-    }
-
-    /// How long it takes until both nodes sell again.
-    fn again(&mut self) -> Duration {
-        let begun = now();
-        until("both nodes sell again", || self.ask() == [201, 201]);
-        begun.elapsed()
-    }
-
-    /// Whether no node sells; each says that it is a definite no, or that nobody knows.
-    fn is_down(&mut self) -> bool {
-        let told = self.ask();
-        assert!(
-            told.iter().all(|it| [201, 503, 504].contains(it)),
-            "{told:?}"
-        );
-        !told.contains(&201)
-    }
-
-    /// The load's end, and `verify` over its answers.
-    fn end(self, shop: &Shop, url: &str) {
-        let promised = self.load.acknowledged();
-        let (report, acks) = self.load.end();
-        let verified = shop.verify_at(url, Some(&acks));
-        let answers = checked(&verified, "I5");
-        assert!(answers > 0, "{verified:#}");
-        println!(
-            "  {promised} acknowledged during it, {answers} found; {} answers 503",
-            report["answers"]["503"]
-        );
-        self.nodes.into_iter().for_each(Node::kill);
-    }
-}
 
 #[test]
 fn a_database_that_is_killed_loses_nothing_and_is_served_again_within_a_second() {

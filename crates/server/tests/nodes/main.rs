@@ -29,13 +29,19 @@ mod wire;
 
 mod clock;
 mod database;
+mod full;
 mod load;
+mod locked;
 mod moving;
 mod pause;
 mod proxy;
+mod replica;
 mod shop;
+mod stand;
+mod subscriber;
 mod takeover;
 mod together;
+mod upgrade;
 
 use run::{pass, times, until};
 use std::time::Instant;

@@ -30,6 +30,10 @@ pub(crate) struct Ways<'a> {
     pub(crate) address: Option<&'a str>,
     /// How it reaches the database; directly if missing.
     pub(crate) database: Option<String>,
+    /// The database's replica.
+    pub(crate) replica: Option<String>,
+    /// A place that it may post to beside the public internet.
+    pub(crate) posts_to: Option<String>,
     /// What stands between it and its clock.
     pub(crate) layer: Option<&'a Layer>,
 }
@@ -44,14 +48,27 @@ pub(crate) struct Node {
 impl Shop {
     /// A shop on an empty database whose server has these settings beside the usual ones.
     pub(crate) fn open(settings: &[&str]) -> Self {
+        Self::on(Server::start(settings), scratch())
+    }
+
+    /// A shop on an empty database, and a layer between its server and what that keeps below a
+    /// folder.
+    pub(crate) fn open_over(folder: &str, settings: &[&str]) -> (Self, Layer) {
+        let scratch = scratch();
+        let layer = Layer::of_another(folder, scratch.path());
+        let database = Server::start_with(settings, |command| layer.between(command));
+        (Self::on(database, scratch), layer)
+    }
+
+    fn on(database: Server, scratch: tempfile::TempDir) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_evenkeel"));
         command
             .args(["sandbox", "--listen", "127.0.0.1:0", "--secret", SECRET])
             .env("EVENKEEL_DIE_WITH_PARENT", "1");
         Self {
-            database: Server::start(settings),
+            database,
             sandbox: Process::start(&mut command).expect("it serves"),
-            scratch: tempfile::tempdir().expect("a scratch directory"),
+            scratch,
             token: OnceLock::new(),
         }
     }
@@ -107,6 +124,12 @@ impl Shop {
             .env("EVENKEEL_LIMITS__HOLDS_PER_CUSTOMER", "0")
             .env("EVENKEEL_LIMITS__ABANDON", "0")
             .stderr(said.expect("a file for what it says"));
+        if let Some(replica) = ways.replica {
+            command.env("EVENKEEL_STORE__REPLICA_URL", replica);
+        }
+        if let Some(place) = ways.posts_to {
+            command.env("EVENKEEL_SECURITY__OUTBOUND_ALLOW", place);
+        }
         if let Some(layer) = ways.layer {
             layer.between(&mut command);
         }
@@ -156,6 +179,10 @@ impl Shop {
     }
 }
 
+fn scratch() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a scratch directory")
+}
+
 /// How many things a check of a report looked at; it must have held.
 pub(crate) fn checked(report: &Value, id: &str) -> u64 {
     let checks = report["checks"].as_array().expect("verify has checks");
@@ -203,6 +230,12 @@ impl Node {
         let ended = self.process.child.try_wait().expect("it is ours");
         assert_eq!(ended, None, "it ended by itself: {}", self.said());
         drop(self);
+    }
+
+    /// Waits for its end; its exit code.
+    pub(crate) fn ended(&mut self) -> Option<i32> {
+        let status = self.process.child.wait();
+        status.expect("it is ours").code()
     }
 
     /// What it has said on standard error.

@@ -1,9 +1,11 @@
 //! What one node knows or does for all: who does it when that node is dead, and how soon others
 //! hear of it.
 
-use crate::shop::{Node, Shop, place, units};
+use crate::shop::{Node, Shop, Ways, place, units};
+use crate::subscriber::Subscriber;
 use crate::{now, pass, times, until};
 use serde_json::json;
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// How soon a dead node's work is somebody else's.
@@ -77,6 +79,45 @@ fn what_a_dead_node_was_doing_is_done_by_others_within_five_seconds() {
         third.kill();
     }
     shop.verify(None);
+}
+
+#[test]
+fn whichever_node_dies_subscribers_are_told_of_what_happens_within_five_seconds() {
+    let subscriber = Subscriber::listen();
+    let shop = Shop::open(&[]);
+    let begin = |name: &str| {
+        let ways = Ways {
+            posts_to: Some(subscriber.address()),
+            ..Ways::default()
+        };
+        let node = shop.node_with(name, ways);
+        node.ready();
+        node
+    };
+    let mut nodes = VecDeque::from(["a", "b", "c"].map(begin));
+    let url = format!("http://{}/", subscriber.address());
+    let wanted = json!({"id": "s-1", "url": url, "types": ["sku.*"]});
+    let made = nodes[0]
+        .wire()
+        .post("/v1/subscriptions", "subscribe", &wanted);
+    assert!(made.as_ref().is_ok_and(|it| it.status == 201), "{made:?}");
+    let told = |node: &Node, sku: &str| {
+        node.stock(sku, 1);
+        until("it is told of", || subscriber.knows(sku));
+    };
+    // Each dies once in a round: the one that posts is among them.
+    for round in 0..3 * times(1, 4) {
+        told(&nodes[0], &format!("before-{round}"));
+        nodes.pop_front().expect("there are three").kill();
+        let died = now();
+        told(&nodes[0], &format!("behind-{round}"));
+        let took = died.elapsed();
+        println!("a node died: the next event was told of after {took:?}");
+        assert!(took < TAKEN_OVER, "{took:?}");
+        nodes.push_back(begin(&format!("d-{round}")));
+    }
+    shop.verify(None);
+    nodes.into_iter().for_each(Node::kill);
 }
 
 #[test]
