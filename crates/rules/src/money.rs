@@ -41,10 +41,15 @@ impl Currency {
     /// [`BadMoney::Currency`] for anything that is not in the list.
     pub fn new(code: &str) -> Result<Self, BadMoney> {
         let bytes: [u8; 3] = code.as_bytes().try_into().map_err(|_| BadMoney::Currency)?;
-        if CODES.split_ascii_whitespace().any(|known| known == code) {
+        if Self::codes().any(|known| known == code) {
             return Ok(Self(bytes));
         }
         Err(BadMoney::Currency)
+    }
+
+    /// Every code there is.
+    pub fn codes() -> impl Iterator<Item = &'static str> {
+        CODES.split_ascii_whitespace()
     }
 
     /// The code as text.

@@ -350,7 +350,7 @@ pub(crate) const KEYS: &[Key] = &[
         path: "security.outbound_allow",
         kind: Kind::List,
         range: "list of networks, such as `10.1.0.0/16`, and places, such as `stock.internal:8080`",
-        meaning: "Where steps of sagas and posts to subscribers may lead beside the public internet.",
+        meaning: "Where events and steps of sagas may be posted beside the public internet.",
         set: |config, value| Allowed::read(value).map(|new| config.outbound = new),
         show: |config| config.outbound.shown(),
     },

@@ -28,7 +28,7 @@ documents! {
     "start" "concepts" "operating" "survives" "figures" "simulation" "errors" "decisions"
     "stories/happy" "stories/late" "stories/stuck"
     "reference/cli" "reference/http" "reference/problems" "reference/configuration"
-    "reference/states" "reference/providers" "reference/metrics"
+    "reference/states" "reference/providers" "reference/metrics" "reference/performance"
 }
 
 /// A document by its name.

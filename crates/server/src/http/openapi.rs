@@ -1,8 +1,10 @@
 //! The API document (OpenAPI 3.1), made from the route table, the shapes and the catalogue.
 
+mod parameters;
+
 use super::problem::Code;
 use super::route::{Route, Who};
-use super::routes;
+use super::{routes, shapes};
 use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
@@ -82,6 +84,7 @@ pub(crate) fn document() -> Value {
         path[method] = operation(route, &mut generator);
     }
     let mut schemas = generator.take_definitions(true);
+    schemas.values_mut().for_each(only_what_is_taken);
     schemas.insert("Problem".to_owned(), problem());
     json!({
         "openapi": "3.1.0",
@@ -107,10 +110,44 @@ pub(crate) fn document() -> Value {
     })
 }
 
+/// A request's body leaves out what it does not say: null is no value of its members. And no text
+/// has a NUL.
+fn only_what_is_taken(schema: &mut Value) {
+    if schema["additionalProperties"] != false {
+        return;
+    }
+    let members = schema["properties"].as_object_mut();
+    let members = members.into_iter().flat_map(Map::values_mut);
+    for member in members.filter_map(Value::as_object_mut) {
+        let is_null = |kind: &Value| kind == "null" || kind["type"] == "null";
+        if let Some(Value::Array(choices)) = member.get_mut("anyOf") {
+            choices.retain(|choice| !is_null(choice));
+            if let [Value::Object(only)] = &mut choices[..] {
+                let only = std::mem::take(only);
+                member.remove("anyOf");
+                member.extend(only);
+            }
+        }
+        if let Some(kind) = member.get_mut("type")
+            && let Value::Array(kinds) = kind
+        {
+            kinds.retain(|kind| !is_null(kind));
+            if let [only] = &mut kinds[..] {
+                *kind = only.take();
+            }
+        }
+        let formed = ["pattern", "format", "enum"];
+        let is_formed = formed.iter().any(|word| member.contains_key(*word));
+        if member.get("type").is_some_and(|kind| kind == "string") && !is_formed {
+            member.insert("pattern".to_owned(), json!(shapes::ANY));
+        }
+    }
+}
+
 fn operation(route: &Route, generator: &mut SchemaGenerator) -> Value {
     let mut operation = json!({
         "summary": route.doc.summary,
-        "parameters": parameters(route),
+        "parameters": parameters::parameters(route, generator),
         "responses": responses(route, generator),
     });
     if let Who::Roles(roles) = route.who {
@@ -131,62 +168,6 @@ fn operation(route: &Route, generator: &mut SchemaGenerator) -> Value {
         }
     }
     operation
-}
-
-fn parameters(route: &Route) -> Value {
-    let mut parameters = Vec::new();
-    let mut add = |name: &str, place: &str, required: bool, schema: Value| {
-        parameters.push(json!({
-            "name": name, "in": place, "required": required, "schema": schema,
-        }));
-    };
-    let text = || json!({ "type": "string" });
-    for rest in route.pattern.split('{').skip(1) {
-        let name = rest.split_once('}').map_or(rest, |(name, _)| name);
-        add(name, "path", true, text());
-    }
-    for name in route.doc.query {
-        let schema = match *name {
-            "limit" => json!({ "type": "integer", "minimum": 1, "maximum": 200, "default": 50 }),
-            "from" | "to" if route.doc.query.contains(&"to") => {
-                json!({ "type": "string", "format": "date-time" })
-            }
-            "from" => json!({ "type": "integer", "minimum": 0 }),
-            "proof" => json!({ "type": "boolean", "default": false }),
-            _ => text(),
-        };
-        add(name, "query", false, schema);
-    }
-    if route.is_api() {
-        let is_read = route.method == http::Method::GET;
-        if is_read {
-            let wait = json!({ "type": "integer", "minimum": 0, "maximum": 30_000 });
-            let levels = ["eventual", "session", "monotonic", "causal", "immediate"];
-            add("Evenkeel-Position", "header", false, text());
-            add("Evenkeel-Wait", "header", false, wait);
-            add(
-                "Evenkeel-Consistency",
-                "header",
-                false,
-                json!({ "enum": levels }),
-            );
-        } else if route.is_keyed() {
-            let key = json!({ "type": "string", "minLength": 1, "maxLength": 257 });
-            add("Idempotency-Key", "header", route.needs_key(), key);
-        } else {
-            for name in ["webhook-id", "webhook-timestamp", "webhook-signature"] {
-                add(name, "header", true, text());
-            }
-        }
-        add(
-            "Evenkeel-Deadline",
-            "header",
-            false,
-            // Not as a date-time: generators of clients have no such headers.
-            json!({ "type": "string" }),
-        );
-    }
-    Value::Array(parameters)
 }
 
 fn responses(route: &Route, generator: &mut SchemaGenerator) -> Value {

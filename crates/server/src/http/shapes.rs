@@ -18,6 +18,7 @@ mod sku;
 mod status;
 mod story;
 mod subscription;
+mod text;
 mod token;
 mod verify;
 
@@ -35,6 +36,7 @@ pub(crate) use sku::*;
 pub(crate) use status::*;
 pub(crate) use story::{Story, StoryCause, StoryEntry, StoryFinding, StoryNext, StorySubject};
 pub(crate) use subscription::*;
+pub(crate) use text::*;
 pub(crate) use token::*;
 pub(crate) use verify::Verify;
 
@@ -42,7 +44,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Largest exact whole number in JSON.
-const EXACT_MAX: u64 = evenkeel_rules::quantity::MAX;
+pub(crate) const EXACT_MAX: u64 = evenkeel_rules::quantity::MAX;
+/// The same, to be taken off.
+const EXACT_MAX_SIGNED: i64 = EXACT_MAX.cast_signed();
 
 /// What every aggregate shows of its life.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -69,13 +73,27 @@ pub(crate) struct Life {
 
 /// An amount in minor units of a currency.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub(crate) struct Money {
     /// Minor units.
     #[schemars(range(min = 0, max = EXACT_MAX))]
     pub(crate) amount: i64,
     /// A code of ISO 4217.
-    #[schemars(regex(pattern = r"^[A-Z]{3}$"))]
+    #[schemars(extend("pattern" = currencies()))]
     pub(crate) currency: String,
+}
+
+/// An amount of at least one minor unit.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[expect(dead_code, reason = "read by the API document")]
+pub(crate) struct SomeMoney {
+    /// Minor units.
+    #[schemars(range(min = 1, max = EXACT_MAX))]
+    amount: i64,
+    /// A code of ISO 4217.
+    #[schemars(extend("pattern" = currencies()))]
+    currency: String,
 }
 
 /// Nothing more to say.

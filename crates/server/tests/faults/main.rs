@@ -25,12 +25,14 @@ mod disk;
 mod full;
 mod handles;
 mod kills;
+#[expect(dead_code, reason = "the suite of several nodes uses more of it")]
 mod layer;
 mod pause;
 mod power;
 mod server;
 mod sync;
 mod term;
+#[expect(dead_code, reason = "the suite of several nodes uses more of it")]
 mod wire;
 
 use run::{choices, pass, times, until};

@@ -16,6 +16,10 @@ pub(crate) struct Subscriber {
 
 impl Subscriber {
     /// Listens.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it reads and writes beside the test"
+    )]
     pub(crate) fn listen() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("it is bound").port();

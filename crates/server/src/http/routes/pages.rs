@@ -56,7 +56,10 @@ pub(super) const ROUTES: &[Route] = &[
         pattern: "/metrics",
         who: Who::Roles(WATCHING),
         prepare: metrics,
-        doc: doc("Shows metrics in the text format of Prometheus.", &[]),
+        doc: doc(
+            "Shows metrics in the text format of Prometheus.",
+            &[Code::Unauthenticated, Code::Forbidden],
+        ),
     },
     page("/openapi.json", openapi, doc("This document.", &[])),
     page(

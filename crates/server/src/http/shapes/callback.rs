@@ -1,6 +1,6 @@
 //! Callbacks of providers.
 
-use super::Money;
+use super::{IdText, Money};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -23,7 +23,7 @@ enum PaymentWord {
 pub(crate) struct PaymentCallback {
     #[serde(rename = "type")]
     kind: PaymentWord,
-    order: String,
+    order: IdText,
     /// The provider's name for it.
     #[schemars(length(min = 1, max = 128))]
     transaction: String,
@@ -55,7 +55,7 @@ enum DeliveryWord {
 pub(crate) struct DeliveryCallback {
     #[serde(rename = "type")]
     kind: DeliveryWord,
-    order: String,
+    order: IdText,
     /// The provider's name for it.
     #[schemars(length(min = 1, max = 128))]
     delivery: String,

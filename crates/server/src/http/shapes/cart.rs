@@ -1,6 +1,6 @@
 //! Carts.
 
-use super::{EXACT_MAX, Life, Money, PayBy};
+use super::{EXACT_MAX, IdText, Life, Money, PayBy, SkuText};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -10,10 +10,9 @@ use serde::Serialize;
 #[expect(dead_code, reason = "read by the API document")]
 pub(crate) struct BeginCart {
     /// The cart's id, at most 60 characters; made from the key if missing.
-    #[schemars(length(min = 1, max = 60))]
-    id: Option<String>,
+    id: Option<SkuText>,
     /// Whose; a buyer's token says it, every other role must.
-    customer: Option<String>,
+    customer: Option<IdText>,
 }
 
 /// A line of a cart.
@@ -32,7 +31,7 @@ pub(crate) struct SetLine {
 #[expect(dead_code, reason = "read by the API document")]
 pub(crate) struct CheckOut {
     /// The order's id; made from the key if missing.
-    id: Option<String>,
+    id: Option<IdText>,
     payment: PayBy,
     /// Where it goes: any members, at most 8 KiB; kept apart and never shown.
     #[schemars(with = "Option<std::collections::BTreeMap<String, serde_json::Value>>")]

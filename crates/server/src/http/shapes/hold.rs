@@ -1,6 +1,6 @@
 //! Holds.
 
-use super::{EXACT_MAX, Life};
+use super::{EXACT_MAX, IdText, Life, SkuText};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -9,11 +9,11 @@ use serde::Serialize;
 #[schemars(deny_unknown_fields)]
 #[expect(dead_code, reason = "read by the API document")]
 pub(crate) struct Wanted {
-    sku: String,
+    sku: SkuText,
     #[schemars(range(min = 1, max = EXACT_MAX))]
     quantity: u64,
     /// `main` if missing.
-    location: Option<String>,
+    location: Option<IdText>,
 }
 
 /// Units to be set aside.
@@ -22,9 +22,9 @@ pub(crate) struct Wanted {
 #[expect(dead_code, reason = "read by the API document")]
 pub(crate) struct Place {
     /// The hold's id; made from the key if missing.
-    id: Option<String>,
+    id: Option<IdText>,
     /// For whom; a buyer's token says it, every other role must.
-    customer: Option<String>,
+    customer: Option<IdText>,
     #[schemars(length(min = 1, max = 100))]
     lines: Vec<Wanted>,
     /// Until when, from now on; `holds.ttl_ms` if missing.

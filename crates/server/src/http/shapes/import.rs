@@ -1,6 +1,6 @@
 //! Stock in bulk.
 
-use super::REASON_MAX;
+use super::{BARE_KEY, EXACT_MAX, EXACT_MAX_SIGNED, IdText, REASON_MAX, SkuText};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -21,15 +21,16 @@ pub(crate) struct Import {
 #[expect(dead_code, reason = "read by the API document")]
 pub(crate) struct ImportLine {
     /// The line's own idempotency key; made from the request's and the line's number if missing.
-    #[schemars(length(min = 1, max = 255))]
+    #[schemars(extend("pattern" = BARE_KEY))]
     key: Option<String>,
-    sku: String,
+    sku: SkuText,
     /// Not 0; below 0 only with a reason.
+    #[schemars(range(min = -EXACT_MAX_SIGNED, max = EXACT_MAX), extend("not" = { "const": 0 }))]
     quantity: i64,
     /// `main` if missing.
-    location: Option<String>,
+    location: Option<IdText>,
     /// A purchase order or the like: the units are received.
-    reference: Option<String>,
+    reference: Option<IdText>,
     /// Why the count is corrected: the units are found, or written off.
     #[schemars(length(min = 1, max = REASON_MAX))]
     reason: Option<String>,

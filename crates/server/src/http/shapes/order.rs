@@ -1,6 +1,8 @@
 //! Orders, their payments, shipments and refunds.
 
-use super::{EXACT_MAX, Life, Money, Wanted};
+use super::{
+    EXACT_MAX, EXACT_MAX_SIGNED, IdText, Life, MethodText, Money, SkuText, SomeMoney, Wanted,
+};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -19,8 +21,7 @@ pub(crate) const ADJUSTMENTS_MAX: u32 = 20;
 #[expect(dead_code, reason = "read by the API document")]
 pub(crate) struct PayBy {
     /// How, in one word of `a-z 0-9 _ . -`.
-    #[schemars(length(min = 1, max = METHOD_MAX))]
-    method: String,
+    method: MethodText,
     /// What the payment provider gave the buyer; kept apart and never shown.
     #[schemars(length(min = 1, max = TOKEN_MAX))]
     token: String,
@@ -43,6 +44,7 @@ pub(crate) struct Adjustment {
     #[schemars(with = "AdjustmentKind")]
     pub(crate) kind: &'static str,
     /// Minor units; below zero takes off.
+    #[schemars(range(min = -EXACT_MAX_SIGNED, max = EXACT_MAX))]
     pub(crate) amount: i64,
 }
 
@@ -52,13 +54,13 @@ pub(crate) struct Adjustment {
 #[expect(dead_code, reason = "read by the API document")]
 pub(crate) struct TakeOrder {
     /// The order's id; made from the key if missing.
-    id: Option<String>,
+    id: Option<IdText>,
     /// Whose; a buyer's token says it, every other role must.
-    customer: Option<String>,
+    customer: Option<IdText>,
     #[schemars(length(min = 1, max = 100))]
     lines: Vec<Wanted>,
     /// A hold that has just these lines; one is placed if missing.
-    hold: Option<String>,
+    hold: Option<IdText>,
     payment: PayBy,
     /// Where to; any object of at most 8 KiB, kept apart and never shown.
     address: Option<serde_json::Map<String, serde_json::Value>>,
@@ -84,9 +86,9 @@ pub(crate) struct CancelOrder {
 #[expect(dead_code, reason = "read by the API document")]
 pub(crate) struct RefundOrder {
     /// The refund's id; made from the key if missing.
-    id: Option<String>,
-    /// At least one minor unit; all that is left if missing.
-    amount: Option<Money>,
+    id: Option<IdText>,
+    /// All that is left if missing.
+    amount: Option<SomeMoney>,
     #[schemars(length(min = 1, max = REASON_MAX))]
     reason: String,
 }
@@ -96,7 +98,7 @@ pub(crate) struct RefundOrder {
 #[schemars(deny_unknown_fields)]
 #[expect(dead_code, reason = "read by the API document")]
 pub(crate) struct ReturnLine {
-    sku: String,
+    sku: SkuText,
     #[schemars(range(min = 1, max = EXACT_MAX))]
     quantity: u64,
 }

@@ -1,6 +1,6 @@
 //! Sagas.
 
-use super::{Life, REASON_MAX};
+use super::{IdText, Life, REASON_MAX, StepText, UrlText};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -27,7 +27,7 @@ pub(crate) const TIMEOUT_MAX: i64 = 60_000;
 pub(crate) struct StartSaga {
     /// The saga's id; made from the key if missing. It does not begin with `order:`, `cancel:` or
     /// `refund:`.
-    id: Option<String>,
+    id: Option<IdText>,
     /// What can be undone comes first, then at most one pivot, then what is tried until it
     /// succeeds.
     #[schemars(length(min = 1, max = 32))]
@@ -43,12 +43,11 @@ pub(crate) struct StartSaga {
 #[expect(dead_code, reason = "read by the API document")]
 pub(crate) struct StartStep {
     /// One of the saga's own; an id of at most 64 characters.
-    #[schemars(length(min = 1, max = 64))]
-    name: String,
+    name: StepText,
     /// What is posted to, under the key `<saga>/<step>`.
-    url: String,
+    url: UrlText,
     /// What is posted to, with the same body, to undo it, under the key `<saga>/<step>/undo`.
-    undo_url: Option<String>,
+    undo_url: Option<UrlText>,
     /// What is sent: any JSON; an empty object if missing. It is kept apart and never shown.
     body: Option<serde_json::Value>,
     /// `compensatable` if missing.

@@ -1,11 +1,12 @@
 //! SKUs: their entries, and their units by hand.
 
-use super::{EXACT_MAX, Life, Money};
+use super::{EXACT_MAX, EXACT_MAX_SIGNED, IdText, Life, Money};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 /// When a SKU is sold; a missing end is open.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub(crate) struct Sale {
     /// First moment of the sale.
     #[schemars(extend("format" = "date-time"))]
@@ -88,9 +89,9 @@ pub(crate) struct Receive {
     #[schemars(range(min = 1, max = EXACT_MAX))]
     quantity: u64,
     /// `main` if missing.
-    location: Option<String>,
+    location: Option<IdText>,
     /// A purchase order or the like.
-    reference: String,
+    reference: IdText,
 }
 
 /// Units found (positive) or written off (negative).
@@ -99,9 +100,10 @@ pub(crate) struct Receive {
 #[expect(dead_code, reason = "read by the API document")]
 pub(crate) struct Adjust {
     /// Not 0.
+    #[schemars(range(min = -EXACT_MAX_SIGNED, max = EXACT_MAX), extend("not" = { "const": 0 }))]
     quantity: i64,
     /// `main` if missing.
-    location: Option<String>,
+    location: Option<IdText>,
     #[schemars(length(min = 1, max = 200))]
     reason: String,
 }
@@ -113,9 +115,9 @@ pub(crate) struct Adjust {
 pub(crate) struct Transfer {
     #[schemars(range(min = 1, max = EXACT_MAX))]
     quantity: u64,
-    from: String,
+    from: IdText,
     /// Another one; it begins with its first units.
-    to: String,
+    to: IdText,
     #[schemars(length(min = 1, max = 200))]
     reason: String,
 }

@@ -1,6 +1,8 @@
 //! Subscriptions, what is parked of them, and what a SKU's stream tells.
 
-use super::{Availability, Balances, EXACT_MAX, Life, REASON_MAX};
+use super::{
+    Availability, Balances, EXACT_MAX, IdText, Life, REASON_MAX, SecretText, TypesText, UrlText,
+};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -10,14 +12,14 @@ use serde::Serialize;
 #[expect(dead_code, reason = "read by the API document")]
 pub(crate) struct CreateSubscription {
     /// The subscription's id; made from the key if missing.
-    id: Option<String>,
+    id: Option<IdText>,
     /// Where events are posted: a public address, or one of `security.outbound_allow`.
-    url: String,
+    url: UrlText,
     /// Types as in `order.paid`, beginnings of types as in `order.*`, or `*`.
     #[schemars(length(min = 1, max = 20))]
-    types: Vec<String>,
+    types: Vec<TypesText>,
     /// What signs the posts: `whsec_` and 24 to 64 bytes in base64; made if missing.
-    secret: Option<String>,
+    secret: Option<SecretText>,
     /// The first position that it is told of; what comes after its creation if missing.
     #[schemars(range(min = 1, max = EXACT_MAX))]
     from: Option<i64>,
@@ -41,7 +43,7 @@ pub(crate) struct Replay {
 #[expect(dead_code, reason = "read by the API document")]
 pub(crate) struct Rotate {
     /// `whsec_` and 24 to 64 bytes in base64; made if missing.
-    secret: Option<String>,
+    secret: Option<SecretText>,
 }
 
 /// Whether a subscription is served.

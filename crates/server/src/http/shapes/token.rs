@@ -1,5 +1,6 @@
 //! Tokens.
 
+use super::IdText;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -9,7 +10,7 @@ use serde::Serialize;
 #[expect(dead_code, reason = "read by the API document")]
 pub(crate) struct CreateToken {
     role: TokenRole,
-    customer: Option<String>,
+    customer: Option<IdText>,
 }
 
 /// What a token may do.
