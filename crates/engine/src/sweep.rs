@@ -28,6 +28,8 @@ const SWEEP_LIVE: usize = SWEEP_MAX / 4;
 
 /// How long a hold is overdue before a node ends it whose work that is not.
 const LATE: Millis = Millis(2_000);
+/// How often such a node looks.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// The loop.
 pub struct Sweep {
@@ -44,6 +46,8 @@ pub struct Sweep {
     more: bool,
     /// Whether it is this node's to sweep.
     mine: Mine,
+    /// Monotonic time at which a node looks again whose work it is not.
+    looks: Duration,
 }
 
 /// Whether work that one node does for all is this node's now.
@@ -66,6 +70,7 @@ impl Sweep {
             page: VecDeque::new(),
             more: false,
             mine,
+            looks: Duration::ZERO,
         }
     }
 
@@ -74,14 +79,18 @@ impl Sweep {
         if !self.page.is_empty() {
             return Ok(());
         }
-        let now = self.clock.now();
+        let (now, mono, mine) = (self.clock.now(), self.clock.mono(), (self.mine)());
+        if !mine && !self.more && mono < self.looks {
+            return Ok(());
+        }
+        self.looks = mono + LOOK;
         let due = self.store.due(now, SWEEP_MAX).await?.rows;
         let overdue = due.iter().map(|row| row.hold.deadline.until(now));
         let overdue = Duration::from_millis(overdue.max().map_or(0, |it| it.0));
         metrics::gauge!("evenkeel_sweep_overdue_seconds").set(overdue);
         self.more = due.len() == SWEEP_MAX;
         self.page = due.into();
-        if !(self.mine)() {
+        if !mine {
             let all = self.page.len();
             let is_late = |row: &HoldRow| row.hold.deadline.plus(LATE) <= now;
             self.page.retain(is_late);

@@ -20,7 +20,8 @@ const STYLE: &str = ":root{color-scheme:light dark;--line:#8884;--tint:#8882;--l
     left;vertical-align:top}a{color:var(--link)}section{\
     border-top:1px solid var(--line);padding:.8rem 0}dl{display:grid;grid-template-columns:\
     6.5rem 1fr;gap:.15rem .8rem;margin:.4rem 0 0;font-size:.9rem}dt{opacity:.7}dd{margin:0;\
-    overflow-wrap:anywhere}ul.codes{list-style:none;padding:0}ul.codes li{padding:.15rem 0 .15rem \
+    overflow-wrap:anywhere}td code{overflow-wrap:break-word}\
+    ul.codes{list-style:none;padding:0}ul.codes li{padding:.15rem 0 .15rem \
     2.8rem;text-indent:-2.8rem}@media(max-width:30rem){dl{grid-template-columns:1fr}dt{margin-top:\
     .3rem}}";
 
