@@ -18,7 +18,7 @@ pub(crate) const FIELDS_MAX: usize = 100;
 /// Largest body.
 pub(crate) const BODY_MAX: usize = 1024 * 1024;
 /// Longest idempotency key.
-const KEY_MAX: usize = 255;
+pub(crate) const KEY_MAX: usize = 255;
 /// Longest wait for a position.
 const WAIT_MAX: u64 = 30_000;
 /// The wait when the request names none.

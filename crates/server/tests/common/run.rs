@@ -4,10 +4,14 @@ use fastrand::Rng;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-/// How often: the second number when the full counts are asked for (`EVENKEEL_LONG=1`).
+/// Whether the full counts are asked for (`EVENKEEL_LONG=1`).
+pub(crate) fn is_long() -> bool {
+    std::env::var_os("EVENKEEL_LONG").is_some_and(|value| !value.is_empty())
+}
+
+/// How often: the second number when the full counts are asked for.
 pub(crate) fn times(short: u64, long: u64) -> u64 {
-    let asked = std::env::var_os("EVENKEEL_LONG").is_some_and(|value| !value.is_empty());
-    if asked { long } else { short }
+    if is_long() { long } else { short }
 }
 
 /// The choices of this run, told so that they can be repeated.

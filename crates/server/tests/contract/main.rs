@@ -10,12 +10,14 @@ use std::process::{Command, Stdio};
 
 #[path = "../common/process.rs"]
 mod process;
+#[path = "../common/run.rs"]
+#[expect(dead_code, reason = "suites that wait use more of it")]
+mod run;
 
 use process::{Process, serve, token};
 
 #[test]
 fn no_answer_of_the_server_is_against_its_document() {
-    let is_long = std::env::var_os("EVENKEEL_LONG").is_some_and(|value| !value.is_empty());
     let home = tempfile::tempdir().expect("a temporary directory can be made");
     let log = std::fs::File::create(home.path().join("log")).expect("a scratch file");
     // More is asked in a second than any client may.
@@ -27,7 +29,7 @@ fn no_answer_of_the_server_is_against_its_document() {
     let server = Process::start(&mut command).expect("it serves");
     let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/contract/check");
     let tools = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("schemathesis");
-    let (phases, examples) = match is_long {
+    let (phases, examples) = match run::is_long() {
         true => ("examples,coverage,fuzzing,stateful", "100"),
         false => ("coverage,fuzzing", "5"),
     };
@@ -39,7 +41,7 @@ fn no_answer_of_the_server_is_against_its_document() {
         .output()
         .expect("there is bash");
     let said = String::from_utf8_lossy(&asked.stdout);
-    if asked.status.code() == Some(3) && !is_long {
+    if asked.status.code() == Some(3) && !run::is_long() {
         eprintln!("skipped: schemathesis cannot be had here");
         return;
     }

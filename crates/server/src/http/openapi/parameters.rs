@@ -26,7 +26,7 @@ pub(super) fn parameters(route: &Route, generator: &mut SchemaGenerator) -> Valu
     for rest in route.pattern.split('{').skip(1) {
         let name = rest.split_once('}').map_or(rest, |(name, _)| name);
         let schema = match name {
-            "sku" => formed(shapes::SKU),
+            "sku" => formed(&shapes::sku()),
             _ => json!({ "type": "string" }),
         };
         add((name, "path"), true, schema);
@@ -55,7 +55,7 @@ pub(super) fn parameters(route: &Route, generator: &mut SchemaGenerator) -> Valu
         add(
             ("Idempotency-Key", "header"),
             route.needs_key(),
-            formed(shapes::KEY),
+            formed(&shapes::key()),
         );
         if problems(route).contains(&Code::Version) {
             add(("If-Match", "header"), false, formed(shapes::TAG));
@@ -89,8 +89,8 @@ fn of_query(route: &Route, name: &str, generator: &mut SchemaGenerator) -> Value
         "from" | "to" if is_range => json!({ "type": "string", "format": "date-time" }),
         "from" => json!({ "type": "integer", "minimum": 0, "maximum": shapes::EXACT_MAX }),
         "proof" | "deep" => flag(),
-        "sku" => formed(shapes::SKU),
-        "customer" | "ref" => formed(shapes::ID),
+        "sku" => formed(&shapes::sku()),
+        "customer" | "ref" => formed(&shapes::id()),
         "as_of" => formed(shapes::POSITION),
         _ => json!({ "type": "string" }),
     }

@@ -1,6 +1,6 @@
 //! Stock in bulk.
 
-use super::{BARE_KEY, EXACT_MAX, EXACT_MAX_SIGNED, IdText, REASON_MAX, SkuText};
+use super::{EXACT_MAX, EXACT_MAX_SIGNED, IdText, KeyText, REASON_MAX, SkuText};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -21,8 +21,7 @@ pub(crate) struct Import {
 #[expect(dead_code, reason = "read by the API document")]
 pub(crate) struct ImportLine {
     /// The line's own idempotency key; made from the request's and the line's number if missing.
-    #[schemars(extend("pattern" = BARE_KEY))]
-    key: Option<String>,
+    key: Option<KeyText>,
     sku: SkuText,
     /// Not 0; below 0 only with a reason.
     #[schemars(range(min = -EXACT_MAX_SIGNED, max = EXACT_MAX), extend("not" = { "const": 0 }))]

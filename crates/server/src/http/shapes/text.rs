@@ -1,19 +1,14 @@
 //! Texts with a grammar, as request bodies and paths have them: what is refused for its form is
 //! not allowed by the API document either.
 
+use super::order::METHOD_MAX;
+use crate::http::head::KEY_MAX;
 use evenkeel_rules::event::Kind;
+use evenkeel_rules::ids::{ID_MAX, SKU_MAX, STEP_MAX};
 use evenkeel_rules::money::Currency;
 use schemars::JsonSchema;
 use std::collections::BTreeSet;
 
-/// A name that a client chooses.
-pub(crate) const ID: &str = "^[A-Za-z0-9][A-Za-z0-9._:~-]{0,127}$";
-/// A SKU, or a cart's id.
-pub(crate) const SKU: &str = "^[A-Za-z0-9][A-Za-z0-9._:~-]{0,59}$";
-/// An idempotency key, in quotes or without.
-pub(crate) const KEY: &str = r##"^([!#-~]{1,255}|"[!#-~]{1,255}")$"##;
-/// One without quotes, as a line of an import has it.
-pub(crate) const BARE_KEY: &str = "^[!#-~]{1,255}$";
 /// What `If-Match` may say.
 pub(crate) const TAG: &str = r#"^(\*|"(0|[1-9][0-9]{0,15})")$"#;
 /// A time as RFC 3339 has it. Not as a format: generators of clients know no such headers.
@@ -26,23 +21,39 @@ pub(crate) const POSITIONS: &str = r"^[!-+\--~]+\.[0-9]+:[0-9]+( *, *[!-+\--~]+\
 /// Any text: it has no NUL.
 pub(crate) const ANY: &str = r"^[^\u0000]*$";
 
-/// A name that a client chooses: of a hold, an order, a customer, a location.
-#[derive(JsonSchema)]
-#[schemars(inline, transparent, extend("pattern" = ID))]
-#[expect(dead_code, reason = "read by the API document")]
-pub(crate) struct IdText(String);
+/// 24 to 64 bytes in base64, behind the standard's prefix.
+const SECRET: &str = concat!(
+    "^whsec_([A-Za-z0-9+/]{4}){8,20}([A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=",
+    "|([A-Za-z0-9+/]{4})?[A-Za-z0-9+/][AQgw]==)?$"
+);
 
-/// A SKU, or a cart's id.
-#[derive(JsonSchema)]
-#[schemars(inline, transparent, extend("pattern" = SKU))]
-#[expect(dead_code, reason = "read by the API document")]
-pub(crate) struct SkuText(String);
+/// Makes texts of which the document says the pattern.
+macro_rules! texts {
+    ($($(#[$doc:meta])* $name:ident = $pattern:expr;)*) => {$(
+        $(#[$doc])*
+        #[derive(JsonSchema)]
+        #[schemars(inline, transparent, extend("pattern" = $pattern))]
+        #[expect(dead_code, reason = "read by the API document")]
+        pub(crate) struct $name(String);
+    )*};
+}
 
-/// The name of a saga's step.
-#[derive(JsonSchema)]
-#[schemars(inline, transparent, extend("pattern" = "^[A-Za-z0-9][A-Za-z0-9._:~-]{0,63}$"))]
-#[expect(dead_code, reason = "read by the API document")]
-pub(crate) struct StepText(String);
+texts! {
+    /// A name that a client chooses: of a hold, an order, a customer, a location.
+    IdText = id();
+    /// A SKU, or a cart's id.
+    SkuText = sku();
+    /// The name of a saga's step.
+    StepText = named(STEP_MAX);
+    /// An idempotency key without quotes, as a line of an import has it.
+    KeyText = format!("^{}$", bare_key());
+    /// A secret that signs posts.
+    SecretText = SECRET;
+    /// A type of events, a beginning of types, or all.
+    TypesText = types();
+    /// A way to pay, in one word.
+    MethodText = format!("^[a-z0-9_.-]{{1,{METHOD_MAX}}}$");
+}
 
 /// Where something is posted to.
 #[derive(JsonSchema)]
@@ -50,29 +61,30 @@ pub(crate) struct StepText(String);
 #[expect(dead_code, reason = "read by the API document")]
 pub(crate) struct UrlText(String);
 
-/// 24 to 64 bytes in base64, behind the standard's prefix.
-const SECRET: &str = concat!(
-    "^whsec_([A-Za-z0-9+/]{4}){8,20}([A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=",
-    "|([A-Za-z0-9+/]{4})?[A-Za-z0-9+/][AQgw]==)?$"
-);
+/// A pattern of the names that clients choose.
+pub(crate) fn id() -> String {
+    named(ID_MAX)
+}
 
-/// A secret that signs posts.
-#[derive(JsonSchema)]
-#[schemars(inline, transparent, extend("pattern" = SECRET))]
-#[expect(dead_code, reason = "read by the API document")]
-pub(crate) struct SecretText(String);
+/// A pattern of SKUs and of carts' ids.
+pub(crate) fn sku() -> String {
+    named(SKU_MAX)
+}
 
-/// A type of events, a beginning of types, or all.
-#[derive(JsonSchema)]
-#[schemars(inline, transparent, extend("pattern" = types()))]
-#[expect(dead_code, reason = "read by the API document")]
-pub(crate) struct TypesText(String);
+/// A pattern of idempotency keys, in quotes or without.
+pub(crate) fn key() -> String {
+    let bare = bare_key();
+    format!(r#"^({bare}|"{bare}")$"#)
+}
 
-/// A way to pay, in one word.
-#[derive(JsonSchema)]
-#[schemars(inline, transparent, extend("pattern" = "^[a-z0-9_.-]{1,40}$"))]
-#[expect(dead_code, reason = "read by the API document")]
-pub(crate) struct MethodText(String);
+/// A pattern of names of at most so many characters, as the rules have them.
+fn named(max: usize) -> String {
+    format!("^[A-Za-z0-9][A-Za-z0-9._:~-]{{0,{}}}$", max - 1)
+}
+
+fn bare_key() -> String {
+    format!("[!#-~]{{1,{KEY_MAX}}}")
+}
 
 /// A pattern of every filter that matches a type which is published.
 fn types() -> String {
