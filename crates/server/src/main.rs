@@ -14,6 +14,7 @@
 mod anchors;
 mod cli;
 mod client;
+mod columns;
 mod config;
 mod csv;
 mod demo;

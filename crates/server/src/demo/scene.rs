@@ -3,14 +3,13 @@
 //! Pure: a [`Frame`] goes in, lines come out. Nothing here asks, counts or waits, and what is not
 //! known yet is not drawn as if it were nothing.
 
+use crate::columns::{WIDTH, cut};
 use crate::load::book::Balances;
 use evenkeel_rules::order::Status;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// The widest line.
-pub(super) const WIDTH: usize = 100;
 /// Samples that a graph shows.
 const GRAPH: usize = 48;
 /// Cells of the bar of units.
@@ -108,13 +107,8 @@ pub(super) fn scene(frame: &Frame) -> String {
     for (at, what) in &frame.news[older..] {
         lines.push(format!("{:>7.1} s   {what}", at.as_secs_f64()));
     }
-    let lines = lines.iter().map(|line| cut(line));
+    let lines = lines.iter().map(|line| cut(line, WIDTH));
     lines.collect::<Vec<_>>().join("\n")
-}
-
-/// A line that is no wider than the view.
-pub(super) fn cut(line: &str) -> String {
-    line.chars().take(WIDTH).collect()
 }
 
 fn graph(name: &str, samples: &Samples, text: impl Fn(f64) -> String) -> String {

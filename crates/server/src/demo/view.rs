@@ -6,9 +6,10 @@
 
 use super::DemoArgs;
 use super::sale::Sale;
-use super::scene::{Frame, accounts, cut, scene, statuses};
+use super::scene::{Frame, accounts, scene, statuses};
 use super::stage::Stage;
 use crate::client::outside::{self, Crew};
+use crate::columns::{WIDTH, cut};
 use crate::load::tally::Tally;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{IsTerminal as _, stderr};
@@ -100,7 +101,7 @@ impl Drop for View {
 
 fn line(at: Duration, what: &str) {
     let line = format!("{:>7.1} s   {what}", at.as_secs_f64());
-    eprintln!("{}", cut(&line));
+    eprintln!("{}", cut(&line, WIDTH));
 }
 
 /// Who looks at the sale, and what was seen last.

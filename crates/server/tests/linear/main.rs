@@ -13,6 +13,9 @@
 mod answer;
 #[path = "../common/process.rs"]
 mod process;
+#[path = "../common/run.rs"]
+#[expect(dead_code, reason = "the suite of faults uses more of it")]
+mod run;
 
 mod checker;
 mod model;
@@ -137,8 +140,7 @@ fn every_history_of_the_real_server_has_an_order_that_explains_it() {
     let seed = seed();
     println!("LINEAR_SEED={seed}");
     let mut rng = Rng::with_seed(seed);
-    let long = std::env::var_os("EVENKEEL_LONG").is_some_and(|value| !value.is_empty());
-    let rounds = if long { ROUNDS.1 } else { ROUNDS.0 };
+    let rounds = run::times(ROUNDS.0, ROUNDS.1);
     let directory = tempfile::tempdir().expect("a scratch directory");
     let server = Server::start(directory.path());
     let mut wires: Vec<Wire> = (0..CLIENTS).map(|_| server.wire()).collect();

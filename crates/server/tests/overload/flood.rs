@@ -4,9 +4,10 @@
 //! machine, and the rest of the machine is free to ask. Requests come at their times, not after
 //! the answers to those before them: each takes a connection that is free.
 
+use crate::run::times;
 use crate::server::{Server, handles};
 use crate::wire::{request, whole};
-use crate::{alone, now, percentile, sized};
+use crate::{alone, now, percentile};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -173,8 +174,8 @@ fn ten_times_the_capacity_is_refused_in_time_and_the_rest_is_served() {
     let server = Server::start_on_slow_disk(SYNC_MS);
     server.stock("lamp", 50_000_000);
     let flood = Flood::new(&server);
-    let time = Duration::from_secs(sized(6, 30));
-    let peak_time = Duration::from_secs(sized(5, 15));
+    let time = Duration::from_secs(times(6, 30));
+    let peak_time = Duration::from_secs(times(5, 15));
     let mut base = flood.run(1, Duration::from_secs(3), None).accepted;
     let base = percentile(&mut base, 50);
     let peak = flood.run(PEAK, peak_time, None);

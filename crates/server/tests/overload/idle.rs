@@ -1,8 +1,9 @@
 //! Connections that ask nothing: they cost memory and handles, and nothing else.
 
+use crate::run::{pass, times};
 use crate::server::{Server, handles};
 use crate::wire::Wire;
-use crate::{alone, now, pass, percentile, sized};
+use crate::{alone, now, percentile};
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -40,7 +41,7 @@ fn ten_thousand_idle_connections_cost_little_and_slow_nobody_down() {
     let server = Server::start(&[]);
     server.stock("lamp", 5);
     // Both processes need handles of their own for the rest.
-    let count = sized(1_000, 10_000).min(handles().saturating_sub(400));
+    let count = times(1_000, 10_000).min(handles().saturating_sub(400));
     let alone = beside(&server);
     let before = server.memory();
     let connect = |_| TcpStream::connect(server.address()).expect("the system takes it");

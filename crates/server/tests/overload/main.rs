@@ -12,6 +12,9 @@
 mod answer;
 #[path = "../common/process.rs"]
 mod process;
+#[path = "../common/run.rs"]
+#[expect(dead_code, reason = "the suite of faults uses more of it")]
+mod run;
 
 mod flood;
 mod idle;
@@ -21,26 +24,12 @@ mod slow;
 mod wire;
 
 use parking_lot::{Mutex, MutexGuard};
-use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
-
-/// How much: the second number when the full counts are asked for.
-fn sized(short: u64, long: u64) -> u64 {
-    let asked = std::env::var_os("EVENKEEL_LONG").is_some_and(|value| !value.is_empty());
-    if asked { long } else { short }
-}
 
 /// For tests that measure what they also load: one at a time.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock()
-}
-
-/// Lets time pass: load is a matter of time.
-fn pass(time: Duration) {
-    let (keep, never) = channel::<()>();
-    let told = never.recv_timeout(time);
-    drop((keep, told));
 }
 
 #[expect(

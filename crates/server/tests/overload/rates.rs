@@ -1,8 +1,9 @@
 //! More requests in a second than one client may make.
 
+use crate::run::pass;
 use crate::server::Server;
 use crate::wire::{Reply, Wire};
-use crate::{alone, now, pass};
+use crate::{alone, now};
 use std::time::Duration;
 
 const ASKED: usize = 1_500;

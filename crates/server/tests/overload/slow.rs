@@ -1,8 +1,9 @@
 //! Clients that are slow on purpose: they are let go, and nobody else notices them.
 
+use crate::run::{pass, times};
 use crate::server::Server;
 use crate::wire::{Reply, Wire, request};
-use crate::{alone, now, pass, percentile, sized};
+use crate::{alone, now, percentile};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -138,7 +139,7 @@ fn slow_clients_are_let_go_in_time_and_nobody_else_notices() {
         let heads = scope.spawn(|| all("slow heads", || slow_head(&address)));
         let bodies = scope.spawn(|| all("slow bodies", || slow_body(&address, &token)));
         let readers = scope.spawn(|| all("slow readers", || slow_reader(&address)));
-        let idles = scope.spawn(|| match sized(0, 1) {
+        let idles = scope.spawn(|| match times(0, 1) {
             0 => None,
             _ => Some(all("idle connections", || idle(&address))),
         });

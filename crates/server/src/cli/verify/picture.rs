@@ -6,9 +6,7 @@ use serde_json::Value;
 
 use super::super::operate::{cell, items};
 use super::super::output::{Tone, toned};
-
-/// The widest line that is printed.
-const WIDTH: usize = 100;
+use crate::columns::{self, WIDTH, cut};
 
 /// The whole picture.
 pub(super) fn of(answer: &Value) -> String {
@@ -110,34 +108,10 @@ fn next(kind: &str) -> &'static str {
     }
 }
 
-fn cut(line: &str, width: usize) -> String {
-    if line.chars().count() <= width {
-        return line.to_owned();
-    }
-    line.chars().take(width - 1).chain(['…']).collect()
-}
-
-/// Lines of at most the width; all but the first are set in as far as the head is long.
+/// A paragraph: all lines but the first are set in as far as the head is long.
 fn wrapped(head: &str, text: &str) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut line = format!("  {head}");
-    let set_in = " ".repeat(line.chars().count());
-    let mut empty = true;
-    for word in text.split(' ') {
-        let room = WIDTH - line.chars().count();
-        if !empty && word.chars().count() >= room {
-            lines.push(std::mem::replace(&mut line, set_in.clone()));
-            empty = true;
-        }
-        if !empty {
-            line.push(' ');
-        }
-        let room = WIDTH - line.chars().count();
-        line.push_str(&cut(word, room));
-        empty = false;
-    }
-    lines.push(line);
-    lines
+    let head = format!("  {head}");
+    columns::wrapped(&head, columns::columns(&head), text)
 }
 
 #[cfg(test)]
@@ -151,7 +125,7 @@ mod tests {
                 "note": "the gate was not asked: that needs the running server, which was not \
                     there; it is compared when the server itself is asked",
                 "findings": [{"id": "I8-1", "kind": "balance_edited",
-                    "subject": {"kind": "sku", "id": "x".repeat(128)}, "class": "divergent",
+                    "subject": {"kind": "sku", "id": "x".repeat(60)}, "class": "divergent",
                     "expected": {"available": 3, "held": 1, "sold": 2, "supply": -6},
                     "found": {"available": 4, "held": 1, "sold": 2, "supply": -6},
                     "position": 19, "detail": "the balances are not what the log adds up to"}]},

@@ -1,6 +1,7 @@
 //! The report as a page: a line for each thing, then one for each invariant.
 
 use super::{Hits, Monies, Report};
+use crate::columns::wrapped;
 use crate::load::probe::Probe;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -113,13 +114,16 @@ impl Report {
     }
 }
 
+/// A space at which no line is broken.
+const TOGETHER: char = '\u{a0}';
+
 /// Counts with what they count, those that are most first.
 fn words<T: Display>(counts: &BTreeMap<T, u64>) -> String {
     let mut counts: Vec<_> = counts.iter().collect();
     counts.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
     let words: Vec<_> = counts
         .iter()
-        .map(|(what, count)| format!("{count} {what}"))
+        .map(|(what, count)| format!("{count}{TOGETHER}{what}"))
         .collect();
     if words.is_empty() {
         return "none".to_owned();
@@ -133,7 +137,9 @@ struct Page(String);
 
 impl Page {
     fn line(&mut self, name: &str, text: impl Display) {
-        let _ = writeln!(self.0, "{}", cut(&format!("{name:<8} {text}")));
+        for line in wrapped(&format!("{name:<8} "), 9, &text.to_string()) {
+            let _ = writeln!(self.0, "{}", line.replace(TOGETHER, " "));
+        }
     }
 }
 
@@ -204,13 +210,4 @@ impl Paint {
         }
         page.0
     }
-}
-
-/// At most a hundred columns, and some for colours.
-fn cut(line: &str) -> String {
-    const WIDTH: usize = 100;
-    if line.chars().count() <= WIDTH + 12 {
-        return line.to_owned();
-    }
-    line.chars().take(WIDTH - 1).chain(['…']).collect()
 }
