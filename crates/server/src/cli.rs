@@ -15,6 +15,7 @@ mod explain;
 mod failure;
 mod log;
 mod migrate;
+mod mistake;
 mod operate;
 mod order;
 mod output;
@@ -169,7 +170,11 @@ fn man(out: Option<&Path>) -> Result<failure::Verdict, Failure> {
 
 /// Reads the command line, runs the command, and ends with its exit code.
 pub(crate) fn run() -> ExitCode {
-    Cli::parse().command.run().unwrap_or_else(|failure| {
+    let cli = Cli::try_parse().unwrap_or_else(|error| {
+        let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+        mistake::taught(error, &Cli::command(), &words.collect::<Vec<_>>()).exit()
+    });
+    cli.command.run().unwrap_or_else(|failure| {
         failure.tell();
         failure.exit_code()
     })
