@@ -416,6 +416,12 @@ impl Engine {
         self.shared.health.broken.load(Ordering::Acquire)
     }
 
+    /// Nodes on this store, as of this one's last heartbeat; 1 while it has no lease itself.
+    #[must_use]
+    pub fn nodes(&self) -> usize {
+        self.shared.held.nodes()
+    }
+
     /// How the loops are.
     #[must_use]
     pub fn pulses(&self) -> Vec<Arc<Pulse>> {

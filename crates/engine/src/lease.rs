@@ -53,6 +53,12 @@ impl Held {
         held.as_ref().is_some_and(|right| mono < right.until)
     }
 
+    /// Nodes alive, as of this one's last beat; itself alone while it has no lease.
+    pub(crate) fn nodes(&self) -> usize {
+        let held = self.right.lock();
+        held.as_ref().map_or(1, |right| right.leases.live.len())
+    }
+
     /// Notes that what was written for a row under a token was refused.
     pub(crate) fn refused(&self, (created, token): (u64, u64), refusal: &Refusal) {
         let mut held = self.right.lock();

@@ -1,4 +1,8 @@
 //! Text that fits a terminal: how wide it stands there, and where it is broken.
+//!
+//! Every page that a command prints for people is at most [`WIDTH`] columns wide; a line that
+//! would be wider is broken between words, and only there. Colours take no room. Nothing here
+//! knows what the text is about, or prints it.
 
 /// Columns of a page: the width that every command's output keeps to.
 pub(crate) const WIDTH: usize = 100;

@@ -60,10 +60,13 @@ impl WallClock {
         }
     }
 
-    /// Milliseconds since 1970 of an instant of this run.
+    /// Milliseconds since 1970 of an instant, before this clock was read or after it.
     pub(crate) fn millis(&self, at: Instant) -> i64 {
-        let since = at.saturating_duration_since(self.instant).as_micros();
-        (self.micros + i64::try_from(since).unwrap_or(0)) / 1000
+        let micros = |later: Instant, earlier: Instant| {
+            let between = later.saturating_duration_since(earlier).as_micros();
+            i64::try_from(between).unwrap_or(0)
+        };
+        (self.micros + micros(at, self.instant) - micros(self.instant, at)).div_euclid(1000)
     }
 }
 

@@ -189,7 +189,8 @@ impl Buyer {
             body: "{}".to_owned(),
         };
         self.sale.surely_until(won.at, outside::now());
-        let decided = self.ask(&request, Some(&won.id)).await?;
+        let decided = self.ask(&request, Some(&won.id)).await;
+        let decided = decided.inspect_err(|_| self.sale.ended(won.at, Ending::AskedToRelease))?;
         if decided.is_success() {
             self.sale.ended(won.at, Ending::Released);
             self.sale.released.fetch_add(1, Ordering::Relaxed);

@@ -15,9 +15,9 @@ const STYLE: &str = ":root{color-scheme:light dark;--line:#8884;--tint:#8882;--l
     padding:0 1rem}h1{line-height:1.2}h2{margin:2.5rem 0 .5rem}h3{margin:0;font-size:1rem;\
     line-height:1.6}p{margin:.5rem 0}code,pre{background:var(--tint);border-radius:3px;\
     overflow-wrap:anywhere}code{padding:.1em .3em}pre{padding:.8rem;overflow-x:auto;font-size:\
-    .82rem}pre code{background:none;padding:0;overflow-wrap:normal}table{display:block;overflow-x:auto;\
-    border-collapse:collapse}th,td{border:1px solid var(--line);padding:.25rem .5rem;text-align:\
-    left;vertical-align:top}a{color:var(--link)}section{\
+    .82rem}pre code{background:none;padding:0;overflow-wrap:normal}table{display:block;\
+    overflow-x:auto;border-collapse:collapse}th,td{border:1px solid var(--line);padding:\
+    .25rem .5rem;text-align:left;vertical-align:top}a{color:var(--link)}section{\
     border-top:1px solid var(--line);padding:.8rem 0}dl{display:grid;grid-template-columns:\
     6.5rem 1fr;gap:.15rem .8rem;margin:.4rem 0 0;font-size:.9rem}dt{opacity:.7}dd{margin:0;\
     overflow-wrap:anywhere}td code{overflow-wrap:break-word}\

@@ -244,8 +244,8 @@ impl Shopper {
             Fate::Release => self.release(entry, at).await,
             Fate::Confirm => self.confirm(entry).await,
             Fate::Repeat => {
-                self.repeat(&place, &id).await?;
-                self.confirm(entry).await
+                let again = self.repeat(&place, &id).await;
+                self.confirm(entry).await.and(again)
             }
         }
     }
@@ -298,7 +298,13 @@ impl Shopper {
     /// The shop was paid; the hold becomes a sale.
     async fn confirm(&mut self, entry: usize) -> Result<(), Undecided> {
         let stage = Arc::clone(&self.stage);
-        let confirmed = self.end(entry, &stage.shop, "confirm").await?;
+        let sent = outside::now();
+        let confirmed = self.end(entry, &stage.shop, "confirm").await;
+        let confirmed = confirmed.inspect_err(|_| {
+            // Whether it was sold, or ran out, nobody knows.
+            let open = &mut self.book.entries[entry];
+            (open.until, open.ending) = (Some(sent), Ending::AskedToConfirm);
+        })?;
         self.expect("confirm", &confirmed, confirmed.is_success());
         if confirmed.is_success() {
             self.book.entries[entry].ending = Ending::Confirmed;
@@ -310,7 +316,10 @@ impl Shopper {
         let caller = self.mine[at].caller.clone();
         // From the moment it is sent the units may be somebody else's.
         self.book.entries[entry].until = Some(outside::now());
-        let released = self.end(entry, &caller, "release").await?;
+        let released = self.end(entry, &caller, "release").await;
+        let released = released.inspect_err(|_| {
+            self.book.entries[entry].ending = Ending::AskedToRelease;
+        })?;
         self.expect("release", &released, released.is_success());
         if released.is_success() {
             self.book.entries[entry].ending = Ending::Released;

@@ -243,6 +243,13 @@ impl Node {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// How many nodes it says there are.
+    pub(crate) fn nodes(&self) -> u64 {
+        let status = self.wire().get("/v1/status");
+        let nodes = status.ok().and_then(|status| status.body["nodes"].as_u64());
+        nodes.unwrap_or(0)
+    }
+
     /// How often it found that its lease had run out.
     pub(crate) fn fenced(&self) -> usize {
         self.said().matches("fenced: joining again").count()

@@ -3,7 +3,7 @@
 
 use crate::shop::{Node, Shop, Ways, place, units};
 use crate::subscriber::Subscriber;
-use crate::{now, pass, times, until};
+use crate::{now, times, until};
 use serde_json::json;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -52,7 +52,9 @@ fn what_a_dead_node_was_doing_is_done_by_others_within_five_seconds() {
             first.stock("vase", 10_000);
             first.stock("lamp", 10_000);
         }
-        pass(Duration::from_secs(1));
+        until("each knows of all", || {
+            [&first, &second, &third].map(Node::nodes) == [3, 3, 3]
+        });
         shop.turn(&json!({"latency_ms": 300}));
         for number in 0..HOLDS {
             let key = format!("hold-{round}-{number}");
@@ -75,6 +77,7 @@ fn what_a_dead_node_was_doing_is_done_by_others_within_five_seconds() {
             decided < TAKEN_OVER && swept < TAKEN_OVER,
             "{decided:?}, {swept:?}"
         );
+        until("the dead one is not counted", || third.nodes() == 2);
         second.kill();
         third.kill();
     }

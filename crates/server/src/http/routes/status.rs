@@ -57,7 +57,7 @@ fn status<'a>(api: &'a Api, call: Call<'a>) -> Result<Act<'a>, Problem> {
             version: env!("CARGO_PKG_VERSION"),
             head: api.engine.position(head.position).to_string(),
             uptime_s: mono.saturating_sub(api.started).as_secs(),
-            nodes: 1,
+            nodes: api.engine.nodes() as u64,
             loops: loops.collect(),
             outbox_pending: outbox.pending,
             outbox_oldest_ms: oldest,

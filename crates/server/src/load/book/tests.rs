@@ -24,7 +24,7 @@ fn honest() -> (Book, Shown) {
     ];
     let holds = entries
         .iter()
-        .map(|entry| (entry.id.clone(), Some(entry.ending.state().to_owned())))
+        .map(|entry| (entry.id.clone(), Some(entry.ending.states()[0].to_owned())))
         .collect();
     let balances = Balances {
         received: 10,
@@ -104,6 +104,31 @@ fn an_acknowledged_hold_that_is_gone_is_lost() {
         verdict.notes[1],
         "hold c was released by its answers, is unknown"
     );
+}
+
+#[test]
+fn what_never_came_to_an_answer_may_have_become_so_or_not() {
+    let (mut book, mut shown) = honest();
+    (book.entries[0].ending, book.undecided) = (Ending::AskedToConfirm, 1);
+    let lost = |book: &Book, shown: &mut Shown, state: &str| {
+        shown.holds.insert("a".into(), Some(state.to_owned()));
+        book.judge(10, shown).lost
+    };
+    for state in ["confirmed", "held", "expired"] {
+        assert_eq!(lost(&book, &mut shown, state), 0, "{state}");
+    }
+    assert_eq!(
+        lost(&book, &mut shown, "released"),
+        1,
+        "nobody asked for it"
+    );
+    book.entries[0].ending = Ending::AskedToRelease;
+    for state in ["released", "held", "expired"] {
+        assert_eq!(lost(&book, &mut shown, state), 0, "{state}");
+    }
+    assert_eq!(lost(&book, &mut shown, "confirmed"), 1);
+    shown.holds.insert("a".into(), None);
+    assert_eq!(book.judge(10, &shown).lost, 1, "it was acknowledged");
 }
 
 #[test]
