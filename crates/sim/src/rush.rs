@@ -31,6 +31,8 @@ const LIVES: [Millis; 2] = [Millis(400), Millis(60_000)];
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// Looks after which a deadline that does not come is no affair of this check.
 const LOOKS_MAX: u32 = 4_000;
+/// Looks within which all holds have ended, those too that nobody came to confirm.
+const SETTLED: u32 = 60_000;
 
 /// Confirms beside the sweep, and reports a confirm that had to stand back.
 pub(crate) async fn confirms_are_served(client: &mut Client, shop: &Shop) {
@@ -49,7 +51,7 @@ pub(crate) async fn confirms_are_served(client: &mut Client, shop: &Shop) {
             place(client, shop, &format!("rush-{round}-{number}"), LIVES[1]).await;
         }
         let Some(node) = first_past(client).await else {
-            return;
+            return settle(client).await;
         };
         for number in 0..CONFIRMED {
             confirm(client, &node, &format!("rush-{round}-{number}")).await;
@@ -123,7 +125,7 @@ async fn confirm(client: &mut Client, node: &Arc<Node>, id: &str) {
 
 /// Waits until nothing of a round is live.
 async fn settle(client: &Client) {
-    for _ in 0..LOOKS_MAX {
+    for _ in 0..SETTLED {
         let live = client.world.audit(|auditor| auditor.live_holds());
         if live.is_empty() {
             return;
