@@ -50,7 +50,7 @@ use failure::Failure;
 #[command(
     name = "evenkeel",
     version = VERSION.as_str(),
-    max_term_width = 100,
+    max_term_width = crate::columns::WIDTH,
     arg_required_else_help = true
 )]
 #[command(after_help = "Example: evenkeel serve")]

@@ -298,13 +298,8 @@ impl Shopper {
     /// The shop was paid; the hold becomes a sale.
     async fn confirm(&mut self, entry: usize) -> Result<(), Undecided> {
         let stage = Arc::clone(&self.stage);
-        let sent = outside::now();
-        let confirmed = self.end(entry, &stage.shop, "confirm").await;
-        let confirmed = confirmed.inspect_err(|_| {
-            // Whether it was sold, or ran out, nobody knows.
-            let open = &mut self.book.entries[entry];
-            (open.until, open.ending) = (Some(sent), Ending::AskedToConfirm);
-        })?;
+        let asked = ("confirm", Ending::AskedToConfirm);
+        let confirmed = self.end(entry, &stage.shop, asked).await?;
         self.expect("confirm", &confirmed, confirmed.is_success());
         if confirmed.is_success() {
             self.book.entries[entry].ending = Ending::Confirmed;
@@ -316,10 +311,8 @@ impl Shopper {
         let caller = self.mine[at].caller.clone();
         // From the moment it is sent the units may be somebody else's.
         self.book.entries[entry].until = Some(outside::now());
-        let released = self.end(entry, &caller, "release").await;
-        let released = released.inspect_err(|_| {
-            self.book.entries[entry].ending = Ending::AskedToRelease;
-        })?;
+        let asked = ("release", Ending::AskedToRelease);
+        let released = self.end(entry, &caller, asked).await?;
         self.expect("release", &released, released.is_success());
         if released.is_success() {
             self.book.entries[entry].ending = Ending::Released;
@@ -327,13 +320,15 @@ impl Shopper {
         Ok(())
     }
 
+    /// Asks for an end of a hold; `open` is how it stands if no answer comes.
     async fn end(
         &mut self,
         entry: usize,
         caller: &Caller,
-        verb: &str,
+        (verb, open): (&str, Ending),
     ) -> Result<Decided, Undecided> {
         let stage = Arc::clone(&self.stage);
+        let sent = outside::now();
         let Entry { id, units, .. } = self.book.entries[entry].clone();
         let ask = Ask {
             caller,
@@ -343,7 +338,13 @@ impl Shopper {
             id: Some(&id),
             lines: Some((&stage.sku, units)),
         };
-        self.decide(&ask).await
+        let decided = self.decide(&ask).await;
+        if decided.is_err() {
+            let entry = &mut self.book.entries[entry];
+            entry.ending = open;
+            entry.until.get_or_insert(sent);
+        }
+        decided
     }
 
     async fn decide(&mut self, ask: &Ask<'_>) -> Result<Decided, Undecided> {

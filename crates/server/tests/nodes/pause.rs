@@ -9,6 +9,8 @@ use std::time::Duration;
 
 /// How long anybody else may wait for a node that stands still.
 const TAIL: Duration = Duration::from_secs(2);
+/// How long a node waits for what the database says: after more it may not know an answer.
+const PATIENCE: Duration = Duration::from_secs(12);
 
 #[test]
 fn a_node_that_stops_between_lock_and_commit_holds_others_up_for_two_seconds_at_most() {
@@ -50,12 +52,14 @@ fn a_node_that_stops_between_lock_and_commit_holds_others_up_for_two_seconds_at_
             paused.signal(Signal::CONT);
             late.join().expect("no panic")
         });
-        // Its time may be over by then: what became of it the same key says.
-        assert!([201, 504].contains(&late.status), "{late:?}");
-        until("it has its answer", || {
-            let again = place(&mut paused.wire(), "lamp", &key, 600_000);
-            again.status == 201
-        });
+        if late.status == 504 && pause > PATIENCE {
+            // What became of it the same key says.
+            until("it has its answer", || {
+                place(&mut paused.wire(), "lamp", &key, 600_000).status == 201
+            });
+        } else {
+            assert_eq!(late.status, 201, "{late:?}");
+        }
         placed += 1;
         until("it finds its lease gone", || paused.fenced() > fenced);
         until("it has joined anew", || paused.nodes() == 2);

@@ -125,7 +125,7 @@ mod tests {
                 "note": "the gate was not asked: that needs the running server, which was not \
                     there; it is compared when the server itself is asked",
                 "findings": [{"id": "I8-1", "kind": "balance_edited",
-                    "subject": {"kind": "sku", "id": "x".repeat(60)}, "class": "divergent",
+                    "subject": {"kind": "sku", "id": "x".repeat(128)}, "class": "divergent",
                     "expected": {"available": 3, "held": 1, "sold": 2, "supply": -6},
                     "found": {"available": 4, "held": 1, "sold": 2, "supply": -6},
                     "position": 19, "detail": "the balances are not what the log adds up to"}]},
@@ -137,7 +137,9 @@ mod tests {
     fn every_line_fits_and_a_finding_says_what_to_do_next() {
         let picture = of(&report());
         for line in picture.lines() {
-            assert!(line.chars().count() <= WIDTH, "{line}");
+            // The longest id there is stands alone: what is cut cannot be asked for.
+            let is_id = line.trim() == "x".repeat(128);
+            assert!(is_id || line.chars().count() <= WIDTH, "{line}");
         }
         let lines: Vec<&str> = picture.lines().collect();
         assert!(lines[0].starts_with("I8  violated"), "{picture}");
