@@ -1,7 +1,8 @@
-//! A small node for the rehearsal of a rolling upgrade: `node DIR NAME AHEAD_MS`.
+//! A small node for the rehearsal of a rolling upgrade: `node PLACE NAME AHEAD_MS`.
 //!
-//! It opens the SQLite store of a directory beside whoever else has it open, joins the nodes alive
-//! under its name, and does what lines of words on its standard input ask, one after the other.
+//! It opens the SQLite store of a directory, or the PostgreSQL store at a URL, beside whoever else
+//! has it open, joins the nodes alive under its name, and does what lines of words on its standard
+//! input ask, one after the other.
 //! Its first line is its head, once its lease stands there; each further one answers a line. What
 //! went wrong is answered as `{"error": ...}`. It ends when its input does; one that cannot be
 //! started says why and ends with 1.
@@ -13,7 +14,7 @@ use async_trait::async_trait;
 use evenkeel_engine::clock::{SystemClock, SystemIds};
 use evenkeel_engine::commit::{Command, Key};
 use evenkeel_engine::gateway::memory::InstantGateway;
-use evenkeel_engine::port::{Clock, Fault, Head};
+use evenkeel_engine::port::{Clock, Fault, Head, Store};
 use evenkeel_engine::store::sqlite::SqliteStore;
 use evenkeel_engine::store::sqlite::names::NamesOptions;
 use evenkeel_engine::verify::{Inputs, verify};
@@ -58,12 +59,23 @@ impl Clock for Ahead {
     }
 }
 
-/// An engine on the store of a directory, once its lease stands in the head.
-async fn start(dir: &Path, name: &str, by: Millis) -> Result<Engine, Fault> {
-    let store = SqliteStore::open(dir, &SystemIds, NamesOptions::default())?;
+/// The store of a directory, or of a database.
+async fn open(place: &str) -> Result<Arc<dyn Store>, Fault> {
+    #[cfg(feature = "postgres")]
+    if place.starts_with("postgres://") {
+        use evenkeel_engine::store::postgres::{PostgresOptions, PostgresStore};
+        let store = PostgresStore::open(&PostgresOptions::new(place), &SystemIds).await?;
+        return Ok(Arc::new(store));
+    }
+    let store = SqliteStore::open(Path::new(place), &SystemIds, NamesOptions::default())?;
+    Ok(Arc::new(store))
+}
+
+/// An engine on the store of a place, once its lease stands in the head.
+async fn start(place: &str, name: &str, by: Millis) -> Result<Engine, Fault> {
     let clock = SystemClock::new();
     let ports = Ports {
-        store: Arc::new(store),
+        store: open(place).await?,
         gate: None,
         gateway: Some(Arc::new(InstantGateway::new())),
         outlet: None,
@@ -73,6 +85,8 @@ async fn start(dir: &Path, name: &str, by: Millis) -> Result<Engine, Fault> {
     let options = Options {
         node: Some(name.to_owned()),
         beat_every: BEAT,
+        // A clock that goes ahead is off any other.
+        compare_clocks: by.0 == 0,
         ..Options::default()
     };
     let engine = Engine::start(ports, options).await?;
@@ -200,17 +214,17 @@ fn say(answer: Result<Value, String>) {
 
 pub(crate) fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let [dir, name, ahead] = &words[..] else {
-        eprintln!("usage: node DIR NAME AHEAD_MS");
+    let [place, name, ahead] = &words[..] else {
+        eprintln!("usage: node PLACE NAME AHEAD_MS");
         return ExitCode::from(2);
     };
     let by = Millis(ahead.parse().expect("a number of ms"));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
-        .enable_time()
+        .enable_all()
         .build()
         .expect("a thread is to be had");
-    let engine = match runtime.block_on(start(Path::new(dir), name, by)) {
+    let engine = match runtime.block_on(start(place, name, by)) {
         Ok(engine) => engine,
         Err(fault) => {
             say(Err(fault.to_string()));

@@ -359,6 +359,11 @@ impl Engine {
         Ok(self.head().await?.format)
     }
 
+    /// Randomness.
+    pub(crate) fn ids(&self) -> Arc<dyn Ids> {
+        self.shared.workers_ids()
+    }
+
     /// Does something with the log's old part.
     pub(crate) async fn keep_up(&self, asked: KeepUp) -> Result<(), Refusal> {
         let command = Command::Upkeep(Box::new(asked));

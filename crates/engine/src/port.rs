@@ -42,7 +42,7 @@ pub use rows::{
     PrivateRow, Row, RowWrite, SagaRow, ShareWrite, SkuRow, SkuWrite, SubscriptionRow,
     SubscriptionWrite, TokenRow, TokenWrite,
 };
-pub use segments::{SegmentFile, SegmentFiles};
+pub use segments::{SegmentFile, SegmentFiles, SegmentName};
 pub use upkeep::{SealRow, SegmentRow, Upkeep};
 pub use views::{
     AuditFilter, AuditRow, FoldInto, HoldFilter, HoldView, OrderFilter, OrderView, OutboxRow,

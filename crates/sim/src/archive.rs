@@ -13,7 +13,7 @@ use crate::world::World;
 use async_trait::async_trait;
 use evenkeel_engine::Engine;
 use evenkeel_engine::archive::{Archive, Archived, Ask, NotDone, keep_seals};
-use evenkeel_engine::port::{Fault, SegmentFile, SegmentFiles, Store};
+use evenkeel_engine::port::{Fault, SegmentFile, SegmentFiles, SegmentName, Store};
 use evenkeel_engine::store::memory::Tables;
 use evenkeel_engine::verify::{Inputs, Kind, Report, verify};
 use std::sync::Arc;
@@ -34,7 +34,6 @@ struct NodeFiles {
 struct NodeFile {
     world: Arc<World>,
     node: Arc<Node>,
-    first: u64,
     file: Box<dyn SegmentFile>,
 }
 
@@ -53,24 +52,28 @@ impl SegmentFiles for NodeFiles {
         Ok(Box::new(NodeFile {
             world: Arc::clone(&self.world),
             node: Arc::clone(&self.node),
-            first,
             file: self.world.segments.begin(first).await?,
         }))
     }
 
-    async fn size(&self, first: u64) -> Result<Option<u64>, Fault> {
+    async fn size(&self, name: SegmentName) -> Result<Option<u64>, Fault> {
         self.step().await;
-        self.world.segments.size(first).await
+        self.world.segments.size(name).await
     }
 
-    async fn read(&self, first: u64, from: u64, length: u32) -> Result<Option<Vec<u8>>, Fault> {
+    async fn read(
+        &self,
+        name: SegmentName,
+        from: u64,
+        length: u32,
+    ) -> Result<Option<Vec<u8>>, Fault> {
         self.step().await;
-        self.world.segments.read(first, from, length).await
+        self.world.segments.read(name, from, length).await
     }
 
-    async fn remove(&self, first: u64) -> Result<(), Fault> {
+    async fn remove(&self, name: SegmentName) -> Result<(), Fault> {
         self.step().await;
-        self.world.segments.remove(first).await
+        self.world.segments.remove(name).await
     }
 }
 
@@ -82,15 +85,13 @@ impl SegmentFile for NodeFile {
         self.file.append(bytes).await
     }
 
-    async fn finish(self: Box<Self>) -> Result<(), Fault> {
+    async fn finish(self: Box<Self>, name: SegmentName) -> Result<(), Fault> {
         self.world.latency(3).await;
         self.node.awake().await;
-        let Self {
-            world, first, file, ..
-        } = *self;
-        file.finish().await?;
+        let Self { world, file, .. } = *self;
+        file.finish(name).await?;
         if world.planted == Some(Planted::UnsyncedSegment) {
-            world.unsynced.lock().insert(first);
+            world.unsynced.lock().insert(name);
         }
         Ok(())
     }

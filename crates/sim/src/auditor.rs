@@ -174,6 +174,12 @@ impl Auditor {
         self.answers.begin(request, mono)
     }
 
+    /// Takes in the latest time, in microseconds, that any node's clock has shown and that nodes
+    /// would write at: a refusal has no row that says when it was judged.
+    pub fn clocks(&mut self, latest: i64) {
+        self.model.latest = latest;
+    }
+
     /// Takes in an answer that reached its caller.
     pub fn answered(&mut self, id: AttemptId, answer: &Answer, mono: Duration) {
         let shown = story::answer(self.answers.command(id), answer);

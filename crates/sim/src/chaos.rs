@@ -83,11 +83,11 @@ fn strike(world: &Arc<World>, node: &Arc<Node>, kind: FaultKind) {
             let micros = any(6_000_000, 20_000_000).cast_signed();
             let micros = if any(0, 1) == 1 { -micros } else { micros };
             world.count(kind);
-            node.clock.step(micros);
+            node.clock.jump(micros);
             let (clock, back) = (Arc::clone(&node.clock), ms(any(100, 4_000)));
             world.spawn(async move {
                 clock::sleep(back).await;
-                clock.step(-micros);
+                clock.jump(-micros);
             });
         }
         _ => {}

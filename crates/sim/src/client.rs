@@ -159,7 +159,11 @@ impl Client {
             self.pause(50, 500).await;
             return None;
         }
-        world.audit(|auditor| auditor.answered(id, &answer, world.mono()));
+        let latest = self.nodes.iter().map(|node| node.clock.latest()).max();
+        world.audit(|auditor| {
+            auditor.clocks(latest.unwrap_or_default());
+            auditor.answered(id, &answer, world.mono());
+        });
         Some(answer)
     }
 }

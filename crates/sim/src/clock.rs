@@ -75,6 +75,9 @@ impl Freezer {
 pub(crate) struct SimClock {
     start: Instant,
     skew_micros: AtomicI64,
+    jumped_micros: AtomicI64,
+    /// The latest time that was shown, jumps left out.
+    latest: AtomicI64,
     freezer: Arc<Freezer>,
 }
 
@@ -83,6 +86,8 @@ impl SimClock {
         Self {
             start,
             skew_micros: AtomicI64::new(0),
+            jumped_micros: AtomicI64::new(0),
+            latest: AtomicI64::new(0),
             freezer,
         }
     }
@@ -92,9 +97,19 @@ impl SimClock {
         self.skew_micros.fetch_add(micros, Ordering::Relaxed);
     }
 
+    /// Moves the wall clock so far that its node must not write by it.
+    pub(crate) fn jump(&self, micros: i64) {
+        self.jumped_micros.fetch_add(micros, Ordering::Relaxed);
+    }
+
     /// How far the wall clock is ahead of simulated time, in microseconds.
     pub(crate) fn skew(&self) -> i64 {
-        self.skew_micros.load(Ordering::Relaxed)
+        self.skew_micros.load(Ordering::Relaxed) + self.jumped_micros.load(Ordering::Relaxed)
+    }
+
+    /// The latest time that it has shown and that its node would write at, in microseconds.
+    pub(crate) fn latest(&self) -> i64 {
+        self.latest.load(Ordering::Relaxed)
     }
 }
 
@@ -102,7 +117,9 @@ impl SimClock {
 impl Clock for SimClock {
     fn now(&self) -> LogTime {
         let elapsed = i64::try_from(self.mono().as_micros()).unwrap_or(i64::MAX);
-        LogTime::from_micros(BASE_MICROS + elapsed + self.skew())
+        let unjumped = BASE_MICROS + elapsed + self.skew_micros.load(Ordering::Relaxed);
+        self.latest.fetch_max(unjumped, Ordering::Relaxed);
+        LogTime::from_micros(unjumped + self.jumped_micros.load(Ordering::Relaxed))
     }
 
     fn mono(&self) -> Duration {

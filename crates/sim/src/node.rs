@@ -256,6 +256,11 @@ impl Node {
         change(&mut self.options.lock());
     }
 
+    /// Whether it runs and nothing is wrong with its clock or its disk.
+    pub(crate) fn is_well(&self) -> bool {
+        self.engine().is_some() && self.is_ill() == (false, false)
+    }
+
     /// What is not ready, and whether the disk failed.
     pub(crate) fn is_ill(&self) -> (bool, bool) {
         self.engine().map_or((false, false), |(engine, _)| {

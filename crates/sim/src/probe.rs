@@ -24,6 +24,8 @@ use tokio::task::JoinHandle;
 
 /// How long after its deadline a hold may still be live, once nothing is broken.
 const GRACE_MICROS: i64 = 5_000_000;
+/// How long all nodes must have been well before that is asked of them, in seconds.
+const WELL_SECONDS: u32 = 5;
 /// Longest quiet time: deadlines, clocks and patience all end before it.
 const QUIET_SECONDS: u32 = 240;
 /// How rarely the loops look in the idle hour.
@@ -46,25 +48,31 @@ pub(crate) async fn finish(client: &mut Client, shop: &Shop, operator: JoinHandl
     verified::is_green(client).await;
 }
 
-/// Waits until every hold has ended; none may outlive its deadline by more than the grace.
+/// Waits until every node is well and every hold has ended; none may outlive its deadline by more
+/// than the grace. A node that was started while its clock was wrong is ill until the operator has
+/// started it again.
 async fn quiet(client: &Client) {
     let world = &client.world;
     clock::sleep(Duration::from_secs(15)).await;
+    let mut well = 0;
     for _ in 0..QUIET_SECONDS {
+        let are_well = client.nodes.iter().all(|node| node.is_well());
+        well = if are_well { well + 1 } else { 0 };
         let live = world.audit(|auditor| auditor.live_holds());
-        if live.is_empty() {
+        if live.is_empty() && are_well {
             return;
         }
         let now = client.nodes.iter().map(|node| node.clock.now().micros());
         let now = now.min().expect("there are two nodes");
-        if let Some((id, _)) = live.iter().find(|(_, due)| due + GRACE_MICROS < now) {
+        let overdue = live.iter().find(|(_, due)| due + GRACE_MICROS < now);
+        if let Some((id, _)) = overdue.filter(|_| well > WELL_SECONDS) {
             let what = format!("{id} is live long after its deadline");
             world.audit(|auditor| auditor.report("I18", what));
             return;
         }
         clock::sleep(Duration::from_secs(1)).await;
     }
-    let what = "some hold never came to its end".to_owned();
+    let what = "some hold never came to its end, or some node was never well".to_owned();
     world.audit(|auditor| auditor.report("I18", what));
 }
 

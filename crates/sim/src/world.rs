@@ -14,7 +14,7 @@ use crate::provider::Providers;
 use crate::subscriber::Subscribers;
 use evenkeel_engine::archive::Archived;
 use evenkeel_engine::commit::Name;
-use evenkeel_engine::port::{Fault, Writes};
+use evenkeel_engine::port::{Fault, SegmentName, Writes};
 use evenkeel_engine::store::memory::MemoryStore;
 use evenkeel_engine::store::segments::SegmentMemory;
 use parking_lot::Mutex;
@@ -41,7 +41,7 @@ pub(crate) struct World {
     /// The files of what left the store.
     pub(crate) segments: SegmentMemory,
     /// Files that a disk has said to have and has not.
-    pub(crate) unsynced: Mutex<BTreeSet<u64>>,
+    pub(crate) unsynced: Mutex<BTreeSet<SegmentName>>,
     pub(crate) head: HeadLock,
     pub(crate) planted: Option<Planted>,
     pub(crate) memory: Mutex<Memory>,
@@ -93,7 +93,7 @@ impl World {
     pub(crate) fn lose_unsynced(&self) {
         let lost = std::mem::take(&mut *self.unsynced.lock());
         self.segments
-            .edit(|files| files.retain(|first, _| !lost.contains(first)));
+            .edit(|files| files.retain(|name, _| !lost.contains(name)));
     }
 
     /// Time since the simulation began.

@@ -6,7 +6,7 @@
 //! two of these, every row is in the database or in a file that is whole, and the next run goes on.
 
 use super::segment::Packer;
-use super::through::{Archived, broken, index_of};
+use super::through::{Archived, broken, index_of, nowhere};
 use crate::chain::{Hash, origin};
 use crate::commit::KeepUp;
 use crate::engine::Engine;
@@ -126,9 +126,8 @@ impl Archive {
     pub async fn list(&self) -> Result<Vec<Kept>, Fault> {
         let mut all = Vec::new();
         for row in self.store.segments().await?.rows {
-            let damage = match index_of(self.files(), row.first).await {
-                Ok(index) if index.row(row.bytes) == row => None,
-                Ok(_) => Some("it is not the one that was archived".to_owned()),
+            let damage = match index_of(self.files(), &row).await {
+                Ok(_) => None,
                 Err(Fault::Corrupt(what)) => Some(what),
                 Err(fault) => return Err(fault),
             };
@@ -176,7 +175,7 @@ impl Archive {
         let (mut floor, mut segments) = (head.floor, Vec::new());
         for last in ends {
             let row = self.write(floor, last).await?;
-            self.engine.keep_up(KeepUp::Raise(row.clone())).await?;
+            self.raise(&row).await?;
             floor = last + 1;
             self.finish_taking_out(floor).await?;
             segments.push(row);
@@ -225,7 +224,8 @@ impl Archive {
     /// Writes a segment's file, and reads it back.
     async fn write(&self, first: u64, last: u64) -> Result<SegmentRow, Fault> {
         let wrong = |what: String| broken(first, &what);
-        let mut packer = Packer::begin(first, self.hash_before(first).await?);
+        let dice = self.engine.ids().random();
+        let mut packer = Packer::begin(first, self.hash_before(first).await?, dice);
         let mut file = self.files().begin(first).await?;
         let mut next = first;
         while next <= last {
@@ -244,8 +244,7 @@ impl Archive {
         }
         let (bytes, row) = packer.end().map_err(wrong)?;
         file.append(bytes).await?;
-        file.finish().await?;
-        self.store.forget();
+        file.finish(row.name()).await?;
         read_back(self.files(), &row).await?;
         Ok(row)
     }
@@ -261,12 +260,35 @@ impl Archive {
         Ok(before.hash)
     }
 
-    /// Takes out what is still in the database below the floor.
+    /// Raises the floor over a segment. Where another archive was quicker the file goes again;
+    /// where nobody knows what came of it, it stays.
+    async fn raise(&self, row: &SegmentRow) -> Result<(), NotDone> {
+        let raised = self.engine.keep_up(KeepUp::Raise(row.clone())).await;
+        if let Err(Refusal::Failed(Fault::Fenced)) = &raised
+            && !self.store.segments().await?.rows.contains(row)
+        {
+            self.files().remove(row.name()).await?;
+        }
+        Ok(raised?)
+    }
+
+    /// Takes out what is still in the database below the floor: only what is in a file that is
+    /// there now, whoever wrote it and whatever became of it since.
     async fn finish_taking_out(&self, floor: u64) -> Result<(), NotDone> {
-        while let Some(first) = self.store.lowest().await?.filter(|first| *first < floor) {
-            let last = (first + SLICE - 1).min(floor - 1);
-            self.engine.keep_up(KeepUp::TakeOut { first, last }).await?;
-            tokio::task::yield_now().await;
+        while let Some(lowest) = self.store.lowest().await?.filter(|lowest| *lowest < floor) {
+            let segments = self.store.segments().await?.rows;
+            let mut segments = segments.iter();
+            let segment = segments.find(|row| (row.first..=row.last).contains(&lowest));
+            let segment = segment.ok_or_else(|| nowhere(lowest))?;
+            index_of(self.files(), segment).await?;
+            let end = segment.last.min(floor - 1);
+            let mut first = lowest;
+            while first <= end {
+                let last = (first + SLICE - 1).min(end);
+                self.engine.keep_up(KeepUp::TakeOut { first, last }).await?;
+                tokio::task::yield_now().await;
+                first = last + 1;
+            }
         }
         Ok(())
     }
@@ -299,7 +321,7 @@ impl Archive {
             tokio::task::yield_now().await;
         }
         self.store.forget();
-        self.files().remove(first).await?;
+        self.files().remove(segment.name()).await?;
         Ok(floor)
     }
 
@@ -358,13 +380,10 @@ fn boundaries(floor: u64, end: u64, rows: u64) -> Vec<u64> {
 /// # Errors
 /// [`Fault::Corrupt`] naming the segment, or a fault of the files.
 pub async fn read_back(files: &dyn SegmentFiles, row: &SegmentRow) -> Result<(), Fault> {
-    let first = row.first;
-    let index = index_of(files, first).await?;
-    if index.row(row.bytes) != *row || files.size(first).await? != Some(row.bytes) {
-        return Err(broken(first, "it is not the one that was archived"));
-    }
+    let (first, name) = (row.first, row.name());
+    let index = index_of(files, row).await?;
     for (at, frame) in index.all().iter().enumerate() {
-        let bytes = files.read(first, frame.from, frame.length).await?;
+        let bytes = files.read(name, frame.from, frame.length).await?;
         let bytes = bytes.ok_or_else(|| broken(first, "its file is gone"))?;
         index
             .open(at, &bytes)

@@ -4,7 +4,8 @@
 //! [`FRAME_ROWS`] rows, and behind them a skippable frame with the index. The index has the chain's
 //! hash at the end of each frame, so a frame that is read proves itself: its texts, hashed on from
 //! the frame before it, must come to that hash. No hash of a row is stored; all follow from the
-//! texts. The index has a SHA-256, which the database remembers.
+//! texts. The index has a SHA-256, which the database remembers and the file is named by; dice in
+//! it see to it that no two files ever have the same one.
 
 use crate::chain::{Hash, link};
 use crate::port::{LogRow, SegmentRow};
@@ -18,11 +19,11 @@ const FRAME_MAX: u64 = 1 << 28;
 /// The first bytes of the index: a skippable frame.
 const SKIPPABLE: [u8; 4] = 0x184d_2a50_u32.to_le_bytes();
 /// The last bytes of a file.
-const END: &[u8; 8] = b"EVKSEG1\n";
+const END: &[u8; 8] = b"EVKSEG2\n";
 /// Bytes at the end of a file that say how long its index is.
 pub const TAIL: usize = 4 + END.len();
 /// Bytes of the index without its frames.
-const FIXED: usize = 8 + 8 + 32 + 32;
+const FIXED: usize = 8 + 8 + 32 + 16 + 32;
 /// Bytes of a frame in the index.
 const ENTRY: usize = 8 + 4 + 32;
 /// Among the levels the last that packs a million rows in seconds.
@@ -44,6 +45,7 @@ pub struct Packer {
     first: u64,
     next: u64,
     before: Hash,
+    dice: [u8; 16],
     hash: Hash,
     texts: Vec<u8>,
     frames: Vec<Frame>,
@@ -51,13 +53,15 @@ pub struct Packer {
 }
 
 impl Packer {
-    /// Begins the segment of a position; `before` is the chain's hash in front of it.
+    /// Begins the segment of a position; `before` is the chain's hash in front of it, `dice`
+    /// are what makes this file another one than all others of that segment.
     #[must_use]
-    pub fn begin(first: u64, before: Hash) -> Self {
+    pub fn begin(first: u64, before: Hash, dice: [u8; 16]) -> Self {
         Self {
             first,
             next: first,
             before,
+            dice,
             hash: before,
             texts: Vec::new(),
             frames: Vec::new(),
@@ -115,6 +119,7 @@ impl Packer {
         index.extend_from_slice(&self.first.to_le_bytes());
         index.extend_from_slice(&last.to_le_bytes());
         index.extend_from_slice(&self.before);
+        index.extend_from_slice(&self.dice);
         for frame in &self.frames {
             index.extend_from_slice(&frame.from.to_le_bytes());
             index.extend_from_slice(&frame.length.to_le_bytes());
@@ -179,6 +184,7 @@ impl Index {
         let (first, rest) = index.split_first_chunk::<8>().ok_or_else(broken)?;
         let (last, rest) = rest.split_first_chunk::<8>().ok_or_else(broken)?;
         let (before, rest) = rest.split_first_chunk::<32>().ok_or_else(broken)?;
+        let (_dice, rest) = rest.split_first_chunk::<16>().ok_or_else(broken)?;
         let frames = rest.chunks_exact(ENTRY).map(|entry| {
             let (from, rest) = entry.split_first_chunk::<8>()?;
             let (length, hash) = rest.split_first_chunk::<4>()?;

@@ -9,7 +9,7 @@ use crate::commit::Name;
 use crate::port::{
     At, BatchId, CallbackRow, CartRow, DueRow, Fault, Head, HoldRow, KeyRow, Listed, Locked,
     LogRow, OrderRow, Place, PrivateId, PrivateRow, RefusalRow, SagaRow, SealRow, SegmentFiles,
-    SegmentRow, Share, Store, SubscriptionRow, TokenRow, Touch, View,
+    SegmentName, SegmentRow, Share, Store, SubscriptionRow, TokenRow, Touch, View,
 };
 use async_trait::async_trait;
 use evenkeel_rules::ids::{CartId, CustomerId, HoldId, OrderId, SagaId, SkuId, SubscriptionId};
@@ -28,8 +28,8 @@ type Opened = Arc<Vec<LogRow>>;
 #[derive(Default)]
 struct Known {
     rows: BTreeMap<u64, SegmentRow>,
-    indexes: BTreeMap<u64, Arc<Index>>,
-    frames: VecDeque<((u64, usize), Opened)>,
+    indexes: BTreeMap<SegmentName, Arc<Index>>,
+    frames: VecDeque<((SegmentName, usize), Opened)>,
 }
 
 /// A store, and its segments.
@@ -66,7 +66,7 @@ impl Archived {
         Ok(rows.first().map(|row| row.position))
     }
 
-    /// Forgets what was read of files: one of them was put in another's place.
+    /// Forgets which segments there are, and what was read of them.
     pub fn forget(&self) {
         *self.known.lock() = Known::default();
     }
@@ -83,25 +83,16 @@ impl Archived {
         let rows = self.store.segments().await?.rows;
         let mut known = self.known.lock();
         known.rows = rows.into_iter().map(|row| (row.first, row)).collect();
-        of(&known).ok_or_else(|| {
-            Fault::Corrupt(format!(
-                "log row {position} is archived, and no segment has it"
-            ))
-        })
+        of(&known).ok_or_else(|| nowhere(position))
     }
 
     async fn index(&self, row: &SegmentRow) -> Result<Arc<Index>, Fault> {
-        if let Some(index) = self.known.lock().indexes.get(&row.first) {
+        if let Some(index) = self.known.lock().indexes.get(&row.name()) {
             return Ok(Arc::clone(index));
         }
-        let index = index_of(&*self.files, row.first).await?;
-        if index.row(row.bytes) != *row {
-            let what = "it is not the one that was archived";
-            return Err(broken(row.first, what));
-        }
-        let index = Arc::new(index);
+        let index = Arc::new(index_of(&*self.files, row).await?);
         let mut known = self.known.lock();
-        known.indexes.insert(row.first, Arc::clone(&index));
+        known.indexes.insert(row.name(), Arc::clone(&index));
         Ok(index)
     }
 
@@ -111,14 +102,17 @@ impl Archived {
         let index = self.index(&row).await?;
         let gone = || broken(row.first, "it is too short");
         let (at, frame) = index.frame_of(position).ok_or_else(gone)?;
-        let key = (row.first, at);
+        let key = (row.name(), at);
         {
             let known = self.known.lock();
             if let Some((_, rows)) = known.frames.iter().find(|(of, _)| *of == key) {
                 return Ok(Arc::clone(rows));
             }
         }
-        let bytes = self.files.read(row.first, frame.from, frame.length).await?;
+        let bytes = self
+            .files
+            .read(row.name(), frame.from, frame.length)
+            .await?;
         let bytes = bytes.ok_or_else(|| broken(row.first, "its file is gone"))?;
         let rows = index.open(at, &bytes);
         let rows = Arc::new(rows.map_err(|what| broken(row.first, &what))?);
@@ -136,7 +130,7 @@ impl Archived {
         let mut next = from;
         while next < floor && found.len() < limit {
             let frame = match self.frame(next).await {
-                // Another process may have put other files in the place of those it knew.
+                // Other segments may have taken the place of those it knew.
                 Err(Fault::Corrupt(_)) => {
                     self.forget();
                     self.frame(next).await?
@@ -161,18 +155,30 @@ impl Archived {
 /// Reads the index of a segment's file.
 ///
 /// # Errors
-/// [`Fault::Corrupt`] naming the segment if it is missing or damaged, or a fault of the files.
-pub async fn index_of(files: &dyn SegmentFiles, first: u64) -> Result<Index, Fault> {
-    let size = files.size(first).await?;
+/// [`Fault::Corrupt`] naming the segment if the file is missing, damaged or not the one that was
+/// archived, or a fault of the files.
+pub async fn index_of(files: &dyn SegmentFiles, row: &SegmentRow) -> Result<Index, Fault> {
+    let (first, name) = (row.first, row.name());
+    let size = files.size(name).await?;
     let size = size.ok_or_else(|| broken(first, "its file is gone"))?;
     let tail = size.saturating_sub(TAIL as u64);
-    let ends = files.read(first, tail, TAIL as u32).await?;
+    let ends = files.read(name, tail, TAIL as u32).await?;
     let length = index_length(&ends.unwrap_or_default());
     let length = length.map_err(|what| broken(first, &what))?;
     let from = size.checked_sub(u64::from(length));
     let from = from.ok_or_else(|| broken(first, "its index is damaged"))?;
-    let bytes = files.read(first, from, length).await?;
-    Index::read(&bytes.unwrap_or_default()).map_err(|what| broken(first, &what))
+    let bytes = files.read(name, from, length).await?;
+    let index = Index::read(&bytes.unwrap_or_default()).map_err(|what| broken(first, &what))?;
+    if index.row(size) != *row {
+        return Err(broken(first, "it is not the one that was archived"));
+    }
+    Ok(index)
+}
+
+/// What is said of a row below the floor that is in no segment.
+pub(super) fn nowhere(position: u64) -> Fault {
+    let what = format!("log row {position} is archived, and no segment has it");
+    Fault::Corrupt(what)
 }
 
 /// What is said of a segment that cannot be read.
@@ -184,24 +190,36 @@ pub(super) fn broken(first: u64, what: &str) -> Fault {
 impl Store for Archived {
     async fn log(&self, from: u64, limit: usize) -> Result<At<Vec<LogRow>>, Fault> {
         let from = from.max(1);
-        let page = self.store.log(from, limit).await?;
-        let is_there = page.rows.first().is_some_and(|row| row.position == from);
-        if is_there || limit == 0 || from > page.position {
-            return Ok(page);
+        let mut before = None;
+        loop {
+            let page = self.store.log(from, limit).await?;
+            let is_there = page.rows.first().is_some_and(|row| row.position == from);
+            if is_there || limit == 0 || from > page.position {
+                return Ok(page);
+            }
+            // Read behind the page: the floor that took its first row away is seen.
+            let floor = self.store.head().await?.floor;
+            // A floor that stood before the page and stands behind it has nothing to do with what
+            // is missing there: a segment that was brought back meanwhile would have moved it.
+            let stood = before.replace(floor) == Some(floor);
+            if from >= floor {
+                if stood {
+                    return Ok(page);
+                }
+                continue;
+            }
+            let mut rows = match self.below(from, floor, limit).await {
+                Err(Fault::Corrupt(_)) if !stood => continue,
+                read => read?,
+            };
+            // The rest is read last, so that its position is that of all.
+            let rest = self.log(floor, limit - rows.len()).await?;
+            rows.extend(rest.rows);
+            return Ok(At {
+                position: rest.position,
+                rows,
+            });
         }
-        // Read behind the page: the floor that took its first row away is seen.
-        let floor = self.store.head().await?.floor;
-        if from >= floor {
-            return Ok(page);
-        }
-        let mut rows = self.below(from, floor, limit).await?;
-        // The rest is read last, so that its position is that of all.
-        let rest = self.log(floor, limit - rows.len()).await?;
-        rows.extend(rest.rows);
-        Ok(At {
-            position: rest.position,
-            rows,
-        })
     }
 
     async fn lock(&self, touch: &Touch) -> Result<(Box<dyn Locked>, View), Fault> {

@@ -1,26 +1,51 @@
 //! Where segments are kept: files beside the store.
 
-use super::Fault;
+use super::{Fault, SegmentRow};
+use crate::chain::Hash;
 use async_trait::async_trait;
 
-/// The files of segments, each named by its first position.
+/// The name of a segment's file. Each file that is ever written has another one, since its index
+/// has dice in it: what removes a file, or puts one in its place, never means another process's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SegmentName {
+    /// The segment's first position.
+    pub first: u64,
+    /// The SHA-256 of its index.
+    pub index: Hash,
+}
+
+impl SegmentRow {
+    /// The name of its file.
+    #[must_use]
+    pub fn name(&self) -> SegmentName {
+        let Self { first, index, .. } = *self;
+        SegmentName { first, index }
+    }
+}
+
+/// The files of segments.
 #[async_trait]
 pub trait SegmentFiles: Send + Sync {
-    /// Begins a file. It is not there, and does not take the place of an older one, until it is
-    /// finished; one that is never finished leaves nothing behind for long.
+    /// Begins the file of a first position. It is not there until it is finished; one that is never
+    /// finished leaves nothing behind for long.
     ///
     /// # Errors
     /// A [`Fault`]; so for all below.
     async fn begin(&self, first: u64) -> Result<Box<dyn SegmentFile>, Fault>;
 
     /// The bytes of a file; nothing if there is none.
-    async fn size(&self, first: u64) -> Result<Option<u64>, Fault>;
+    async fn size(&self, name: SegmentName) -> Result<Option<u64>, Fault>;
 
     /// A part of a file; fewer bytes only where it ends, nothing if there is no file.
-    async fn read(&self, first: u64, from: u64, length: u32) -> Result<Option<Vec<u8>>, Fault>;
+    async fn read(
+        &self,
+        name: SegmentName,
+        from: u64,
+        length: u32,
+    ) -> Result<Option<Vec<u8>>, Fault>;
 
     /// Removes a file, if it is there.
-    async fn remove(&self, first: u64) -> Result<(), Fault>;
+    async fn remove(&self, name: SegmentName) -> Result<(), Fault>;
 }
 
 /// A file that is being written.
@@ -36,5 +61,5 @@ pub trait SegmentFile: Send {
     ///
     /// # Errors
     /// A [`Fault`]: whether it can be found is not known.
-    async fn finish(self: Box<Self>) -> Result<(), Fault>;
+    async fn finish(self: Box<Self>, name: SegmentName) -> Result<(), Fault>;
 }

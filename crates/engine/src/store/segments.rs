@@ -4,7 +4,8 @@
 //! moment is there half a segment under its name, whatever is killed.
 
 use super::dir::{make_dir, sync_dir};
-use crate::port::{Fault, SegmentFile, SegmentFiles};
+use crate::chain::hex;
+use crate::port::{Fault, SegmentFile, SegmentFiles, SegmentName};
 use crate::worker::blocking;
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -13,6 +14,9 @@ use std::fs::File;
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// Bytes of an index's hash that are in a file's name.
+const NAMED: usize = 8;
 
 /// Segments in a directory.
 #[derive(Debug, Clone)]
@@ -30,15 +34,15 @@ impl SegmentDir {
 
     /// Where a segment stands.
     #[must_use]
-    pub fn path(&self, first: u64) -> PathBuf {
-        self.dir.join(file_name(first))
+    pub fn path(&self, name: SegmentName) -> PathBuf {
+        self.dir.join(file_name(name))
     }
 }
 
 /// The name of a segment's file.
 #[must_use]
-pub fn file_name(first: u64) -> String {
-    format!("log-{first:016}.zst")
+pub fn file_name(SegmentName { first, index }: SegmentName) -> String {
+    format!("log-{first:016}-{}.zst", hex(&index[..NAMED]))
 }
 
 fn fault(error: std::io::Error) -> Fault {
@@ -50,26 +54,26 @@ fn fault(error: std::io::Error) -> Fault {
 
 struct Writing {
     file: Arc<Mutex<File>>,
+    dir: SegmentDir,
     aside: PathBuf,
-    path: PathBuf,
 }
 
 #[async_trait]
 impl SegmentFiles for SegmentDir {
     async fn begin(&self, first: u64) -> Result<Box<dyn SegmentFile>, Fault> {
-        let (dir, path) = (self.dir.clone(), self.path(first));
+        let dir = self.clone();
         blocking(move || {
-            make_dir(&dir).map_err(fault)?;
-            let aside = path.with_extension("part");
+            make_dir(&dir.dir).map_err(fault)?;
+            let aside = dir.dir.join(format!("log-{first:016}.part"));
             let file = File::create(&aside).map_err(fault)?;
             let file = Arc::new(Mutex::new(file));
-            Ok(Box::new(Writing { file, aside, path }) as Box<dyn SegmentFile>)
+            Ok(Box::new(Writing { file, dir, aside }) as Box<dyn SegmentFile>)
         })
         .await
     }
 
-    async fn size(&self, first: u64) -> Result<Option<u64>, Fault> {
-        let path = self.path(first);
+    async fn size(&self, name: SegmentName) -> Result<Option<u64>, Fault> {
+        let path = self.path(name);
         blocking(move || match std::fs::metadata(&path) {
             Ok(known) => Ok(Some(known.len())),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -78,8 +82,13 @@ impl SegmentFiles for SegmentDir {
         .await
     }
 
-    async fn read(&self, first: u64, from: u64, length: u32) -> Result<Option<Vec<u8>>, Fault> {
-        let path = self.path(first);
+    async fn read(
+        &self,
+        name: SegmentName,
+        from: u64,
+        length: u32,
+    ) -> Result<Option<Vec<u8>>, Fault> {
+        let path = self.path(name);
         blocking(move || {
             let mut file = match File::open(&path) {
                 Ok(file) => file,
@@ -95,8 +104,8 @@ impl SegmentFiles for SegmentDir {
         .await
     }
 
-    async fn remove(&self, first: u64) -> Result<(), Fault> {
-        let path = self.path(first);
+    async fn remove(&self, name: SegmentName) -> Result<(), Fault> {
+        let path = self.path(name);
         blocking(move || match std::fs::remove_file(&path) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(fault(error)),
             Ok(()) | Err(_) => Ok(()),
@@ -112,65 +121,66 @@ impl SegmentFile for Writing {
         blocking(move || file.lock().write_all(&bytes).map_err(fault)).await
     }
 
-    async fn finish(self: Box<Self>) -> Result<(), Fault> {
+    async fn finish(self: Box<Self>, name: SegmentName) -> Result<(), Fault> {
         blocking(move || {
-            let Self { file, aside, path } = *self;
+            let Self { file, dir, aside } = *self;
             let unsynced = |error: std::io::Error| Fault::Unavailable(error.to_string());
             file.lock().sync_all().map_err(unsynced)?;
-            std::fs::rename(&aside, &path).map_err(fault)?;
-            let dir = path.parent().unwrap_or(Path::new("."));
-            sync_dir(dir).map_err(unsynced)
+            std::fs::rename(&aside, dir.path(name)).map_err(fault)?;
+            sync_dir(&dir.dir).map_err(unsynced)
         })
         .await
     }
 }
 
+type Files = BTreeMap<SegmentName, Vec<u8>>;
+
 /// Segments in memory. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct SegmentMemory {
-    files: Arc<Mutex<BTreeMap<u64, Vec<u8>>>>,
+    files: Arc<Mutex<Files>>,
 }
 
 impl SegmentMemory {
     /// Changes files behind everybody's back, for tests of what must then be noticed.
-    pub fn edit<T>(&self, edit: impl FnOnce(&mut BTreeMap<u64, Vec<u8>>) -> T) -> T {
+    pub fn edit<T>(&self, edit: impl FnOnce(&mut Files) -> T) -> T {
         edit(&mut self.files.lock())
     }
 }
 
 struct Aside {
-    files: Arc<Mutex<BTreeMap<u64, Vec<u8>>>>,
-    first: u64,
+    files: Arc<Mutex<Files>>,
     bytes: Vec<u8>,
 }
 
 #[async_trait]
 impl SegmentFiles for SegmentMemory {
-    async fn begin(&self, first: u64) -> Result<Box<dyn SegmentFile>, Fault> {
+    async fn begin(&self, _: u64) -> Result<Box<dyn SegmentFile>, Fault> {
         let (files, bytes) = (Arc::clone(&self.files), Vec::new());
-        Ok(Box::new(Aside {
-            files,
-            first,
-            bytes,
-        }))
+        Ok(Box::new(Aside { files, bytes }))
     }
 
-    async fn size(&self, first: u64) -> Result<Option<u64>, Fault> {
-        Ok(self.files.lock().get(&first).map(|file| file.len() as u64))
+    async fn size(&self, name: SegmentName) -> Result<Option<u64>, Fault> {
+        Ok(self.files.lock().get(&name).map(|file| file.len() as u64))
     }
 
-    async fn read(&self, first: u64, from: u64, length: u32) -> Result<Option<Vec<u8>>, Fault> {
+    async fn read(
+        &self,
+        name: SegmentName,
+        from: u64,
+        length: u32,
+    ) -> Result<Option<Vec<u8>>, Fault> {
         let files = self.files.lock();
         let part = |file: &Vec<u8>| {
             let from = usize::try_from(from).unwrap_or(usize::MAX).min(file.len());
             let rest = &file[from..];
             rest[..rest.len().min(length as usize)].to_vec()
         };
-        Ok(files.get(&first).map(part))
+        Ok(files.get(&name).map(part))
     }
 
-    async fn remove(&self, first: u64) -> Result<(), Fault> {
-        self.files.lock().remove(&first);
+    async fn remove(&self, name: SegmentName) -> Result<(), Fault> {
+        self.files.lock().remove(&name);
         Ok(())
     }
 }
@@ -182,13 +192,9 @@ impl SegmentFile for Aside {
         Ok(())
     }
 
-    async fn finish(self: Box<Self>) -> Result<(), Fault> {
-        let Self {
-            files,
-            first,
-            bytes,
-        } = *self;
-        files.lock().insert(first, bytes);
+    async fn finish(self: Box<Self>, name: SegmentName) -> Result<(), Fault> {
+        let Self { files, bytes } = *self;
+        files.lock().insert(name, bytes);
         Ok(())
     }
 }

@@ -1,9 +1,9 @@
 //! The small node in both builds, and how a test talks to one.
 //!
-//! Both are built by the cargo that built this test, into the same directory and with the same
-//! profile, so that only the two crates that have the feature are compiled anew, and these without
-//! optimising, which takes longest. The whole workspace is named, as the usual run of all tests
-//! does: other crates then have the features that they have there.
+//! Both are built by the cargo that built this test, into the same directory, with the same profile
+//! and the same stores, so that only the two crates that have the feature are compiled anew, and
+//! these without optimising, which takes longest. The whole workspace is named, as the usual run of
+//! all tests does: other crates then have the features that they have there.
 
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Lines, Write};
@@ -51,6 +51,9 @@ fn built(build: Build) -> PathBuf {
         .args(["build", "--quiet", "--workspace", "--profile", named])
         .args(["--example", build.example(), "--target-dir"])
         .arg(target);
+    if cfg!(feature = "postgres") {
+        cargo.args(["--features", "evenkeel/postgres,evenkeel-engine/postgres"]);
+    }
     if build == Build::Newer {
         cargo.args(["--features", "evenkeel-engine/next-format"]);
         for anew in ["evenkeel-rules", "evenkeel-engine"] {
@@ -75,10 +78,9 @@ pub(crate) struct Node {
 
 impl Node {
     /// Starts a node whose clock goes so much ahead; it lives, or says why it does not.
-    pub(crate) fn start(build: Build, dir: &Path, name: &str, ahead_ms: u64) -> Self {
+    pub(crate) fn start(build: Build, place: &str, name: &str, ahead_ms: u64) -> Self {
         let mut process = Command::new(build.path())
-            .arg(dir)
-            .args([name, &ahead_ms.to_string()])
+            .args([place, name, &ahead_ms.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

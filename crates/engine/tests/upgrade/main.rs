@@ -5,6 +5,15 @@
 //! lease that says what its node knows. [`two`] has two builds.
 
 mod builds;
+mod ground;
+#[cfg(feature = "postgres")]
+#[path = "../servers/mod.rs"]
+#[expect(dead_code, reason = "the suites of PostgreSQL use more of it")]
+mod servers;
+#[cfg(feature = "postgres")]
+#[path = "../postgres/sql.rs"]
+#[expect(dead_code, reason = "the suites of PostgreSQL use more of it")]
+mod sql;
 mod two;
 
 use evenkeel_engine::chain::Entry;

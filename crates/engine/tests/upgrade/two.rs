@@ -1,20 +1,41 @@
 //! Two builds on one store, each in processes of its own: what a rolling upgrade is.
 //!
 //! The newer one is built with `next-format`: it knows one format more, in which an event on stock
-//! shows its balances under another name, and each build fails on the other's name. Two processes
-//! share a SQLite store through its adapter, which is made for it; the product itself takes the
-//! directory's lock, so there only one runs at a time until stores on a network exist. Whoever
-//! commits reads the head under the store's lock, there as here: what cannot be shown on one
-//! machine is only how nodes lose each other.
+//! shows its balances under another name, and each build fails on the other's name. They share a
+//! database of PostgreSQL, as nodes do that are upgraded one by one; and a directory, through the
+//! adapter, which is made for it: the product itself lets only one process have that at a time.
 
 use super::builds::{Build, Node};
-use evenkeel_engine::clock::SystemIds;
-use evenkeel_engine::port::Store;
-use evenkeel_engine::store::sqlite::SqliteStore;
-use evenkeel_engine::store::sqlite::names::NamesOptions;
+use super::ground::Ground;
 use evenkeel_rules::event::RELEASED;
 use serde_json::{Value, json};
-use std::path::Path;
+
+/// Each rehearsal, on each store.
+macro_rules! rehearsals {
+    ($($name:ident,)*) => {
+        mod in_a_directory {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(&super::Ground::directory()).await;
+            })*
+        }
+
+        #[cfg(feature = "postgres")]
+        mod in_postgres {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(&super::Ground::database().await).await;
+            })*
+        }
+    };
+}
+
+rehearsals! {
+    two_builds_beside_each_other_read_what_the_other_one_wrote,
+    the_format_is_not_raised_while_the_older_build_lives,
+    once_it_is_raised_the_older_build_writes_nothing_and_nothing_is_lost,
+    a_store_that_the_newer_build_made_is_not_written_by_the_older,
+}
 
 const NEXT: u32 = RELEASED + 1;
 /// Longer than a node's lease lasts.
@@ -23,9 +44,8 @@ const LATER_MS: u64 = 3_000_000;
 const TOO_NEW: &str = "format 2 is newer than this program";
 
 /// Of each row that shows balances: its format, and what it calls them.
-async fn told(dir: &Path) -> Vec<(u64, &'static str)> {
-    let store = SqliteStore::open_read_only(dir, NamesOptions::default());
-    let rows = store.expect("it opens").log(1, 1_000).await;
+async fn told(ground: &Ground) -> Vec<(u64, &'static str)> {
+    let rows = ground.to_read().await.log(1, 1_000).await;
     let rows = rows.expect("readable").rows;
     assert!(!rows.is_empty());
     let of = |text: &[u8]| {
@@ -42,13 +62,13 @@ async fn told(dir: &Path) -> Vec<(u64, &'static str)> {
 }
 
 /// A node of each build, the older one with a few rows of its own.
-fn both(dir: &Path) -> (Node, Node) {
-    let mut older = Node::start(Build::Older, dir, "older", 0);
+fn both(place: &str) -> (Node, Node) {
+    let mut older = Node::start(Build::Older, place, "older", 0);
     assert_eq!(older.began["knows"], json!(RELEASED));
     older.does("put lamp");
     older.does("receive k-1 lamp 10");
     older.does("hold h-1 lamp 2");
-    let newer = Node::start(Build::Newer, dir, "newer", 0);
+    let newer = Node::start(Build::Newer, place, "newer", 0);
     let began = json!({"knows": NEXT, "format": RELEASED, "position": 3});
     assert_eq!(newer.began, began);
     (older, newer)
@@ -62,10 +82,8 @@ fn once(first: &mut Node, second: &mut Node, line: &str) {
     assert_eq!(second.does(line), done);
 }
 
-#[tokio::test]
-async fn two_builds_beside_each_other_read_what_the_other_one_wrote() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let (mut older, mut newer) = both(dir.path());
+async fn two_builds_beside_each_other_read_what_the_other_one_wrote(ground: &Ground) {
+    let (mut older, mut newer) = both(ground.place());
     let again = newer.does("receive k-1 lamp 10");
     assert_eq!(
         again,
@@ -88,16 +106,16 @@ async fn two_builds_beside_each_other_read_what_the_other_one_wrote() {
         "{seen}"
     );
     assert_eq!(newer.does("verify"), seen);
-    assert_eq!(told(dir.path()).await, [(1, "stock"); 3]);
+    assert_eq!(told(ground).await, [(1, "stock"); 3]);
 
     // The build before it can be started again, alone, and the newer one after it.
     assert!(newer.stop().success());
     older.kill();
-    let mut older = Node::start(Build::Older, dir.path(), "older", 0);
+    let mut older = Node::start(Build::Older, ground.place(), "older", 0);
     assert_eq!(older.does("verify"), seen);
     older.does("receive k-4 lamp 1");
     older.kill();
-    let mut newer = Node::start(Build::Newer, dir.path(), "newer", 0);
+    let mut newer = Node::start(Build::Newer, ground.place(), "newer", 0);
     newer.does("receive k-5 lamp 1");
     let seen = newer.does("verify");
     assert_eq!(
@@ -105,13 +123,11 @@ async fn two_builds_beside_each_other_read_what_the_other_one_wrote() {
         (&json!(true), &json!(10)),
         "{seen}"
     );
-    assert_eq!(told(dir.path()).await, [(1, "stock"); 5]);
+    assert_eq!(told(ground).await, [(1, "stock"); 5]);
 }
 
-#[tokio::test]
-async fn the_format_is_not_raised_while_the_older_build_lives() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let (mut older, mut newer) = both(dir.path());
+async fn the_format_is_not_raised_while_the_older_build_lives(ground: &Ground) {
+    let (mut older, mut newer) = both(ground.place());
     assert!(newer.refuses("raise").contains("lease"));
     older.does("receive k-2 lamp 1");
     // Nobody knows that it is dead before its lease has ended.
@@ -119,21 +135,19 @@ async fn the_format_is_not_raised_while_the_older_build_lives() {
     assert!(newer.refuses("raise").contains("lease"));
     newer.does("receive k-3 lamp 1");
     drop(newer);
-    let mut newer = Node::start(Build::Newer, dir.path(), "newer", LATER_MS);
+    let mut newer = Node::start(Build::Newer, ground.place(), "newer", LATER_MS);
     assert_eq!(newer.does("raise"), json!({"format": NEXT}));
     newer.does("receive k-4 lamp 1");
-    let told = told(dir.path()).await;
+    let told = told(ground).await;
     let first = [(1, "stock"); 3];
     assert_eq!(told, [&first[..], &[(2, "balances")]].concat());
 }
 
-#[tokio::test]
-async fn once_it_is_raised_the_older_build_writes_nothing_and_nothing_is_lost() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let (mut older, newer) = both(dir.path());
+async fn once_it_is_raised_the_older_build_writes_nothing_and_nothing_is_lost(ground: &Ground) {
+    let (mut older, newer) = both(ground.place());
     drop(newer);
     // The older one is alive and was silent for so long that it lost its lease.
-    let mut newer = Node::start(Build::Newer, dir.path(), "newer", LATER_MS);
+    let mut newer = Node::start(Build::Newer, ground.place(), "newer", LATER_MS);
     older.does("receive k-2 lamp 1");
     assert_eq!(newer.does("raise"), json!({"format": NEXT}));
     newer.does("receive k-3 lamp 1");
@@ -148,7 +162,7 @@ async fn once_it_is_raised_the_older_build_writes_nothing_and_nothing_is_lost() 
     }
     assert_eq!(newer.does("head")["position"], json!(5));
     assert!(older.stop().success());
-    let older = Node::start(Build::Older, dir.path(), "older", 0);
+    let older = Node::start(Build::Older, ground.place(), "older", 0);
     assert!(
         older.began["error"]
             .as_str()
@@ -172,23 +186,22 @@ async fn once_it_is_raised_the_older_build_writes_nothing_and_nothing_is_lost() 
         "{seen}"
     );
     let rows = [(1, "stock"), (1, "stock"), (2, "balances"), (2, "balances")];
-    assert_eq!(told(dir.path()).await, rows);
+    assert_eq!(told(ground).await, rows);
 }
 
-#[tokio::test]
-async fn a_store_that_the_newer_build_made_is_not_written_by_the_older() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let mut newer = Node::start(Build::Newer, dir.path(), "newer", 0);
+async fn a_store_that_the_newer_build_made_is_not_written_by_the_older(ground: &Ground) {
+    let mut newer = Node::start(Build::Newer, ground.place(), "newer", 0);
     newer.does("put lamp");
     newer.does("receive k-1 lamp 10");
     assert!(newer.stop().success());
-    let older = Node::start(Build::Older, dir.path(), "older", 0);
+    let older = Node::start(Build::Older, ground.place(), "older", 0);
     let why = older.began["error"].as_str();
     assert!(why.is_some_and(|why| why.contains(TOO_NEW)), "{why:?}");
     assert_eq!(older.stop().code(), Some(1));
-    // Nor by whoever embeds the older one; and nothing was done to it.
-    let store = SqliteStore::open(dir.path(), &SystemIds, NamesOptions::default());
-    let why = store.err().expect("it is refused").to_string();
-    assert!(why.contains(TOO_NEW), "{why}");
-    assert_eq!(told(dir.path()).await, [(2, "balances")]);
+    // Nor by whoever embeds the older one, whose files are not even opened; nothing was done to it.
+    if let Ground::Directory(_) = ground {
+        let why = ground.open().await.err().expect("it is refused");
+        assert!(why.to_string().contains(TOO_NEW), "{why}");
+    }
+    assert_eq!(told(ground).await, [(2, "balances")]);
 }

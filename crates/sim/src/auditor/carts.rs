@@ -315,8 +315,9 @@ pub(super) fn is_true(
             let line = lines.find(|line| text(line, "sku") == sku.as_str());
             let hold = line.and_then(|line| model.holds.get(&hold_of(id.as_str(), line)));
             let hold = hold.and_then(|hold| hold.at(position));
-            // When it was judged is known only by the row that came after.
-            let latest = model.at(position + 1).map(|row| row.at)?;
+            // It was judged before the row that came after, by that row's time or by a clock that
+            // is ahead of the one that wrote it.
+            let latest = model.at(position + 1)?.at.max(model.latest);
             let held = hold.zip(line);
             let held = held.is_some_and(|(hold, line)| serves(hold, (cart, line), latest));
             Some(line.is_some() && !held)

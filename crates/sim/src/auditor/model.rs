@@ -76,6 +76,8 @@ pub(super) struct Model {
     /// What the last rows touched and nobody compared yet.
     pub(super) touched: (BTreeSet<String>, BTreeSet<Place>),
     pub(super) transitions: BTreeSet<(Option<String>, String)>,
+    /// The latest time that a node may have judged at, in microseconds.
+    pub(super) latest: i64,
     origin: [u8; 32],
     /// The row that is taken in makes an order of a cart, whose units were judged when held.
     gathers: bool,

@@ -172,7 +172,7 @@ pub(super) fn restore(command: &Restore) -> Result<Verdict, Failure> {
     };
     let put = put_back(&config, command.first, copy);
     let row = start::runtime()?.block_on(operate::watched(put))?;
-    let file = stores::segments_of(&config.data).join(file_name(row.first));
+    let file = stores::segments_of(&config.data).join(file_name(row.name()));
     if command.common.json {
         let told = json!({"ok": true, "first": row.first, "last": row.last, "bytes": row.bytes,
             "file": file});
@@ -199,14 +199,14 @@ async fn put_back(config: &Config, first: u64, copy: &Path) -> Result<SegmentRow
     let aside = tempdir_beside(&config.data).map_err(|error| told(&error))?;
     let result = async {
         let files = SegmentDir::new(&aside);
-        write(&files, first, copy)
+        write(&files, &row, copy)
             .await
             .map_err(|what| told(&what))?;
         read_back(&files, &row)
             .await
             .map_err(|fault| told(&fault))?;
         let place = SegmentDir::new(&stores::segments_of(&config.data));
-        write(&place, first, copy)
+        write(&place, &row, copy)
             .await
             .map_err(|what| told(&what))?;
         read_back(&place, &row).await.map_err(|fault| told(&fault))
@@ -226,12 +226,12 @@ fn tempdir_beside(data: &Path) -> std::io::Result<PathBuf> {
 }
 
 /// Copies a file into the place of a segment's.
-async fn write(files: &SegmentDir, first: u64, copy: &Path) -> Result<(), String> {
+async fn write(files: &SegmentDir, row: &SegmentRow, copy: &Path) -> Result<(), String> {
     use std::io::Read as _;
     const PART: u64 = 1 << 20;
     let mut from = File::open(copy).map_err(|error| error.to_string())?;
     let mut to = files
-        .begin(first)
+        .begin(row.first)
         .await
         .map_err(|fault| fault.to_string())?;
     loop {
@@ -242,5 +242,7 @@ async fn write(files: &SegmentDir, first: u64, copy: &Path) -> Result<(), String
         }
         to.append(bytes).await.map_err(|fault| fault.to_string())?;
     }
-    to.finish().await.map_err(|fault| fault.to_string())
+    to.finish(row.name())
+        .await
+        .map_err(|fault| fault.to_string())
 }

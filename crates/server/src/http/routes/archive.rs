@@ -86,7 +86,7 @@ fn shown(row: &SegmentRow, damage: Option<String>) -> shapes::Segment {
         last: row.last,
         bytes: row.bytes,
         index: hex(&row.index),
-        file: format!("segments/{}", file_name(row.first)),
+        file: format!("segments/{}", file_name(row.name())),
         state: match damage {
             None => shapes::SegmentState::Whole,
             Some(_) => shapes::SegmentState::Damaged,

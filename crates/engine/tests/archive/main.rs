@@ -1,13 +1,15 @@
 //! The log's old part: archived, read on through, brought back; and killed on the way.
 
+#[path = "../asked/mod.rs"]
 mod asked;
+mod interrupted;
 
 use asked::request;
 use async_trait::async_trait;
 use evenkeel_engine::archive::{Archivable, Archive, Archived, Ask, NotDone, keep_seals};
 use evenkeel_engine::clock::{SystemClock, SystemIds};
 use evenkeel_engine::commit::Command;
-use evenkeel_engine::port::{Fault, LogRow, SegmentFile, SegmentFiles, Store};
+use evenkeel_engine::port::{Fault, LogRow, SegmentFile, SegmentFiles, SegmentName, Store};
 use evenkeel_engine::store::memory::MemoryStore;
 use evenkeel_engine::store::segments::{SegmentDir, SegmentMemory};
 use evenkeel_engine::store::sqlite::SqliteStore;
@@ -22,9 +24,7 @@ use evenkeel_rules::sku::Terms;
 use evenkeel_rules::stock::Change;
 use evenkeel_rules::time::Millis;
 use std::path::Path;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use tokio::task::yield_now;
 
 /// A store with segments, the engine on it, and what archives.
@@ -165,18 +165,23 @@ impl SegmentFiles for Slow {
         Ok(Box::new(SlowFile(self.0.begin(first).await?)))
     }
 
-    async fn size(&self, first: u64) -> Result<Option<u64>, Fault> {
-        self.0.size(first).await
+    async fn size(&self, name: SegmentName) -> Result<Option<u64>, Fault> {
+        self.0.size(name).await
     }
 
-    async fn read(&self, first: u64, from: u64, length: u32) -> Result<Option<Vec<u8>>, Fault> {
+    async fn read(
+        &self,
+        name: SegmentName,
+        from: u64,
+        length: u32,
+    ) -> Result<Option<Vec<u8>>, Fault> {
         yield_now().await;
-        self.0.read(first, from, length).await
+        self.0.read(name, from, length).await
     }
 
-    async fn remove(&self, first: u64) -> Result<(), Fault> {
+    async fn remove(&self, name: SegmentName) -> Result<(), Fault> {
         yield_now().await;
-        let removed = self.0.remove(first).await;
+        let removed = self.0.remove(name).await;
         yield_now().await;
         removed
     }
@@ -189,9 +194,9 @@ impl SegmentFile for SlowFile {
         self.0.append(bytes).await
     }
 
-    async fn finish(self: Box<Self>) -> Result<(), Fault> {
+    async fn finish(self: Box<Self>, name: SegmentName) -> Result<(), Fault> {
         yield_now().await;
-        let finished = self.0.finish().await;
+        let finished = self.0.finish(name).await;
         yield_now().await;
         finished
     }
@@ -201,6 +206,15 @@ async fn in_memory() -> (Ground, MemoryStore, SegmentMemory) {
     let (store, files) = (MemoryStore::new("main", [5; 16]), SegmentMemory::default());
     let ground = ground(Arc::new(store.clone()), Arc::new(Slow(files.clone()))).await;
     (ground, store, files)
+}
+
+/// The name of the one file of a segment.
+fn named(files: &SegmentMemory, first: u64) -> SegmentName {
+    let names: Vec<SegmentName> = files.edit(|files| files.keys().copied().collect());
+    let mut names = names.into_iter().filter(|name| name.first == first);
+    let name = names.next().expect("it is there");
+    assert_eq!(names.next(), None, "and no other");
+    name
 }
 
 fn is_green(report: &Report) {
@@ -304,7 +318,8 @@ async fn a_lost_or_damaged_segment_is_named_and_never_read_over() {
         ground.sell(0..40).await;
         ground.run(16).await.expect("nothing is damaged");
         ground.store.forget();
-        files.edit(|files| damage(files.get_mut(&17).expect("it is there")));
+        let name = named(&files, 17);
+        files.edit(|files| damage(files.get_mut(&name).expect("it is there")));
         let fault = ground.store.log(18, 1).await.expect_err("it is damaged");
         assert!(
             matches!(&fault, Fault::Corrupt(what) if what.contains("segment 17")),
@@ -342,7 +357,9 @@ async fn a_lost_file_is_named_in_the_list() {
     let (ground, _, files) = in_memory().await;
     ground.sell(0..20).await;
     ground.run(8).await.expect("nothing is damaged");
-    let lost = files.edit(|files| files.remove(&9)).expect("it was there");
+    let name = named(&files, 9);
+    let lost = files.edit(|files| files.remove(&name));
+    let lost = lost.expect("it was there");
     let list = ground.archive.list().await.expect("readable");
     let damaged: Vec<u64> = list
         .iter()
@@ -350,81 +367,9 @@ async fn a_lost_file_is_named_in_the_list() {
         .map(|kept| kept.row.first)
         .collect();
     assert_eq!(damaged, [9]);
-    files.edit(|files| files.insert(9, lost));
+    files.edit(|files| files.insert(name, lost));
     let list = ground.archive.list().await.expect("readable");
     assert!(list.iter().all(|kept| kept.damage.is_none()));
-}
-
-/// A future that is dropped after so many polls, as a process is that is killed.
-struct Mortal<F> {
-    future: Pin<Box<F>>,
-    polls: u32,
-}
-
-impl<F: Future> Future for Mortal<F> {
-    type Output = Option<F::Output>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        if self.polls == 0 {
-            return Poll::Ready(None);
-        }
-        self.polls -= 1;
-        self.future.as_mut().poll(context).map(Some)
-    }
-}
-
-/// Kills what `work` does after one more step each time, until it comes to its end; after each
-/// kill another process looks at what is there and goes on with it.
-async fn killed_at_each_step<W>(seed: impl AsyncFn(&Ground), work: W, least: u32)
-where
-    W: AsyncFn(&Ground),
-{
-    let mut polls = 0;
-    let mut kills = 0;
-    loop {
-        polls += 1;
-        let (first, store, files) = in_memory().await;
-        seed(&first).await;
-        let before = first.log().await;
-        let future = Box::pin(work(&first));
-        let ended = Mortal { future, polls }.await.is_some();
-        first.engine.kill();
-        let next = ground(Arc::new(store.clone()), Arc::new(files.clone())).await;
-        assert_eq!(next.log().await, before, "killed at {polls}");
-        is_green(&next.verified(true).await);
-        is_green(&next.verified(false).await);
-        next.run(16).await.expect("nothing is damaged");
-        assert_eq!(next.log().await, before, "and archived after that");
-        assert_eq!(store.tables().log[0].position, 49, "killed at {polls}");
-        is_green(&next.verified(true).await);
-        next.engine.kill();
-        if ended {
-            assert!(kills >= least, "only {kills} steps");
-            return;
-        }
-        kills += 1;
-    }
-}
-
-#[tokio::test]
-async fn killed_anywhere_while_archiving_nothing_is_lost() {
-    let seed = async |ground: &Ground| ground.sell(0..40).await;
-    let work = async |ground: &Ground| {
-        ground.run(16).await.expect("nothing is damaged");
-    };
-    killed_at_each_step(seed, work, 30).await;
-}
-
-#[tokio::test]
-async fn killed_anywhere_while_bringing_back_nothing_is_lost() {
-    let seed = async |ground: &Ground| {
-        ground.sell(0..40).await;
-        ground.run(16).await.expect("nothing is damaged");
-    };
-    let work = async |ground: &Ground| {
-        ground.archive.bring_back(33).await.expect("it is whole");
-    };
-    killed_at_each_step(seed, work, 8).await;
 }
 
 const NAMES: NamesOptions = NamesOptions {
@@ -452,7 +397,7 @@ async fn a_store_in_a_file_is_archived_and_starts_again() {
     assert!(done.segments.len() > 2, "{done:?}");
     assert_eq!(first.store.lowest().await, Ok(Some(done.floor)));
     for row in &done.segments {
-        let path = SegmentDir::new(&dir.path().join("segments")).path(row.first);
+        let path = SegmentDir::new(&dir.path().join("segments")).path(row.name());
         assert_eq!(
             std::fs::metadata(path).expect("it is there").len(),
             row.bytes
@@ -479,8 +424,9 @@ async fn a_segment_is_a_file_that_any_zstd_opens() {
     let ground = ground(store, segments).await;
     ground.sell(0..60).await;
     let before = ground.log().await;
-    ground.run(16).await.expect("nothing is damaged");
-    let path = SegmentDir::new(&dir.path().join("segments")).path(17);
+    let done = ground.run(16).await.expect("nothing is damaged");
+    assert_eq!(done.segments[1].first, 17);
+    let path = SegmentDir::new(&dir.path().join("segments")).path(done.segments[1].name());
     let file = std::fs::read(path).expect("it is there");
     let text = zstd::stream::decode_all(&file[..]).expect("it opens");
     let lines: Vec<&[u8]> = text.trim_ascii_end().split(|byte| *byte == b'\n').collect();
