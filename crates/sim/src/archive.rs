@@ -47,12 +47,12 @@ impl NodeFiles {
 
 #[async_trait]
 impl SegmentFiles for NodeFiles {
-    async fn begin(&self, first: u64) -> Result<Box<dyn SegmentFile>, Fault> {
+    async fn begin(&self, first: u64, dice: [u8; 16]) -> Result<Box<dyn SegmentFile>, Fault> {
         self.step().await;
         Ok(Box::new(NodeFile {
             world: Arc::clone(&self.world),
             node: Arc::clone(&self.node),
-            file: self.world.segments.begin(first).await?,
+            file: self.world.segments.begin(first, dice).await?,
         }))
     }
 

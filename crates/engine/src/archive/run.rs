@@ -226,7 +226,7 @@ impl Archive {
         let wrong = |what: String| broken(first, &what);
         let dice = self.engine.ids().random();
         let mut packer = Packer::begin(first, self.hash_before(first).await?, dice);
-        let mut file = self.files().begin(first).await?;
+        let mut file = self.files().begin(first, dice).await?;
         let mut next = first;
         while next <= last {
             let room = usize::try_from(last + 1 - next).unwrap_or(PAGE).min(PAGE);

@@ -26,12 +26,13 @@ impl SegmentRow {
 /// The files of segments.
 #[async_trait]
 pub trait SegmentFiles: Send + Sync {
-    /// Begins the file of a first position. It is not there until it is finished; one that is never
-    /// finished leaves nothing behind for long.
+    /// Begins the file of a first position; by the dice it is nobody else's. It is not there until
+    /// it is finished. What others have begun of that position and not finished is removed: of two
+    /// that write at once the later one goes on, and one that was killed leaves nothing for long.
     ///
     /// # Errors
     /// A [`Fault`]; so for all below.
-    async fn begin(&self, first: u64) -> Result<Box<dyn SegmentFile>, Fault>;
+    async fn begin(&self, first: u64, dice: [u8; 16]) -> Result<Box<dyn SegmentFile>, Fault>;
 
     /// The bytes of a file; nothing if there is none.
     async fn size(&self, name: SegmentName) -> Result<Option<u64>, Fault>;

@@ -45,6 +45,32 @@ pub fn file_name(SegmentName { first, index }: SegmentName) -> String {
     format!("log-{first:016}-{}.zst", hex(&index[..NAMED]))
 }
 
+/// How the names of files end that are not finished.
+const BEGUN: &str = ".part";
+
+/// How they begin, for a segment's first position.
+fn begun(first: u64) -> String {
+    format!("log-{first:016}-")
+}
+
+/// Removes what was begun of a segment. Whoever still writes it finds it gone when it finishes.
+fn remove_begun(dir: &Path, first: u64) -> std::io::Result<()> {
+    let start = begun(first);
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let of_it = |name: &str| name.starts_with(&start) && name.ends_with(BEGUN);
+        if name.to_str().is_some_and(of_it) {
+            match std::fs::remove_file(entry.path()) {
+                // Another one removed it, or finished it.
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                removed => removed?,
+            }
+        }
+    }
+    Ok(())
+}
+
 fn fault(error: std::io::Error) -> Fault {
     match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Fault::DiskFull,
@@ -60,12 +86,14 @@ struct Writing {
 
 #[async_trait]
 impl SegmentFiles for SegmentDir {
-    async fn begin(&self, first: u64) -> Result<Box<dyn SegmentFile>, Fault> {
+    async fn begin(&self, first: u64, dice: [u8; 16]) -> Result<Box<dyn SegmentFile>, Fault> {
         let dir = self.clone();
         blocking(move || {
             make_dir(&dir.dir).map_err(fault)?;
-            let aside = dir.dir.join(format!("log-{first:016}.part"));
-            let file = File::create(&aside).map_err(fault)?;
+            remove_begun(&dir.dir, first).map_err(fault)?;
+            let aside = format!("{}{}{BEGUN}", begun(first), hex(&dice));
+            let aside = dir.dir.join(aside);
+            let file = File::create_new(&aside).map_err(fault)?;
             let file = Arc::new(Mutex::new(file));
             Ok(Box::new(Writing { file, dir, aside }) as Box<dyn SegmentFile>)
         })
@@ -155,7 +183,7 @@ struct Aside {
 
 #[async_trait]
 impl SegmentFiles for SegmentMemory {
-    async fn begin(&self, _: u64) -> Result<Box<dyn SegmentFile>, Fault> {
+    async fn begin(&self, _: u64, _: [u8; 16]) -> Result<Box<dyn SegmentFile>, Fault> {
         let (files, bytes) = (Arc::clone(&self.files), Vec::new());
         Ok(Box::new(Aside { files, bytes }))
     }

@@ -160,9 +160,9 @@ struct SlowFile(Box<dyn SegmentFile>);
 
 #[async_trait]
 impl SegmentFiles for Slow {
-    async fn begin(&self, first: u64) -> Result<Box<dyn SegmentFile>, Fault> {
+    async fn begin(&self, first: u64, dice: [u8; 16]) -> Result<Box<dyn SegmentFile>, Fault> {
         yield_now().await;
-        Ok(Box::new(SlowFile(self.0.begin(first).await?)))
+        Ok(Box::new(SlowFile(self.0.begin(first, dice).await?)))
     }
 
     async fn size(&self, name: SegmentName) -> Result<Option<u64>, Fault> {
@@ -415,6 +415,34 @@ async fn a_store_in_a_file_is_archived_and_starts_again() {
     second.archive.bring_back(last).await.expect("it is whole");
     assert_eq!(second.log().await, before);
     second.engine.stop().await;
+}
+
+#[tokio::test]
+async fn a_file_has_what_its_own_writer_wrote_and_nothing_of_another() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let files = SegmentDir::new(&dir.path().join("segments"));
+    let name = |dice| SegmentName {
+        first: 1,
+        index: [dice; 32],
+    };
+    let mut slow = files.begin(1, [1; 16]).await.expect("begun");
+    let of_next = files.begin(2, [2; 16]).await.expect("begun");
+    let mut quick = files.begin(1, [3; 16]).await.expect("begun");
+    quick.append(b"quick".to_vec()).await.expect("written");
+    quick.finish(name(3)).await.expect("it is the newest");
+    slow.append(b"slow and long".to_vec())
+        .await
+        .expect("written");
+    slow.finish(name(1)).await.expect_err("it was removed");
+    of_next
+        .finish(name(2))
+        .await
+        .expect("it is of another segment");
+    let read = files.read(name(3), 0, 100).await.expect("readable");
+    assert_eq!(read.as_deref(), Some(&b"quick"[..]));
+    assert_eq!(files.size(name(1)).await, Ok(None));
+    let left = std::fs::read_dir(dir.path().join("segments")).expect("it is there");
+    assert_eq!(left.count(), 2, "nothing is left of what was only begun");
 }
 
 #[tokio::test]

@@ -11,9 +11,8 @@ use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Wi
 use indicatif::ProgressBar;
 
 use super::failure::{Failure, Verdict};
+use crate::columns::WIDTH;
 
-/// The widest table that is printed, unless its ids alone are wider.
-const WIDTH: u16 = 100;
 /// Words are not wrapped into a narrower column than this.
 const NARROWEST: u16 = 14;
 
@@ -60,13 +59,14 @@ impl Column {
     }
 }
 
-/// A table without borders, at most 100 columns wide; long cells wrap.
+/// A table without borders, at most [`WIDTH`] columns wide unless its ids alone are wider; long
+/// cells wrap.
 pub(crate) fn table(columns: &[Column], rows: Vec<Vec<String>>) -> String {
     let mut table = Table::new();
     table.load_style(comfy_table::presets::NOTHING);
     table
         .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(WIDTH);
+        .set_width(u16::try_from(WIDTH).unwrap_or(u16::MAX));
     table.set_header(columns.iter().map(|column| column.title().to_uppercase()));
     let numbered = columns.iter().enumerate();
     let narrowest: Vec<u16> = numbered

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, value_parser};
 use evenkeel_engine::archive::read_back;
-use evenkeel_engine::port::{SegmentFiles as _, SegmentRow};
+use evenkeel_engine::clock::SystemIds;
+use evenkeel_engine::port::{Ids as _, SegmentFiles as _, SegmentRow};
 use evenkeel_engine::store::segments::{SegmentDir, file_name};
 use serde_json::{Value, json};
 
@@ -231,7 +232,7 @@ async fn write(files: &SegmentDir, row: &SegmentRow, copy: &Path) -> Result<(), 
     const PART: u64 = 1 << 20;
     let mut from = File::open(copy).map_err(|error| error.to_string())?;
     let mut to = files
-        .begin(row.first)
+        .begin(row.first, SystemIds.random())
         .await
         .map_err(|fault| fault.to_string())?;
     loop {
