@@ -42,20 +42,20 @@ impl SegmentDir {
 /// The name of a segment's file.
 #[must_use]
 pub fn file_name(SegmentName { first, index }: SegmentName) -> String {
-    format!("log-{first:016}-{}.zst", hex(&index[..NAMED]))
+    format!("{}{}.zst", stem(first), hex(&index[..NAMED]))
 }
 
 /// How the names of files end that are not finished.
 const BEGUN: &str = ".part";
 
-/// How they begin, for a segment's first position.
-fn begun(first: u64) -> String {
+/// How names of files begin, for a segment's first position.
+fn stem(first: u64) -> String {
     format!("log-{first:016}-")
 }
 
 /// Removes what was begun of a segment. Whoever still writes it finds it gone when it finishes.
 fn remove_begun(dir: &Path, first: u64) -> std::io::Result<()> {
-    let start = begun(first);
+    let start = stem(first);
     for entry in std::fs::read_dir(dir)? {
         let entry = entry?;
         let name = entry.file_name();
@@ -91,7 +91,7 @@ impl SegmentFiles for SegmentDir {
         blocking(move || {
             make_dir(&dir.dir).map_err(fault)?;
             remove_begun(&dir.dir, first).map_err(fault)?;
-            let aside = format!("{}{}{BEGUN}", begun(first), hex(&dice));
+            let aside = format!("{}{}{BEGUN}", stem(first), hex(&dice));
             let aside = dir.dir.join(aside);
             let file = File::create_new(&aside).map_err(fault)?;
             let file = Arc::new(Mutex::new(file));

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
-/// A future that is dropped after so many polls, as a process is that is killed.
+/// A future that comes no further after so many polls, as a process that is killed or stands still.
 struct Mortal<F> {
     future: F,
     polls: u32,
@@ -127,8 +127,7 @@ async fn two_processes_at_once_lose_nothing_wherever_one_stands_still() {
             let other = ground(Arc::new(store.clone()), Arc::new(Slow(files.clone()))).await;
             let mut work = Box::pin(first.does(paused));
             let future = work.as_mut();
-            let stands = Mortal { future, polls };
-            let ended = stands.await.is_some();
+            let ended = Mortal { future, polls }.await.is_some();
             other.does(between).await;
             if !ended {
                 work.await;

@@ -1,7 +1,6 @@
 //! Where two builds have their one store: in a directory, or in a database of a real server.
 
-use evenkeel_engine::clock::SystemIds;
-use evenkeel_engine::port::{Fault, Store};
+use evenkeel_engine::port::Store;
 use evenkeel_engine::store::sqlite::SqliteStore;
 use evenkeel_engine::store::sqlite::names::NamesOptions;
 use std::sync::Arc;
@@ -37,22 +36,6 @@ impl Ground {
         }
     }
 
-    /// The store, opened as somebody does who embeds the older build.
-    pub(crate) async fn open(&self) -> Result<Arc<dyn Store>, Fault> {
-        match self {
-            Self::Directory(dir) => {
-                let store = SqliteStore::open(dir.path(), &SystemIds, NamesOptions::default());
-                Ok(Arc::new(store?))
-            }
-            #[cfg(feature = "postgres")]
-            Self::Database(url) => {
-                use evenkeel_engine::store::postgres::{PostgresOptions, PostgresStore};
-                let store = PostgresStore::open(&PostgresOptions::new(url), &SystemIds).await;
-                Ok(Arc::new(store?))
-            }
-        }
-    }
-
     /// The store, to be read by whoever knows no format.
     pub(crate) async fn to_read(&self) -> Arc<dyn Store> {
         match self {
@@ -61,7 +44,12 @@ impl Ground {
                 Arc::new(store.expect("it opens"))
             }
             #[cfg(feature = "postgres")]
-            Self::Database(_) => self.open().await.expect("it opens"),
+            Self::Database(url) => {
+                use evenkeel_engine::clock::SystemIds;
+                use evenkeel_engine::store::postgres::{PostgresOptions, PostgresStore};
+                let store = PostgresStore::open(&PostgresOptions::new(url), &SystemIds).await;
+                Arc::new(store.expect("it opens"))
+            }
         }
     }
 }
