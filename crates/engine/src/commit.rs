@@ -248,6 +248,8 @@ pub enum Command {
     },
     /// Let writers use the newest format of log rows that this build knows.
     RaiseFormat,
+    /// Give the log a new name: its store is a restored backup.
+    Restored,
     /// Do something with the log's old part: only the engine asks.
     Upkeep(Box<KeepUp>),
     /// Erase private texts of a customer.
@@ -340,6 +342,7 @@ impl Command {
             Self::Subscription(asked) => asked.name(),
             Self::Beat { .. } => "beat",
             Self::RaiseFormat => "raise_format",
+            Self::Restored => "restored",
             Self::Upkeep(_) => "upkeep",
         }
     }
@@ -379,7 +382,8 @@ impl Command {
             | Self::WarnOrder { .. }
             | Self::Erase { .. }
             | Self::Upkeep(_)
-            | Self::RaiseFormat => Lane::Background,
+            | Self::RaiseFormat
+            | Self::Restored => Lane::Background,
             Self::Subscription(asked) => asked.lane(),
             Self::PutSku { .. }
             | Self::ChangeStock { .. }
@@ -446,6 +450,7 @@ impl Commit {
             | Command::ReportStep { .. }
             | Command::Beat { .. }
             | Command::RaiseFormat
+            | Command::Restored
             | Command::Subscription(_)
             | Command::ApplyCallback { .. } => 2,
         };

@@ -11,7 +11,9 @@
 use crate::commit::{Command, Commit, Name};
 use crate::ledger::Ledger;
 use crate::meter::{OfBatches, SPANS};
-use crate::port::{Clock, Fault, Ids, Map, News, Place, StockGate, Store, Touch, Writes};
+use crate::port::{
+    Clock, Fault, Head, Ids, Map, News, Place, StockGate, Store, Touch, View, Writes,
+};
 use crate::queue::{Queue, Waiting};
 use crate::settle::{Context, Settled, Verdict, settle};
 use crate::token::Tokens;
@@ -91,6 +93,8 @@ pub struct Parts {
     pub health: Arc<Health>,
     /// Where answers go: they are sent by somebody else, after the batch.
     pub answers: mpsc::UnboundedSender<Delivery>,
+    /// The incarnation of the log that the node began on.
+    pub incarnation: u32,
     /// Longest life of a hold.
     pub max_life: Millis,
     /// How long before its limit the customer of an order is told.
@@ -108,6 +112,8 @@ pub struct Committer {
     parts: Parts,
     ledger: Ledger,
     meter: OfBatches,
+    /// The highest position that the store had as far as is known.
+    seen: u64,
 }
 
 /// How one attempt at a batch ended.
@@ -134,6 +140,7 @@ impl Committer {
             parts,
             ledger: Ledger::default(),
             meter: OfBatches::new(),
+            seen: 0,
         }
     }
 
@@ -161,7 +168,7 @@ impl Committer {
     }
 
     fn is_broken(&self) -> bool {
-        self.parts.health.broken.load(Ordering::Acquire)
+        self.parts.health.broken().is_some()
     }
 
     async fn batch(&mut self, batch: Vec<Waiting>) {
@@ -227,14 +234,8 @@ impl Committer {
             Ok(locked) => locked,
             Err(fault) => return self.failed(fault),
         };
-        let theirs = view.clock.filter(|_| parts.compare_clocks);
-        let is_off = |theirs| {
-            let told = (parts.clock.now(), parts.clock.mono());
-            !parts.health.store_agrees(theirs, clock, told)
-        };
-        if theirs.is_some_and(is_off) {
-            let what = "this node's clock is off the store's".to_owned();
-            return Attempt::Failed(Fault::Unavailable(what));
+        if let Err(fault) = self.may_write(&view, clock) {
+            return Attempt::Failed(fault);
         }
         let batch = self.parts.ids.random();
         let context = Context {
@@ -255,7 +256,7 @@ impl Committer {
         match &writes {
             None => drop(locked),
             Some(writes) => match locked.finish(writes).await {
-                Ok(()) => {}
+                Ok(()) => self.seen = writes.head.position,
                 Err(Fault::TimedOut) => {
                     self.ledger.clear();
                     match self.resolve(part, writes).await {
@@ -280,6 +281,37 @@ impl Committer {
             news,
             writes,
         }))
+    }
+
+    /// Refuses a store to which this node must not write: of another log, or of another time.
+    fn may_write(&mut self, view: &View, asked: LogTime) -> Result<(), Fault> {
+        self.is_ours(&view.head)?;
+        let parts = &self.parts;
+        let theirs = view.clock.filter(|_| parts.compare_clocks);
+        let is_off = |theirs| {
+            let told = (parts.clock.now(), parts.clock.mono());
+            !parts.health.store_agrees(theirs, asked, told)
+        };
+        if theirs.is_some_and(is_off) {
+            let what = "this node's clock is off the store's".to_owned();
+            return Err(Fault::Unavailable(what));
+        }
+        Ok(())
+    }
+
+    /// Refuses a store whose log is not the one that this node works on: a backup was restored
+    /// under it, or the server came back without what it had confirmed. What the node remembers of
+    /// rows and names is then of another future.
+    fn is_ours(&mut self, head: &Head) -> Result<(), Fault> {
+        if head.incarnation == self.parts.incarnation && head.position >= self.seen {
+            self.seen = head.position;
+            return Ok(());
+        }
+        let (seen, position, incarnation) = (self.seen, head.position, head.incarnation);
+        let what = "the log was restored under this node: the process must start again";
+        tracing::error!(seen, position, incarnation, "{what}");
+        self.parts.health.restored.store(true, Ordering::Release);
+        Err(Fault::Unavailable(what.to_owned()))
     }
 
     fn failed(&mut self, fault: Fault) -> Attempt {
@@ -468,9 +500,9 @@ impl Committer {
     }
 }
 
-/// What is told to those whose work was not begun before the disk failed.
+/// What is told to those whose work was not begun before the disk failed or the log was restored.
 fn broken() -> Fault {
-    Fault::Unavailable("the disk failed: the process must start again".to_owned())
+    Fault::Unavailable("the process must start again".to_owned())
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use crate::chain::{Entry, EntryEvent};
 use crate::commit::{Command, Effect, Rejection, Step, Subscribing};
 use crate::engine::Shared;
 use crate::execute::{Refusal, engine_asks};
+use crate::lineage::Lineage;
 use crate::port::{Clock, Fault, SubscriptionRow};
 use evenkeel_rules::event::Kind;
 use evenkeel_rules::ids::SubscriptionId;
@@ -182,9 +183,9 @@ impl Consumer {
         Ok(has_effect.then_some(left))
     }
 
-    /// The log and its incarnation, as in `main.1`.
-    pub(crate) fn log_name(&self) -> String {
-        self.shared.log_name()
+    /// How the log's positions are called.
+    pub(crate) fn lineage(&self) -> &Lineage {
+        self.shared.lineage()
     }
 
     /// The node's clock.

@@ -13,6 +13,7 @@ use crate::gateway::Gateway;
 use crate::handle::{self, Handle};
 use crate::lease::Held;
 use crate::limits::Caps;
+use crate::lineage::Lineage;
 use crate::meter::AtDoor;
 use crate::port::{Clock, Fault, Head, Ids, Outlet, StockGate, Store, Views};
 use crate::project::{Inline, Project, Projector};
@@ -56,8 +57,7 @@ pub(crate) struct Shared {
     health: Arc<Health>,
     pub(crate) workers: Workers,
     projector: OnceLock<Arc<Projector>>,
-    log: String,
-    incarnation: u32,
+    lineage: Lineage,
 }
 
 impl Shared {
@@ -94,9 +94,9 @@ impl Shared {
         self.workers.pulse(name)
     }
 
-    /// The log and its incarnation, as in `main.1`.
-    pub(crate) fn log_name(&self) -> String {
-        format!("{}.{}", self.log, self.incarnation)
+    /// How the log's positions are called.
+    pub(crate) const fn lineage(&self) -> &Lineage {
+        &self.lineage
     }
 
     pub(crate) fn workers_ids(&self) -> Arc<dyn Ids> {
@@ -159,8 +159,7 @@ impl Engine {
             at_door: AtDoor::new(),
             clock,
             options,
-            log: head.log,
-            incarnation: head.incarnation,
+            lineage: Lineage::of(&head),
         };
         Ok(Self {
             shared: Arc::new(shared),
@@ -176,6 +175,7 @@ impl Engine {
             clock: Arc::clone(&shared.clock),
             ids: shared.workers.ids(),
             queue: Arc::clone(&shared.queue),
+            incarnation: shared.lineage.incarnation(),
             unresolved: Arc::clone(&shared.unresolved),
             tokens: Arc::clone(&shared.tokens),
             health: Arc::clone(&shared.health),
@@ -370,15 +370,28 @@ impl Engine {
         execute::engine_asks(&self.shared, command).await.map(drop)
     }
 
+    /// Says that the store is a restored backup, so that nothing is believed that comes from the
+    /// future that was lost; the position that it begins from, under its new name. This engine is
+    /// still of the old one, and is to be stopped.
+    ///
+    /// # Errors
+    /// A [`Refusal`]: the machinery failed.
+    pub async fn restored(&self) -> Result<Position, Refusal> {
+        execute::engine_asks(&self.shared, Command::Restored).await?;
+        let head = self.head().await?;
+        Ok(Lineage::of(&head).position(head.position))
+    }
+
     /// Names a position of this log.
     #[must_use]
     pub fn position(&self, position: u64) -> Position {
-        let (log, incarnation) = (self.shared.log.clone(), self.shared.incarnation);
-        Position {
-            log,
-            incarnation,
-            position,
-        }
+        self.shared.lineage.position(position)
+    }
+
+    /// How the log's positions are called.
+    #[must_use]
+    pub fn lineage(&self) -> &Lineage {
+        &self.shared.lineage
     }
 
     /// Reads the log in process, from a subscription of this id on.
@@ -415,10 +428,11 @@ impl Engine {
             .collect()
     }
 
-    /// Whether the disk did not confirm a write: the process must end and start again.
+    /// Why the process must end and start again, if it must: the `disk` did not confirm a write, or
+    /// the `log` was restored under it.
     #[must_use]
-    pub fn is_broken(&self) -> bool {
-        self.shared.health.broken.load(Ordering::Acquire)
+    pub fn broken(&self) -> Option<&'static str> {
+        self.shared.health.broken()
     }
 
     /// Nodes on this store, as of this one's last heartbeat; 1 while it has no lease itself.

@@ -326,7 +326,7 @@ async fn touch(shared: &Shared, command: &Command) -> Result<Touch, Fault> {
     match command {
         // They touch the head alone, or what they name.
         Command::Erase { .. } | Command::Beat { .. } => {}
-        Command::RaiseFormat | Command::Upkeep(_) => {}
+        Command::RaiseFormat | Command::Restored | Command::Upkeep(_) => {}
         Command::PutSku { terms } => touch.rows.skus.push(terms.sku.clone()),
         Command::ChangeStock { .. } => touch.rows = changed_rows(command),
         Command::Place(place) => {

@@ -24,6 +24,7 @@ mod handle;
 mod lease;
 pub mod ledger;
 mod limits;
+pub mod lineage;
 pub mod meter;
 pub mod moving;
 pub mod port;

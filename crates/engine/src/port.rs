@@ -10,6 +10,7 @@
 
 use crate::callback::Callback;
 use crate::commit::{Name, Rejection, Timer};
+use crate::lineage::Ended;
 use async_trait::async_trait;
 use evenkeel_rules::cart::Cart;
 use evenkeel_rules::idempotency::Fingerprint;
@@ -107,6 +108,8 @@ pub struct Head {
     pub salt: [u8; 16],
     /// Rises with every restore of a backup.
     pub incarnation: u32,
+    /// The incarnations before it, in order, and where each ended.
+    pub ended: Vec<Ended>,
     /// The last position; 0 for an empty log.
     pub position: u64,
     /// The chain's hash at that position.

@@ -266,6 +266,7 @@ impl<'a> Judge<'a> {
             Command::ApplyCallback { created, .. } => self.apply_callback(commit, *created),
             Command::Beat { node, joined, ttl } => self.beat(node, *joined, *ttl),
             Command::RaiseFormat => self.raise_format(),
+            Command::Restored => Ok(self.restored()),
             Command::Upkeep(asked) => self.keep_up(asked),
             Command::Erase {
                 customer,
@@ -448,6 +449,7 @@ impl<'a> Judge<'a> {
             || !kept.subscriptions.is_empty()
             || kept.head.leases != self.view.head.leases
             || kept.head.format != self.view.head.format
+            || kept.head.incarnation != self.view.head.incarnation
             || !kept.upkeep.is_empty();
         if self.writes.log.is_empty() && !refusals && !bookkeeping {
             self.ledger.stamp(self.view.head.stamp());

@@ -91,6 +91,14 @@ pub struct Position {
 #[error("not a token of consistency")]
 pub struct BadPosition;
 
+impl Position {
+    /// The log and its incarnation, as in `main.1`.
+    #[must_use]
+    pub fn of(&self) -> String {
+        format!("{}.{}", self.log, self.incarnation)
+    }
+}
+
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}:{}", self.log, self.incarnation, self.position)

@@ -58,7 +58,7 @@ mod witness;
 
 pub(crate) use privacy::may_make_private;
 
-pub use acks::{Acks, read_anchors};
+pub use acks::{Acks, ended_line, read_anchors};
 pub use report::{Check, Class, FINDINGS_MAX, Finding, Invariant, Kind, Outcome, Report, Subject};
 
 /// Longest that a hold may outlive its deadline, beside the time that sweeping what is due takes.

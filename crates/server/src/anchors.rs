@@ -5,6 +5,9 @@
 //! anew as a whole, is found out by whoever keeps a copy of this file elsewhere. Lines are only
 //! ever added, each in one write, so that a server and a command may both do it.
 //!
+//! A line `ended INCARNATION LAST` stands where a backup was restored: what was anchored behind
+//! that position is of a future that this log does not have.
+//!
 //! It is no part of the store: without it nothing is lost but that one proof.
 
 use std::fs::OpenOptions;
@@ -12,7 +15,8 @@ use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use evenkeel_engine::chain::{Hash, hex};
-use evenkeel_engine::verify::{Report, read_anchors};
+use evenkeel_engine::port::Head;
+use evenkeel_engine::verify::{Report, ended_line, read_anchors};
 
 const FILE: &str = "anchors";
 
@@ -60,6 +64,21 @@ impl Anchors {
         report.anchor().map_or(Ok(()), |line| self.add(&line))
     }
 
+    /// Adds, once each, where the log's earlier incarnations ended: a backup was restored there, and
+    /// what was anchored behind it is of the future that was lost.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub(crate) fn follow(&self, head: &Head) -> std::io::Result<()> {
+        let known = self.text();
+        for line in head.ended.iter().map(ended_line) {
+            if !known.lines().any(|known| known.trim() == line.trim()) {
+                self.add(&line)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Adds where the log stands at a start; an empty log has nothing to anchor.
     ///
     /// # Errors
@@ -71,11 +90,16 @@ impl Anchors {
         self.add(&format!("{position} {}\n", hex(hash)))
     }
 
+    fn text(&self) -> String {
+        let text = self.path.as_ref().map(std::fs::read_to_string);
+        text.and_then(Result::ok).unwrap_or_default()
+    }
+
     fn add(&self, line: &str) -> std::io::Result<()> {
         let Some(path) = &self.path else {
             return Ok(());
         };
-        let known = std::fs::read_to_string(path).unwrap_or_default();
+        let known = self.text();
         let (_, last) = known.trim_end().rsplit_once('\n').unwrap_or(("", &known));
         if last.trim_end() == line.trim_end() {
             return Ok(());
@@ -94,6 +118,8 @@ impl Anchors {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use evenkeel_engine::lineage::Ended;
+    use evenkeel_engine::store::memory::MemoryStore;
 
     #[test]
     fn lines_are_added_once_and_read_back() {
@@ -127,6 +153,29 @@ mod tests {
         assert_eq!(anchors.read(), Ok(three.clone()));
         anchors.add_start(21, &[5; 32]).expect("it is written");
         assert_eq!(anchors.read(), Ok([three, vec![(21, [5; 32])]].concat()));
+    }
+
+    #[test]
+    fn what_was_anchored_in_a_future_that_was_lost_is_passed_over() {
+        let directory = tempfile::tempdir().expect("a scratch directory");
+        let anchors = Anchors::of(directory.path());
+        for (position, hash) in [(3, [1; 32]), (9, [2; 32]), (12, [3; 32])] {
+            anchors.add_start(position, &hash).expect("it is written");
+        }
+        let store = MemoryStore::new("main", [5; 16]);
+        let mut head = store.tables().head.clone();
+        anchors.follow(&head).expect("there is nothing to be said");
+        assert_eq!(anchors.read().map(|all| all.len()), Ok(3));
+        head.ended = vec![Ended {
+            incarnation: 1,
+            last: 9,
+        }];
+        anchors.follow(&head).expect("it is written");
+        anchors.add_start(13, &[4; 32]).expect("it is written");
+        let there = [(3, [1; 32]), (9, [2; 32]), (13, [4; 32])].to_vec();
+        assert_eq!(anchors.read(), Ok(there.clone()));
+        anchors.follow(&head).expect("it stands there already");
+        assert_eq!(anchors.read(), Ok(there));
     }
 
     #[test]

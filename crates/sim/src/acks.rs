@@ -8,8 +8,8 @@ use crate::auditor::Answer;
 use crate::workload::Asked;
 use evenkeel_engine::Refusal;
 use evenkeel_engine::commit::{Command, Key, Rejection, Subscribing};
+use evenkeel_engine::lineage::Lineage;
 use evenkeel_engine::port::Fault;
-use evenkeel_engine::token::Position;
 use evenkeel_rules::ids::SubscriptionId;
 use evenkeel_rules::saga::journey;
 use evenkeel_rules::subscription::Act;
@@ -26,9 +26,14 @@ pub(crate) struct Book(Vec<(Option<(String, Key)>, String)>);
 
 impl Book {
     /// Writes an attempt down; without an answer its outcome is open.
-    pub(crate) fn note(&mut self, asked: &Asked, answer: Option<&Answer>, probe: bool) {
+    pub(crate) fn note(
+        &mut self,
+        asked: &Asked,
+        answer: Option<&Answer>,
+        (lineage, probe): (&Lineage, bool),
+    ) {
         let key = asked.key.clone().zip(asked.request.key);
-        self.0.push((key, line(asked, answer, probe)));
+        self.0.push((key, line(asked, answer, (lineage, probe))));
     }
 
     /// The file. A key that was used for two intents is left out, with all its lines: a line says
@@ -112,6 +117,7 @@ fn route(command: &Command) -> (&'static str, String, String) {
         | Command::ApplyCallback { .. }
         | Command::Beat { .. }
         | Command::RaiseFormat
+        | Command::Restored
         | Command::Upkeep(_) => {
             unreachable!("only the runner asks for {}", command.name())
         }
@@ -184,16 +190,6 @@ fn refused(refusal: &Refusal) -> (u16, &'static str) {
     }
 }
 
-fn token(position: u64) -> String {
-    let log = LOG.to_owned();
-    let position = Position {
-        log,
-        incarnation: 1,
-        position,
-    };
-    position.to_string()
-}
-
 fn lines(command: &Command) -> Value {
     let lines = match command {
         Command::Place(place) => &place.lines,
@@ -212,7 +208,8 @@ fn lines(command: &Command) -> Value {
 }
 
 /// The line of one attempt.
-fn line(asked: &Asked, answer: Option<&Answer>, probe: bool) -> String {
+fn line(asked: &Asked, answer: Option<&Answer>, (lineage, probe): (&Lineage, bool)) -> String {
+    let token = |position| lineage.written(position).to_string();
     let (method, route, id) = route(&asked.request.command);
     let (status, code, token) = match answer {
         None => (None, None, None),

@@ -156,6 +156,8 @@ fault_kinds! {
     KillBeforePost = "kill_before_post",
     /// A node dies after a post, before its outcome is noted.
     KillAfterPost = "kill_after_post",
+    /// Somebody says that the store is a restored backup, and stops no node for it.
+    LogRestored = "log_restored",
 }
 
 impl FaultKind {
@@ -178,7 +180,8 @@ impl FaultKind {
             | Self::NodePaused
             | Self::WokeTooLate
             | Self::ClockStep
-            | Self::ClockJump => 0,
+            | Self::ClockJump
+            | Self::LogRestored => 0,
             Self::KillBeforePost | Self::KillAfterPost => 2,
             Self::SyncFailed | Self::SubscriberGone => 3,
             Self::SlowCommit | Self::PausedBeforePost | Self::PausedAfterPost => 4,

@@ -24,6 +24,7 @@ mod node;
 mod planted;
 mod probe;
 mod provider;
+mod restored;
 mod run;
 mod rush;
 pub mod sessions;

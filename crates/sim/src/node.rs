@@ -264,7 +264,10 @@ impl Node {
     /// What is not ready, and whether the disk failed.
     pub(crate) fn is_ill(&self) -> (bool, bool) {
         self.engine().map_or((false, false), |(engine, _)| {
-            (engine.failing().contains(&"clock"), engine.is_broken())
+            (
+                engine.failing().contains(&"clock"),
+                engine.broken().is_some(),
+            )
         })
     }
 }

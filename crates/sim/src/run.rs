@@ -15,6 +15,7 @@ use crate::node::Node;
 use crate::planted::Planted;
 use crate::probe;
 use crate::provider;
+use crate::restored;
 use crate::sessions;
 use crate::subscriber;
 use crate::workload::{
@@ -179,11 +180,15 @@ async fn simulate(seed: u64, options: &Options) -> SeedReport {
     world.dice(|dice| dice.switch(true));
     let chaos = clock::spawn(chaos::trouble(Arc::clone(&world), nodes.clone()));
     let operator = clock::spawn(chaos::operate(Arc::clone(&world), nodes.clone()));
-    let mut archiving = None;
+    let mut keepers = Vec::new();
     let work = everybody(&client, &shop, &mut rng, live);
     if archive::archives(seed, options.planted) {
         let keeper = archive::keep(Arc::clone(&world), nodes.clone(), seed);
-        archiving = Some(clock::spawn(keeper));
+        keepers.push(clock::spawn(keeper));
+    }
+    if restored::happens(seed, options.planted) {
+        let keeper = restored::keep(Arc::clone(&world), nodes.clone(), seed);
+        keepers.push(clock::spawn(keeper));
     }
     let mut patience = Duration::from_secs(60);
     while work.iter().any(|task| !task.is_finished()) && patience > Duration::ZERO {
@@ -198,8 +203,8 @@ async fn simulate(seed: u64, options: &Options) -> SeedReport {
     heal(&world, &nodes).await;
     drop(chaos.await);
     let mut well = true;
-    if let Some(archiving) = archiving {
-        well &= archiving.await.is_ok();
+    for keeper in keepers {
+        well &= keeper.await.is_ok();
     }
     for task in work {
         well &= task.await.is_ok();

@@ -70,7 +70,6 @@ type Spot = (u64, usize);
 struct Member {
     consumer: Consumer,
     aggregate: Aggregate,
-    log: String,
     /// The position up to which the log was read.
     upto: u64,
     /// Read, or given back, and to be received.
@@ -85,7 +84,6 @@ struct Member {
 impl Member {
     fn new(consumer: Consumer, aggregate: Aggregate) -> Self {
         Self {
-            log: consumer.log_name(),
             upto: consumer.checkpoint(),
             consumer,
             aggregate,
@@ -142,8 +140,9 @@ impl Member {
             if found.event.kind.aggregate() != self.aggregate {
                 continue;
             }
+            let log = self.consumer.lineage().written(found.position).of();
             let place = Place {
-                log: &self.log,
+                log: &log,
                 position: found.position,
                 index: found.index,
                 at: found.at,

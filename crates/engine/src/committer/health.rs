@@ -15,12 +15,22 @@ pub struct Health {
     pub clock_off: AtomicBool,
     /// The disk did not confirm a write: the process must end.
     pub broken: AtomicBool,
+    /// The log was restored under this node: the process must end.
+    pub restored: AtomicBool,
     /// The committer has ended.
     pub stopped: AtomicBool,
     watch: Mutex<ClockWatch>,
 }
 
 impl Health {
+    /// Why the process must end and start again, if it must: `disk` or `log`.
+    pub fn broken(&self) -> Option<&'static str> {
+        if self.broken.load(Ordering::Acquire) {
+            return Some("disk");
+        }
+        self.restored.load(Ordering::Acquire).then_some("log")
+    }
+
     /// Whether wall clock and monotonic clock agree, so that the node may write. Asked by each
     /// batch, and by readiness: a node without work must notice when its clocks agree again.
     pub fn clocks_agree(&self, now: LogTime, mono: Duration) -> bool {

@@ -21,6 +21,7 @@ fn committer(store: &MemoryStore) -> (Committer, Answers) {
         tokens: Arc::default(),
         health: Arc::default(),
         answers,
+        incarnation: 1,
         max_life: Millis(3_600_000),
         warn: Millis(0),
         allocation: Vec::new(),
@@ -272,4 +273,38 @@ fn a_touch_takes_in_another_one() {
         Some(NOW.plus(Millis(1))),
         "it never asks for less"
     );
+}
+
+#[tokio::test]
+async fn a_store_that_was_restored_under_the_node_is_not_written_to() {
+    let store = stocked().await;
+    let (mut committer, _told) = committer(&store);
+    let place = |id: &str| [waiting(placing(id, 1), None)];
+    let first = committer.attempt(&place("h-1")).await;
+    assert!(matches!(first, Attempt::Done(_)));
+    let backup = store.tables().clone();
+    let second = committer.attempt(&place("h-2")).await;
+    assert!(matches!(second, Attempt::Done(_)));
+    assert_eq!(committer.parts.health.broken(), None);
+
+    // The server came back with the backup, and nobody said so.
+    let restored = MemoryStore::from_tables(backup);
+    committer.parts.store = Arc::new(restored.clone());
+    let refused = committer.attempt(&place("h-3")).await;
+    assert!(matches!(refused, Attempt::Failed(Fault::Unavailable(_))));
+    assert_eq!(committer.parts.health.broken(), Some("log"));
+
+    // Said, and sold from by others until it is longer than what this node knew.
+    let (mut late, _told) = self::committer(&restored);
+    late.seen = committer.seen;
+    commit(&restored, NOW, &ask(crate::commit::Command::Restored)).await;
+    for number in 4..9 {
+        commit(&restored, NOW, &placing(&format!("h-{number}"), 1)).await;
+    }
+    let position = restored.tables().head.position;
+    assert!(position > late.seen);
+    let refused = late.attempt(&place("h-3")).await;
+    assert!(matches!(refused, Attempt::Failed(Fault::Unavailable(_))));
+    assert_eq!(late.parts.health.broken(), Some("log"));
+    assert_eq!(restored.tables().head.position, position);
 }

@@ -3,6 +3,7 @@
 use super::keep::Spot;
 use crate::chain::Entry;
 use crate::cloud::{self, Place};
+use crate::lineage::Lineage;
 use crate::port::{Fault, LogRow};
 use evenkeel_rules::subscription::Subscription;
 use evenkeel_rules::time::LogTime;
@@ -21,17 +22,18 @@ pub(super) struct Item {
 /// The events of a row that a subscription wants.
 pub(super) fn items(
     row: &LogRow,
-    log: &str,
+    lineage: &Lineage,
     wants: &Subscription,
     found: &mut Vec<Item>,
 ) -> Result<(), Fault> {
     let entry = Entry::read(&row.text).map_err(Fault::Corrupt)?;
+    let log = lineage.written(row.position).of();
     for (index, event) in entry.events.iter().enumerate() {
         if !wants.wants(event.kind) {
             continue;
         }
         let place = Place {
-            log,
+            log: &log,
             position: row.position,
             index,
             at: entry.at,

@@ -138,11 +138,11 @@ impl Turn {
     }
 
     async fn read(&self, rows: &[LogRow]) -> Result<Vec<Item>, Fault> {
-        let log = self.shared.log_name();
+        let lineage = self.shared.lineage();
         let mut items = Vec::new();
         for rows in rows.chunks(ROWS_AT_ONCE) {
             for row in rows {
-                page::items(row, &log, &self.row.body, &mut items)?;
+                page::items(row, lineage, &self.row.body, &mut items)?;
             }
             tokio::task::yield_now().await;
         }

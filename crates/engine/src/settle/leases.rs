@@ -7,9 +7,13 @@
 
 use super::{Judge, Stop};
 use crate::commit::{Commit, Effect, Outcome};
+use crate::lineage::{self, Ended};
 use evenkeel_rules::event::FORMAT;
 use evenkeel_rules::lease;
 use evenkeel_rules::time::Millis;
+
+/// More tokens than a future that was lost can have given: 136 years of one a second.
+const TOKENS_LOST: u64 = 1 << 32;
 
 impl Judge<'_> {
     /// A node joins or stays: bookkeeping.
@@ -39,6 +43,21 @@ impl Judge<'_> {
         }
         head.format = FORMAT;
         Ok(self.nothing_told())
+    }
+
+    /// The store is a restored backup: from here on the log has another name, and whatever was
+    /// written, given or begun in the future that was lost is taken for what it is. Nobody's lease
+    /// lasts, and no token is given again that may have been given there: bookkeeping.
+    pub(super) fn restored(&mut self) -> Outcome {
+        let now = self.now;
+        let head = &mut self.writes.head;
+        let incarnation = lineage::next(head.incarnation, now);
+        head.ended.push(Ended {
+            incarnation: std::mem::replace(&mut head.incarnation, incarnation),
+            last: head.position,
+        });
+        head.leases = head.leases.lost(TOKENS_LOST);
+        self.nothing_told()
     }
 
     /// Refuses what is written for a row under another token than that of its shard's owner.

@@ -78,6 +78,7 @@ impl Judge<'_> {
             Command::Erase { .. }
             | Command::Beat { .. }
             | Command::RaiseFormat
+            | Command::Restored
             | Command::Upkeep(_) => Touch::default(),
             Command::Subscription(asked) => self.subscribing_wants(commit, asked),
             Command::CreateToken { id, .. } | Command::RevokeToken { id } => Touch {

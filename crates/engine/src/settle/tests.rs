@@ -12,6 +12,7 @@ use evenkeel_rules::token;
 use std::collections::VecDeque;
 
 mod formats;
+mod lineage;
 mod paths;
 mod shares;
 mod upkeep;
@@ -33,6 +34,7 @@ impl World {
             log: "main".to_owned(),
             salt,
             incarnation: 1,
+            ended: Vec::new(),
             position: 0,
             hash: origin("main", &salt),
             time: LogTime::default(),

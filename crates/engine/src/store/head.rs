@@ -1,5 +1,6 @@
 //! What the head row has in one column each: the same in every SQL store.
 
+use crate::lineage::Ended;
 use crate::port::{BatchId, Fault};
 use evenkeel_rules::lease::Leases;
 use std::collections::VecDeque;
@@ -38,4 +39,23 @@ pub(super) fn read_leases(text: &str) -> Result<Leases, Fault> {
         return Ok(Leases::default());
     }
     serde_json::from_str(text).map_err(|_| Fault::Corrupt("the head's leases".to_owned()))
+}
+
+/// Where earlier incarnations ended, as JSON; no text at all before the first restore.
+pub(super) fn ended(ended: &[Ended]) -> String {
+    if ended.is_empty() {
+        return String::new();
+    }
+    serde_json::to_string(ended).expect("they are plain JSON")
+}
+
+/// The same, read.
+///
+/// # Errors
+/// [`Fault::Corrupt`] if it is no such text.
+pub(super) fn read_ended(text: &str) -> Result<Vec<Ended>, Fault> {
+    if text.is_empty() {
+        return Ok(Vec::new());
+    }
+    serde_json::from_str(text).map_err(|_| Fault::Corrupt("the head's incarnations".to_owned()))
 }

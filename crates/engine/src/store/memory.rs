@@ -95,6 +95,7 @@ impl MemoryStore {
             log: log.to_owned(),
             salt,
             incarnation: 1,
+            ended: Vec::new(),
             position: 0,
             hash: chain::origin(log, &salt),
             time: LogTime::default(),

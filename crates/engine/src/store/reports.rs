@@ -46,7 +46,9 @@ pub(super) fn sql_views(projection: Projection, dialect: &Dialect) -> String {
         Projection::Outbox => format!(
             "DROP VIEW IF EXISTS outbox;
              CREATE VIEW outbox AS SELECT
-               m.log || '.' || m.incarnation || ':' || o.position || '/' || o.idx AS id,
+               m.log || '.' || coalesce((SELECT min(e.incarnation) FROM lineage e
+                 WHERE o.position <= e.last), m.incarnation) || ':' || o.position || '/' || o.idx
+                 AS id,
                o.id AS aggregate_id, o.type AS event_type, o.payload,
                CASE WHEN p.id IS NOT NULL THEN 'FAILED'
                  WHEN m.passed IS NULL OR o.position <= m.passed THEN 'SENT'

@@ -6,6 +6,7 @@
 
 use crate::chain::Hash;
 use crate::commit::{Key, Name};
+use crate::lineage::Ended;
 use crate::port::Place;
 use crate::token::Position;
 use evenkeel_rules::event::Kind as Event;
@@ -243,7 +244,9 @@ fn word(ack: &Ack) -> Word {
     }
 }
 
-/// The anchors of a file: one `position hash` a line.
+/// The anchors of a file: one `position hash` a line. A line `ended INCARNATION LAST` stands where
+/// a backup was restored: of the anchors before it, those beyond the last position of that
+/// incarnation are of the future that was lost, and are none.
 ///
 /// # Errors
 /// Which line is something else. A last line without its end was not wholly written, and a line
@@ -256,8 +259,29 @@ pub fn read_anchors(text: &str) -> Result<Vec<(u64, Hash)>, String> {
     };
     let lines = whole.lines().enumerate();
     let lines = lines.filter(|(_, line)| !line.trim().is_empty() && !line.contains('\0'));
-    let read = |(number, line): (usize, &str)| {
-        anchor(line).ok_or_else(|| format!("line {} is not an anchor: {line}", number + 1))
-    };
-    lines.map(read).collect()
+    let mut anchors = Vec::new();
+    for (number, line) in lines {
+        if let Some(ended) = ended(line) {
+            anchors.retain(|(position, _)| *position <= ended.last);
+            continue;
+        }
+        let wrong = || format!("line {} is not an anchor: {line}", number + 1);
+        anchors.push(anchor(line).ok_or_else(wrong)?);
+    }
+    Ok(anchors)
+}
+
+/// What a line says that a backup was restored, if it does.
+fn ended(line: &str) -> Option<Ended> {
+    let (incarnation, last) = line.strip_prefix("ended ")?.trim().split_once(' ')?;
+    Some(Ended {
+        incarnation: incarnation.parse().ok()?,
+        last: last.parse().ok()?,
+    })
+}
+
+/// The line that says in a file of anchors where an incarnation ended.
+#[must_use]
+pub fn ended_line(ended: &Ended) -> String {
+    format!("ended {} {}\n", ended.incarnation, ended.last)
 }

@@ -12,6 +12,7 @@ use super::holds::state_after;
 use super::report::{Book, Draft, Invariant, Kind, Subject};
 use crate::chain::{Entry, EntryEvent, hex};
 use crate::commit::{Name, hold_name, name_of};
+use crate::lineage::Lineage;
 use crate::port::{Head, Map, Place};
 use evenkeel_rules::event::{Aggregate, Kind as Event};
 use evenkeel_rules::hold::State;
@@ -52,7 +53,7 @@ impl Answers {
         wanted.dedup();
         let all = acks.all.iter().enumerate();
         let judged = all.filter(|(_, told)| told.demand.is_some());
-        let of_this = |told: &Told| told.token.filter(|(log, _)| is_of(&acks, *log, head));
+        let of_this = |told: &Told| told.token.filter(|at| is_of(&acks, *at, head));
         let judged = judged.filter_map(|(at, told)| Some((of_this(told)?.1, at)));
         let mut sold_out: Vec<(u64, usize)> = judged.collect();
         sold_out.sort_unstable_by_key(|one| std::cmp::Reverse(*one));
@@ -113,10 +114,7 @@ impl Answers {
         self.before(head.position + 1, fold, book);
         let all = &self.acks.all;
         let sold_out = all.iter().filter(|told| told.sold_out);
-        let of_this = |told: &Told| {
-            told.token
-                .is_some_and(|(log, _)| is_of(&self.acks, log, head))
-        };
+        let of_this = |told: &Told| told.token.is_some_and(|at| is_of(&self.acks, at, head));
         let untold = sold_out.filter(|told| told.demand.is_none() || !of_this(told));
         let untold = untold.count();
         if untold > 0 {
@@ -197,7 +195,8 @@ impl Answers {
     /// The position of an answer that the log does not reach.
     fn beyond(&self, told: &Told, head: &Head) -> Option<u64> {
         let (log, position) = told.token?;
-        (is_of(&self.acks, log, head) && position > head.position).then_some(position)
+        let upto = upto(&self.acks, log, head)?;
+        (position > upto.min(head.position)).then_some(position)
     }
 
     /// What the key did; known in two scopes, only what the route does is its effect.
@@ -241,10 +240,16 @@ fn is_its(told: &Told, effect: &Effect) -> bool {
     asked(told).is_none_or(|asked| effect.about == Some(asked))
 }
 
-/// Whether an answer's position is of this log and its present incarnation.
-fn is_of(acks: &Acks, log: u16, head: &Head) -> bool {
+/// Whether an answer's position is of this log, and not of the future that a restored backup does
+/// not have.
+fn is_of(acks: &Acks, (log, position): (u16, u64), head: &Head) -> bool {
+    upto(acks, log, head).is_some_and(|upto| position <= upto)
+}
+
+/// The last position that this log has of an answer's, by its name; nothing if it is another's.
+fn upto(acks: &Acks, log: u16, head: &Head) -> Option<u64> {
     let (name, incarnation) = &acks.logs[usize::from(log)];
-    *name == head.log && *incarnation == head.incarnation
+    Lineage::of(head).upto((name, *incarnation))
 }
 
 /// The names under which the key may stand.

@@ -114,7 +114,7 @@ pub(crate) async fn a_disk_that_fails_ends_the_writing_for_good<F: Fixture>() {
             other => panic!("{other:?}"),
         }
     }
-    assert!(shop.engine.is_broken());
+    assert!(shop.engine.broken().is_some());
     assert_eq!(
         shop.store.script.finishes(),
         tried + 3,

@@ -6,7 +6,8 @@ use super::world::{
 };
 use super::{Fixture, audit};
 use evenkeel_engine::commit::{Command, Rejection};
-use evenkeel_engine::port::{Clock, News, StockGate};
+use evenkeel_engine::port::{Clock, Fault, News, StockGate};
+use evenkeel_engine::token::Position;
 use evenkeel_engine::{Done, Engine, Options, Ports, Refusal};
 use evenkeel_rules::hold::{self, Wanted};
 use evenkeel_rules::time::LogTime;
@@ -161,4 +162,45 @@ pub(crate) async fn a_gate_hears_of_another_nodes_release<F: Fixture>() {
     two.ok(loser()).await;
     two.engine.stop().await;
     one.close().await;
+}
+
+pub(crate) async fn a_restored_log_has_another_name_and_who_worked_on_the_old_one_ends<
+    F: Fixture,
+>() {
+    let (fixture, clock) = (F::empty().await, TestClock::new());
+    let old = Shop::open_with(fixture.store().await, Arc::clone(&clock), options()).await;
+    old.ok(ask(put("lamp"))).await;
+    old.ok(ask(receive("lamp", 9))).await;
+    let kept = old.engine.position(2);
+
+    let operator = Shop::open_with(fixture.store().await, Arc::clone(&clock), options()).await;
+    let from = operator.engine.restored().await.expect("it is written");
+    assert_eq!((from.position, from.log.as_str()), (2, "main"));
+    assert!(from.incarnation > kept.incarnation);
+    operator.engine.stop().await;
+
+    // Whoever slept through it writes nothing any more, and knows that it must end.
+    let refused = old
+        .engine
+        .execute(keyed("h-1", place("h-1", &[("lamp", 1)])));
+    let refused = refused.await.expect_err("its log is not this one");
+    assert!(matches!(refused, Refusal::Failed(Fault::Unavailable(_))));
+    assert_eq!(old.engine.broken(), Some("log"));
+    old.engine.stop().await;
+    drop((old, operator));
+
+    let store = fixture.reopen().await;
+    let shop = Shop::open_with(store, clock, options()).await;
+    let head = shop.engine.head().await.expect("readable");
+    assert_eq!((head.incarnation, head.position), (from.incarnation, 2));
+    shop.ok(keyed("h-1", place("h-1", &[("lamp", 1)]))).await;
+    let lineage = shop.engine.lineage();
+    assert_eq!(lineage.written(2), kept);
+    assert_eq!(lineage.written(3), shop.engine.position(3));
+    let lost = Position {
+        position: 3,
+        ..kept.clone()
+    };
+    assert!(lineage.knows(&kept) && !lineage.knows(&lost));
+    audit::whole(&**shop.engine.store()).await;
 }

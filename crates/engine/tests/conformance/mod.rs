@@ -51,6 +51,7 @@ macro_rules! conformance {
                 two_engines_interleaved_batch_by_batch_come_to_the_same_end
                 two_engines_at_once_sell_exactly_what_there_is
                 a_gate_hears_of_another_nodes_release
+                a_restored_log_has_another_name_and_who_worked_on_the_old_one_ends
             }
             crash {
                 a_dropped_lock_leaves_no_trace

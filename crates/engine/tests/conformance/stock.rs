@@ -67,6 +67,7 @@ impl Bare {
         let (answers, mut deliveries) = mpsc::unbounded_channel::<Delivery>();
         let gate = Arc::new(MemoryGate::new(0));
         let committer = Committer::new(Parts {
+            incarnation: 1,
             store,
             gate: Arc::clone(&gate) as _,
             clock: Arc::clone(&clock) as _,

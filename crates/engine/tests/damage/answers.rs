@@ -162,6 +162,39 @@ async fn an_answer_beyond_the_head_is_lost() {
     );
 }
 
+/// What was acknowledged behind the copy is named, answer by answer; what the copy has is held.
+#[tokio::test]
+async fn what_a_restored_backup_does_not_have_is_lost_and_the_rest_is_held() {
+    let mut site = site().await;
+    site.restore_at(12);
+    let line = |token: &str| {
+        ack(
+            "p-1",
+            HOLDS,
+            "201",
+            &format!(",\"id\":\"h-1\",\"token\":\"{token}\""),
+        )
+    };
+    for (token, expected) in [
+        ("main.1:6", vec![]),
+        ("main.1:12", vec![]),
+        ("main.1:13", lost("hold h-1")),
+        ("main.2:13", vec![]),
+        ("main.2:20", lost("hold h-1")),
+        ("other.1:13", vec![]),
+    ] {
+        let report = told(&site, &[&line(token)]).await;
+        assert_eq!(findings(&report), expected, "{token}");
+    }
+    let unknown = ack(
+        "p-99",
+        HOLDS,
+        "201",
+        ",\"id\":\"h-99\",\"token\":\"main.1:14\"",
+    );
+    assert_eq!(findings(&told(&site, &[&unknown]).await), lost("hold h-99"));
+}
+
 #[tokio::test]
 async fn a_final_refusal_with_an_effect_is_named() {
     let expired = ",\"id\":\"h-1\",\"code\":\"hold.expired\"";

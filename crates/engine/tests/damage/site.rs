@@ -4,6 +4,7 @@ use super::shop::Shop;
 use super::trade::Trade;
 use async_trait::async_trait;
 use evenkeel_engine::commit::Name;
+use evenkeel_engine::lineage::Ended;
 use evenkeel_engine::port::{
     CallbackRow, CartRow, Fault, HoldRow, LogRow, OrderRow, Share, SkuRow, Store, SubscriptionRow,
     TokenRow,
@@ -62,6 +63,15 @@ pub(crate) struct Memory(pub(crate) MemoryStore);
 impl Memory {
     pub(crate) fn new() -> Self {
         Self(MemoryStore::new("main", [3; 16]))
+    }
+
+    /// As if what stands behind a position had been written since a backup was restored.
+    pub(crate) fn restore_at(&mut self, last: u64) {
+        self.edit(|tables| {
+            let incarnation = tables.head.incarnation;
+            tables.head.ended.push(Ended { incarnation, last });
+            tables.head.incarnation += 1;
+        });
     }
 
     fn edit<T>(&self, edit: impl FnOnce(&mut Tables) -> T) -> T {

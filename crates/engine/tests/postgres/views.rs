@@ -3,6 +3,7 @@
 use super::sql;
 use super::trading::{ALL, engine, quiet, stock, trade};
 use evenkeel_engine::clock::{SystemClock, SystemIds};
+use evenkeel_engine::lineage::Ended;
 use evenkeel_engine::port::{
     AuditFilter, Fault, HoldFilter, LogRow, OrderFilter, ParkedView, Projection, Relayed, Store,
     Views,
@@ -224,6 +225,10 @@ async fn views_of_another_log_are_made_anew_and_sql_views_read_for_people() {
       END $$";
     sql::run(&url, sql).await;
     let mut head = store.head().await.expect("readable");
+    head.ended = vec![Ended {
+        incarnation: head.incarnation,
+        last: 9,
+    }];
     head.incarnation += 1;
     let options = PostgresOptions::new(&url);
     assert!(
@@ -238,4 +243,14 @@ async fn views_of_another_log_are_made_anew_and_sql_views_read_for_people() {
     assert!(standing.iter().all(|one| one.checkpoint == 0));
     let none = anew.orders(&OrderFilter::default(), u64::MAX, 9).await;
     assert!(none.expect("readable").rows.is_empty());
+    let anew: Arc<dyn Views> = Arc::new(anew);
+    let (mut project, _) = self::project(&store, &anew);
+    settle(&mut project).await;
+    let sql = "DO $$ BEGIN
+        ASSERT (SELECT count(*) FROM evenkeel.outbox) > 9, 'outbox';
+        ASSERT (SELECT bool_and((split_part(split_part(id, ':', 2), '/', 1)::bigint <= 9)
+          = (id LIKE 'main.1:%')) FROM evenkeel.outbox), 'ids of before';
+        ASSERT (SELECT bool_and(id ~ '^main[.][12]:') FROM evenkeel.outbox), 'ids since';
+      END $$";
+    sql::run(&url, sql).await;
 }

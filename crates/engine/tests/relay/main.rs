@@ -8,12 +8,13 @@ use evenkeel_engine::Refusal;
 use evenkeel_engine::commit::Rejection;
 use evenkeel_engine::port::Store;
 use evenkeel_engine::relay::sign::secret_of;
+use evenkeel_engine::store::memory::MemoryStore;
 use evenkeel_engine::verify::{Inputs, Outcome, verify};
 use evenkeel_rules::subscription::{self, Act, PARKED_MAX, State};
 use std::sync::Arc;
 use world::*;
 
-async fn is_sound(store: &evenkeel_engine::store::memory::MemoryStore) {
+async fn is_sound(store: &MemoryStore) {
     let report = verify(store, Inputs::default()).await.expect("readable");
     let wrong = report
         .checks
@@ -45,6 +46,53 @@ async fn everything_that_is_wanted_comes_once_in_order_and_nothing_else() {
     assert!(came.event["data"]["terms"].is_object() || came.event["data"].is_object());
     assert!(came.url.starts_with("http://sink.example/"), "{}", came.url);
     is_sound(&store).await;
+    engine.stop().await;
+}
+
+/// Who puts a backup back tells again what it told after the copy was made: subscribers that pass
+/// over ids they have seen take nothing twice, and nothing new for something old.
+#[tokio::test]
+async fn after_a_restore_events_of_before_keep_their_ids_and_new_ones_have_others() {
+    let (store, sink) = (store(), Arc::new(Sink::default()));
+    let engine = open(&store, "a", &sink).await;
+    subscribe(&engine, "all", "sku.*").await;
+    let backup = store.tables().clone();
+    puts(&engine, 3, 0..2).await;
+    drained(&engine, "all").await;
+    let mut kept = store.tables().clone();
+    puts(&engine, 1, 2..4).await;
+    drained(&engine, "all").await;
+    engine.stop().await;
+    let ids = |sink: &Sink| sink.accepted().into_iter().map(|it| it.id);
+    let before: Vec<String> = ids(&sink).collect();
+    assert_eq!(before.len(), 8);
+
+    // The copy had the first six, of which nobody had been told.
+    kept.subscriptions = backup.subscriptions;
+    let restored = MemoryStore::from_tables(kept);
+    let operator = open(&restored, "operator", &Arc::new(Sink::default())).await;
+    let from = operator.restored().await.expect("it is written");
+    operator.stop().await;
+    let sink = Arc::new(Sink::default());
+    let engine = open(&restored, "a", &sink).await;
+    puts(&engine, 2, 2..3).await;
+    drained(&engine, "all").await;
+    let after: Vec<String> = ids(&sink).collect();
+    assert_eq!(after.len(), 8);
+    assert!(
+        after[..6].iter().all(|id| before[..6].contains(id)),
+        "{after:?}"
+    );
+    assert!(
+        after[6..].iter().all(|id| !before.contains(id)),
+        "{after:?}"
+    );
+    let name = format!("{}:", from.of());
+    assert!(
+        after[6..].iter().all(|id| id.starts_with(&name)),
+        "{after:?}"
+    );
+    is_sound(&restored).await;
     engine.stop().await;
 }
 

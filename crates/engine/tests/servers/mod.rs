@@ -124,6 +124,16 @@ impl Server {
         self.tell(&format!("run {statement}")).trim().to_owned()
     }
 
+    /// Makes a backup of the database `postgres`, as others write to it.
+    pub(crate) fn dump(&self) {
+        let _made = self.tell("dump");
+    }
+
+    /// Puts that backup back.
+    pub(crate) fn load(&self) {
+        let _put = self.tell("load");
+    }
+
     /// How many lines of its log have this text.
     pub(crate) fn said(&self, text: &str) -> u64 {
         let told = self.tell(&format!("said {text}"));

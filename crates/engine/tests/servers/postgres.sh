@@ -7,8 +7,9 @@
 # Prints "ready" once it answers. A line "kill" on standard input kills the server as a power cut
 # would, "start" starts it again, "revive" does so if it ended by itself, "promote" makes a standby
 # the primary, "pid" asks for its first process, "run SQL" runs a statement and answers with its last
-# value, "said TEXT" counts the lines of its log with a text; each is answered with a line. With
-# STANDBY_OF=PORT it is a standby of the server there.
+# value, "dump" makes a backup of the database postgres and "load" puts it back, "said TEXT" counts
+# the lines of its log with a text; each is answered with a line. With STANDBY_OF=PORT it is a
+# standby of the server there.
 # It needs the binaries of a distribution, and no service of theirs: on Debian,
 # `apt-get install postgresql`.
 set -u
@@ -112,6 +113,17 @@ while read -r line; do
     "run "*)
       told=$("$bin/psql" -XAtq -h 127.0.0.1 -p "$port" -U postgres -c "${line#run }" 2>&1)
       echo "$told" | tail -n 1
+      ;;
+    dump | load)
+      set -- -h 127.0.0.1 -p "$port" -U postgres
+      if [ "$line" = dump ]; then
+        set -- "$bin/pg_dump" "$@" -Fc -f "$folder/dump" postgres
+      else
+        set -- "$bin/pg_restore" "$@" --clean --if-exists --single-transaction -d postgres \
+          "$folder/dump"
+      fi
+      "$@" >"$folder/dump.log" 2>&1 || { cat "$folder/dump.log" >&2; end; exit 1; }
+      echo done
       ;;
     "said "*) grep -c -e "${line#said }" server.log ;;
     start)

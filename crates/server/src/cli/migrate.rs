@@ -7,6 +7,9 @@
 //! writes rows that the build before it can read. `--finish` ends that, once no node is alive that
 //! would not understand; there is no way back.
 //!
+//! `--restored` is for whoever put a backup back: what followed the copy is lost, and nothing that
+//! comes from there is to be believed. It gives the log the name of a new incarnation.
+//!
 //! `--from DIR --to URL` moves a ledger from a directory into a database server ([`moving`]).
 
 mod moving;
@@ -33,8 +36,11 @@ pub(super) struct Migrate {
     /// Let the log have rows that only this build, or a newer one, can read
     #[arg(long)]
     finish: bool,
+    /// Give the log a new name: its store was restored from a backup
+    #[arg(long, conflicts_with = "finish")]
+    restored: bool,
     /// The directory whose ledger is to be moved, at rest; it is no store afterwards
-    #[arg(long, value_name = "DIR", requires = "to", conflicts_with_all = ["finish", "data"])]
+    #[arg(long, value_name = "DIR", requires = "to", conflicts_with_all = ["finish", "restored", "data"])]
     from: Option<PathBuf>,
     /// The empty database that it is moved to
     #[arg(long, value_name = "URL", requires = "from")]
@@ -47,6 +53,10 @@ pub(super) fn run(command: &Migrate) -> Result<Verdict, Failure> {
         return moving::run(file, from, to);
     }
     let config = start::configured(file, data, Vec::new())?.config;
+    if command.restored {
+        // Before one is made there.
+        stores::is_there(&config)?;
+    }
     let _lock = lock_of(&config.data)?;
     let runtime = start::runtime()?;
     match runtime.block_on(stores::migrate(&config))? {
@@ -54,10 +64,35 @@ pub(super) fn run(command: &Migrate) -> Result<Verdict, Failure> {
         1 => output::line("Applied 1 migration.")?,
         steps => output::line(&format!("Applied {steps} migrations."))?,
     };
+    if command.restored {
+        return runtime.block_on(restored(&config));
+    }
     if !command.finish {
         return Ok(Verdict::True);
     }
     runtime.block_on(finish(&config))
+}
+
+/// Gives the log of a restored backup its new name.
+async fn restored(config: &Config) -> Result<Verdict, Failure> {
+    let open = stores::to_write(config, None).await?;
+    let restored = open.engine.restored().await;
+    open.engine.stop().await;
+    let from = restored.map_err(|refusal| refused(config, refusal))?;
+    output::line(&format!(
+        "The log is {} from behind position {} on.\nTokens of what followed the copy are refused, \
+         and leases of then are over.\nRead models are folded anew at the next start.",
+        from.of(),
+        from.position
+    ))?;
+    Ok(Verdict::True)
+}
+
+fn refused(config: &Config, refusal: Refusal) -> Failure {
+    match refusal {
+        Refusal::Failed(fault) => stores::told(config, &fault),
+        Refusal::Rejected { rejection, .. } => Failure::Refused(rejection.to_string()),
+    }
 }
 
 /// Lets writers use this build's format of log rows.
@@ -74,7 +109,6 @@ async fn finish(config: &Config) -> Result<Verdict, Failure> {
             "a node of an older build is alive; stop it, or wait until its lease is over"
                 .to_owned(),
         )),
-        Err(Refusal::Failed(fault)) => Err(stores::told(config, &fault)),
-        Err(Refusal::Rejected { rejection, .. }) => Err(Failure::Refused(rejection.to_string())),
+        Err(refusal) => Err(refused(config, refusal)),
     }
 }

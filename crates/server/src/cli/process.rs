@@ -13,7 +13,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::failure::Failure;
 
-/// How often the engine is asked whether the disk has failed it.
+/// How often the engine is asked whether the disk has failed it, or the log was restored.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Why serving ends.
@@ -21,8 +21,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 pub(super) enum End {
     /// Somebody asked for it.
     Asked,
-    /// The disk did not confirm a write.
-    Broken,
+    /// It cannot go on: what is broken, `disk` or `log`.
+    Broken(&'static str),
 }
 
 /// What can end a serving process in an orderly way.
@@ -62,8 +62,8 @@ impl Ends {
                 () = self.asked() => return End::Asked,
                 () = engine.clock().sleep(LOOK_EVERY) => {}
             }
-            if engine.is_broken() {
-                return End::Broken;
+            if let Some(what) = engine.broken() {
+                return End::Broken(what);
             }
         }
     }

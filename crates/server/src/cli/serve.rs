@@ -79,7 +79,7 @@ async fn serve(config: &Config) -> Result<Verdict, Failure> {
         served
     };
     let (served, ()) = tokio::join!(work, traces.run(ended));
-    if open.engine.is_broken() {
+    if open.engine.broken() == Some("disk") {
         // Closing the store would carry its log over once more, believe a sync that only the first
         // time told the truth, and delete the log. The next start writes all of it anew.
         std::mem::forget(open);
@@ -91,7 +91,10 @@ async fn serve(config: &Config) -> Result<Verdict, Failure> {
 async fn anchor(config: &Config, open: &Open) -> Result<(), Failure> {
     let head = open.engine.head().await;
     let head = head.map_err(|fault| stores::told(config, &fault))?;
-    let written = Anchors::of(&config.data).add_start(head.position, &head.hash);
+    let anchors = Anchors::of(&config.data);
+    let written = anchors
+        .follow(&head)
+        .and_then(|()| anchors.add_start(head.position, &head.hash));
     written.map_err(|error| Failure::Unreachable(format!("anchors: {error}")))
 }
 
@@ -136,7 +139,10 @@ async fn with_stores(
     let ((), (), why) = tokio::join!(main, admin, watched);
     match why {
         End::Asked => Ok(Verdict::True),
-        End::Broken => Err(Failure::Unreachable(
+        End::Broken("log") => Err(Failure::Unreachable(
+            "the log was restored under this process; start again to go on with it".to_owned(),
+        )),
+        End::Broken(_) => Err(Failure::Unreachable(
             "the disk did not confirm a write; start again to read what is on it".to_owned(),
         )),
     }

@@ -135,15 +135,21 @@ async fn store_to_read(config: &Config) -> Result<Arc<dyn Store>, Failure> {
     if config.database.url.is_some() {
         return super::database::to_read(config).await;
     }
-    if !config.data.join(FILE).exists() {
-        let directory = config.data.display();
-        return Err(Failure::Unreachable(format!(
-            "there is no store in {directory}\n\
-             make one with evenkeel serve --data {directory}, or name another directory"
-        )));
-    }
+    is_there(config)?;
     let store = SqliteStore::open_read_only(&config.data, NamesOptions::default());
     Ok(Arc::new(store.map_err(|fault| told(config, &fault))?))
+}
+
+/// Refuses a directory in which there is no store.
+pub(super) fn is_there(config: &Config) -> Result<(), Failure> {
+    if config.database.url.is_some() || config.data.join(FILE).exists() {
+        return Ok(());
+    }
+    let directory = config.data.display();
+    Err(Failure::Unreachable(format!(
+        "there is no store in {directory}\n\
+         make one with evenkeel serve --data {directory}, or name another directory"
+    )))
 }
 
 /// Brings the stores to this build's schema; how many steps that took. The caller holds the lock.

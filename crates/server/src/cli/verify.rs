@@ -91,6 +91,9 @@ async fn local(config: &Config, (acks, deep): (Option<Acks>, bool)) -> Result<Re
     let head = open.engine.head().await;
     let head = head.map_err(|fault| stores::told(config, &fault))?;
     let views = stores::views_to_read(config, &head).await;
+    // Who may only read the directory still gets the report.
+    let told = |error| tell(&format!("no anchor was written: {error}"));
+    anchors.follow(&head).unwrap_or_else(told);
     let inputs = Inputs {
         views: views.as_deref(),
         acks,
@@ -101,9 +104,6 @@ async fn local(config: &Config, (acks, deep): (Option<Acks>, bool)) -> Result<Re
     let report = verify(&**open.engine.store(), inputs).await;
     open.engine.stop().await;
     let report = report.map_err(|fault| stores::told(config, &fault))?;
-    // Who may only read the directory still gets the report.
-    if let Err(error) = anchors.add_green(&report) {
-        tell(&format!("no anchor was written: {error}"));
-    }
+    anchors.add_green(&report).unwrap_or_else(told);
     Ok(report)
 }

@@ -63,13 +63,10 @@ impl Api {
     /// The highest position that a read names.
     ///
     /// # Errors
-    /// `token_unknown` for a position of another log or incarnation.
+    /// `token_unknown` for a position of another log or of a future that was lost.
     fn wanted(&self, wait: &Wait) -> Result<Option<u64>, Problem> {
-        let here = self.engine.position(0);
-        let known = |position: &Position| {
-            position.log == here.log && position.incarnation == here.incarnation
-        };
-        if !wait.positions.iter().all(known) {
+        let lineage = self.engine.lineage();
+        if !wait.positions.iter().all(|it| lineage.knows(it)) {
             return Err(Problem::new(Code::TokenUnknown));
         }
         let positions = wait.positions.iter().map(|position| position.position);
@@ -80,7 +77,7 @@ impl Api {
     /// read that is to be answered by the store.
     ///
     /// # Errors
-    /// `token_unknown` for a position of another log or incarnation, `not_yet` when time is up.
+    /// `token_unknown` for a position of another log or of a future that was lost, `not_yet` when time is up.
     async fn views(&self, wait: &Wait, of: Projection) -> Result<Option<&dyn Views>, Problem> {
         let Some(projector) = self.engine.projector() else {
             return Ok(None);
@@ -110,7 +107,7 @@ impl Api {
     /// read that names no position is answered by the primary, unless any age will do.
     ///
     /// # Errors
-    /// `token_unknown` for a position of another log or incarnation.
+    /// `token_unknown` for a position of another log or of a future that was lost.
     fn copy(&self, wait: &Wait) -> Result<Option<(&Replica, u64)>, Problem> {
         let Some(replica) = &self.settings.replica else {
             return Ok(None);
@@ -172,7 +169,7 @@ impl Api {
     /// Waits until the store has every position that was asked for.
     ///
     /// # Errors
-    /// `token_unknown` for a position of another log or incarnation, `not_yet` when time is up.
+    /// `token_unknown` for a position of another log or of a future that was lost, `not_yet` when time is up.
     pub(super) async fn reach(&self, wait: &Wait) -> Result<(), Problem> {
         let Some(wanted) = self.wanted(wait)? else {
             return Ok(());

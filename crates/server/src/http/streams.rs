@@ -64,11 +64,10 @@ impl Api {
     /// The position up to which a client was told; 0 for one that begins.
     ///
     /// # Errors
-    /// 409 for a token of another log.
+    /// 409 for a token of another log or of a future that was lost.
     pub(crate) fn told(&self, seen: Option<Position>) -> Result<u64, Problem> {
-        let here = self.engine.position(0);
-        let ours = |seen: &Position| seen.log == here.log && seen.incarnation == here.incarnation;
-        if !seen.as_ref().is_none_or(ours) {
+        let lineage = self.engine.lineage();
+        if !seen.as_ref().is_none_or(|seen| lineage.knows(seen)) {
             return Err(Problem::new(Code::TokenUnknown));
         }
         Ok(seen.map_or(0, |seen| seen.position))

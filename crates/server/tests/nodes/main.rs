@@ -36,6 +36,7 @@ mod moving;
 mod pause;
 mod proxy;
 mod replica;
+mod restored;
 mod shop;
 mod stand;
 mod subscriber;

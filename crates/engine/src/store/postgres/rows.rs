@@ -84,7 +84,7 @@ fn id<T, E: std::fmt::Display>(made: Result<T, E>) -> Result<T, Fault> {
 }
 
 pub(super) const HEAD: &str = "SELECT log, salt, incarnation, position, hash, time, format,
-    refusals, batches, leases, floor FROM head WHERE id = 1";
+    refusals, batches, leases, floor, ended FROM head WHERE id = 1";
 
 pub(super) fn head(rows: &[Row]) -> Result<Head, Fault> {
     let [row] = rows else {
@@ -102,6 +102,7 @@ pub(super) fn head(rows: &[Row]) -> Result<Head, Fault> {
         batches: codec::read_batches(get(row, 8)?)?,
         leases: codec::read_leases(get(row, 9)?)?,
         floor: number(row, 10)?,
+        ended: codec::read_ended(get(row, 11)?)?,
     })
 }
 

@@ -20,7 +20,10 @@ pub(super) const SCHEMA: &str = "evenkeel";
 const MIGRATING: i64 = 0x6576_656e_6b65_656c;
 
 /// The migrations, oldest first; the one row of `migrated` counts those that were applied.
-pub(super) const MIGRATIONS: [&str; 1] = [TABLES];
+pub(super) const MIGRATIONS: [&str; 2] = [TABLES, ENDED];
+
+/// Where earlier incarnations of the log ended.
+const ENDED: &str = "ALTER TABLE head ADD COLUMN ended text NOT NULL DEFAULT ''";
 
 const TABLES: &str = r#"
 CREATE TABLE head(id smallint PRIMARY KEY CHECK (id = 1), log text NOT NULL, salt bytea NOT NULL,

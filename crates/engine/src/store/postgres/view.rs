@@ -17,7 +17,7 @@ use tokio_postgres::Row;
 
 /// Locks the head: every batch of every node waits here and nowhere else.
 const LOCK: &str = "SELECT log, salt, incarnation, position, hash, time, format, refusals, batches,
-    leases, floor, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
+    leases, floor, ended, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
     FROM head WHERE id = 1 FOR UPDATE";
 
 /// Rows of a cache that is exact at this position and batch are not read.
@@ -222,7 +222,7 @@ impl<'a> Plan<'a> {
     pub(super) fn view(&self, touch: &Touch, answers: &[Vec<Row>]) -> Result<View, Fault> {
         let head = answers.first().map_or(&[][..], Vec::as_slice);
         let mut view = View::new(rows::head(head)?);
-        let clock = head.first().map(|row| rows::time(row, 11));
+        let clock = head.first().map(|row| rows::time(row, 12));
         view.clock = clock.transpose()?;
         absent(&mut view, touch);
         for (of, rows) in self.of.iter().zip(answers) {

@@ -99,7 +99,8 @@ const ERASE: &str = "WITH done AS (UPDATE private t SET text = '',
       WHERE t.position = u.position AND t.part = u.part RETURNING 1)
     SELECT 1 / (count(*) = $4)::int FROM done";
 const HEAD: &str = "WITH done AS (UPDATE head SET position = $1, hash = $2, time = $3,
-      refusals = $4, batches = $5, leases = $6, format = $7, floor = $9
+      refusals = $4, batches = $5, leases = $6, format = $7, floor = $9,
+      incarnation = $10, ended = $11
       WHERE id = 1 AND position = $8 RETURNING 1)
     SELECT 1 / (count(*) = 1)::int FROM done";
 
@@ -423,4 +424,6 @@ fn head(writes: &Writes) -> Asked<'_> {
         .with(i64::from(head.format))
         .with(sql(writes.was))
         .with(sql(head.floor))
+        .with(i64::from(head.incarnation))
+        .with(codec::ended(&head.ended))
 }

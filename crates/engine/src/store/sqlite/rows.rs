@@ -64,7 +64,7 @@ pub(super) fn one<T>(
 
 pub(super) fn head(conn: &Connection) -> Result<Head, Fault> {
     const QUERY: &str = "SELECT log, salt, incarnation, position, hash, time, format, refusals,
-        batches, leases, floor FROM head WHERE id = 1";
+        batches, leases, floor, ended FROM head WHERE id = 1";
     let head = one(conn, QUERY, [], |row| {
         let small = |column| {
             let number = number(row, column)?;
@@ -83,6 +83,7 @@ pub(super) fn head(conn: &Connection) -> Result<Head, Fault> {
             leases: head::read_leases(&row.get::<_, String>(9).map_err(fault)?)?,
             batches: head::read_batches(&batches)?,
             floor: number(row, 10)?,
+            ended: head::read_ended(&row.get::<_, String>(11).map_err(fault)?)?,
         })
     })?;
     head.ok_or_else(|| Fault::Corrupt("the head row is gone".to_owned()))

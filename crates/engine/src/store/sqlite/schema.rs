@@ -20,7 +20,7 @@ const SQLITE_MIN: (i32, &str) = (3_051_003, "3.51.3");
 const PREPARED: usize = 128;
 
 /// The migrations, oldest first; `user_version` counts those that were applied.
-fn migrations() -> [String; 7] {
+fn migrations() -> [String; 8] {
     let tables = format!("{TABLES}{}", Names::SCHEMA);
     [
         tables,
@@ -30,6 +30,7 @@ fn migrations() -> [String; 7] {
         CARTS.to_owned(),
         SUBSCRIPTIONS.to_owned(),
         UPKEEP.to_owned(),
+        ENDED.to_owned(),
     ]
 }
 
@@ -118,6 +119,9 @@ CREATE TABLE seal(position INTEGER PRIMARY KEY, text BLOB NOT NULL) STRICT;
 CREATE TABLE segment(first INTEGER PRIMARY KEY, last INTEGER NOT NULL, before BLOB NOT NULL,
   hash BLOB NOT NULL, digest BLOB NOT NULL, bytes INTEGER NOT NULL) STRICT;
 ";
+
+/// Where earlier incarnations of the log ended.
+const ENDED: &str = "ALTER TABLE head ADD COLUMN ended TEXT NOT NULL DEFAULT '';";
 
 /// Opens the one writing connection, with every setting made and checked.
 pub(super) fn open_writer(dir: &Path) -> Result<Connection, Fault> {

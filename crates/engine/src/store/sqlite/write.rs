@@ -417,7 +417,8 @@ fn write_tokens(conn: &Connection, tokens: &[TokenWrite]) -> Result<(), Fault> {
 
 fn write_head(conn: &Connection, writes: &Writes) -> Result<(), Fault> {
     const UPDATE: &str = "UPDATE head SET position = ?1, hash = ?2, time = ?3, refusals = ?4,
-        batches = ?5, leases = ?7, format = ?8, floor = ?9 WHERE id = 1 AND position = ?6";
+        batches = ?5, leases = ?7, format = ?8, floor = ?9, incarnation = ?10, ended = ?11
+        WHERE id = 1 AND position = ?6";
     let head = &writes.head;
     let mut update = conn.prepare_cached(UPDATE).map_err(fault)?;
     let count = update
@@ -430,7 +431,9 @@ fn write_head(conn: &Connection, writes: &Writes) -> Result<(), Fault> {
             sql(writes.was),
             crate::store::head::leases(&head.leases),
             head.format,
-            sql(head.floor)
+            sql(head.floor),
+            head.incarnation,
+            crate::store::head::ended(&head.ended)
         ])
         .map_err(fault)?;
     one(count, || {

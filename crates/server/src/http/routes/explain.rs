@@ -83,8 +83,8 @@ fn position(api: &Api, text: &str) -> Option<u64> {
         return Some(position);
     }
     let named: Position = text.parse().ok()?;
-    let own = api.engine.position(named.position);
-    (named.log == own.log && named.incarnation == own.incarnation).then_some(named.position)
+    let lineage = api.engine.lineage();
+    lineage.knows(&named).then_some(named.position)
 }
 
 /// An id of whatever kind, a name that a provider gave, or a place in the log.

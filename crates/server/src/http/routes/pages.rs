@@ -100,8 +100,10 @@ fn livez<'a>(_: &'a Api, _: Call<'a>) -> Result<Act<'a>, Problem> {
 /// What is missing to serve, by name.
 fn failing(api: &Api) -> Vec<String> {
     let failing = api.engine.failing().into_iter();
-    let disk = api.engine.is_broken().then_some("disk");
-    failing.chain(disk).map(str::to_owned).collect()
+    failing
+        .chain(api.engine.broken())
+        .map(str::to_owned)
+        .collect()
 }
 
 fn readyz<'a>(api: &'a Api, _: Call<'a>) -> Result<Act<'a>, Problem> {

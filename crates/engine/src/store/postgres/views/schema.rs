@@ -7,12 +7,12 @@
 
 use crate::port::{Fault, Head, Projection};
 use crate::store::postgres::fault::fault;
-use crate::store::postgres::rows::{get, small};
+use crate::store::postgres::rows::{get, small, sql};
 use crate::store::postgres::session::Session;
 use crate::store::reports::{Dialect, sql_views};
 
 /// The shape that this build reads and writes.
-const SHAPE: i64 = 1;
+const SHAPE: i64 = 2;
 /// The advisory lock of those who make these tables: "evenkvws" in ASCII.
 const MAKING: i64 = 0x6576_656e_6b76_7773;
 
@@ -20,6 +20,7 @@ const BASE: &str = r#"
 CREATE TABLE view_meta(id smallint PRIMARY KEY CHECK (id = 1), shape bigint NOT NULL,
   log text NOT NULL, salt bytea NOT NULL, incarnation bigint NOT NULL, sets bigint NOT NULL,
   passed bigint);
+CREATE TABLE lineage(incarnation bigint PRIMARY KEY, last bigint NOT NULL);
 CREATE TABLE projection(name text PRIMARY KEY, live bigint NOT NULL, checkpoint bigint NOT NULL,
   building bigint, built bigint NOT NULL) WITH (fillfactor = 30);
 CREATE TABLE set_aside(projection text NOT NULL, number bigint NOT NULL, position bigint NOT NULL,
@@ -179,6 +180,12 @@ async fn found_locked(session: &Session, head: &Head) -> Result<(), Fault> {
         .execute(META, &[&SHAPE, &head.log, &&head.salt[..], &incarnation])
         .await;
     written.map_err(|error| fault(&error))?;
+    for ended in &head.ended {
+        const QUERY: &str = "INSERT INTO lineage(incarnation, last) VALUES ($1, $2)";
+        let row = (i64::from(ended.incarnation), sql(ended.last));
+        let added = session.client().execute(QUERY, &[&row.0, &row.1]).await;
+        added.map_err(|error| fault(&error))?;
+    }
     for projection in Projection::ALL {
         make(session, projection, 1).await?;
         show(session, projection, 1).await?;
@@ -202,6 +209,6 @@ async fn forget(session: &Session) -> Result<(), Fault> {
         session.run(&format!("DROP TABLE {table} CASCADE")).await?;
     }
     session
-        .run("DROP TABLE IF EXISTS view_meta, projection, set_aside, parked, passage CASCADE")
+        .run("DROP TABLE IF EXISTS view_meta, lineage, projection, set_aside, parked, passage CASCADE")
         .await
 }

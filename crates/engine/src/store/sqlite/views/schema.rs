@@ -10,13 +10,14 @@
 use crate::port::{Fault, Head, Projection};
 use crate::store::reports::{Dialect, sql_views};
 use crate::store::sqlite::fault::fault;
+use crate::store::sqlite::rows::sql;
 use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 use std::path::Path;
 
 /// The file in the data directory.
 pub const VIEWS_FILE: &str = "views.db";
 /// The shape that this build reads and writes.
-const SHAPE: i64 = 2;
+const SHAPE: i64 = 3;
 /// Statements that a connection keeps prepared.
 const PREPARED: usize = 128;
 /// What the writing connection keeps of the file in memory, in KiB.
@@ -28,6 +29,7 @@ const SORT_KIB: u32 = 4_096;
 const BASE: &str = "
 CREATE TABLE meta(id INTEGER PRIMARY KEY CHECK (id = 1), log TEXT NOT NULL, salt BLOB NOT NULL,
   incarnation INTEGER NOT NULL, sets INTEGER NOT NULL, passed INTEGER) STRICT;
+CREATE TABLE lineage(incarnation INTEGER PRIMARY KEY, last INTEGER NOT NULL) STRICT;
 CREATE TABLE projection(name TEXT PRIMARY KEY, live INTEGER NOT NULL, checkpoint INTEGER NOT NULL,
   building INTEGER, built INTEGER NOT NULL, ready INTEGER NOT NULL) STRICT;
 CREATE TABLE set_aside(projection TEXT NOT NULL, number INTEGER NOT NULL, position INTEGER NOT NULL,
@@ -298,6 +300,11 @@ pub(super) fn found(conn: &Connection, head: &Head) -> Result<(), Fault> {
         params![head.log, &head.salt[..], head.incarnation],
     )
     .map_err(fault)?;
+    for ended in &head.ended {
+        const QUERY: &str = "INSERT INTO lineage(incarnation, last) VALUES (?1, ?2)";
+        conn.execute(QUERY, params![ended.incarnation, sql(ended.last)])
+            .map_err(fault)?;
+    }
     for projection in Projection::ALL {
         make(conn, projection, 1)?;
         for at in 0..indexes(projection).len() {

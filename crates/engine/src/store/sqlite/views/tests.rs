@@ -1,6 +1,7 @@
 //! The file alone: what it belongs to, sets of rows, and the SQL views.
 
 use super::*;
+use crate::lineage::Ended;
 use crate::port::{AuditRow, HoldView, OutboxRow, ParkedView, Tables};
 use evenkeel_rules::hold::{Hold, State};
 use evenkeel_rules::ids::{CustomerId, HoldId, LocationId, Reference, SkuId};
@@ -14,6 +15,7 @@ fn head(incarnation: u32) -> Head {
         log: "main".to_owned(),
         salt: [7; 16],
         incarnation,
+        ended: Vec::new(),
         position: 0,
         hash: [0; 32],
         time: LogTime::default(),
@@ -238,6 +240,35 @@ async fn what_was_passed_while_nobody_was_there_was_sent_to_nobody() {
     passed(&views, Some(5), 5).await;
     let sent: Vec<bool> = sent(&views).iter().map(Option::is_some).collect();
     assert_eq!(sent, [false, true, false, false, true]);
+}
+
+#[tokio::test]
+async fn an_event_keeps_the_id_that_it_had_before_a_restore() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let ended = [(1, 2), (4, 2), (6, 3)];
+    let ended = ended.map(|(incarnation, last)| Ended { incarnation, last });
+    let head = Head {
+        ended: ended.to_vec(),
+        ..head(9)
+    };
+    let views = SqliteViews::open(dir.path(), &head).expect("a file");
+    for (after, position) in [(0, 2), (2, 3), (3, 4)] {
+        let step = step(Side::Live, after, position);
+        views
+            .write(step, add(position, "o-1"))
+            .await
+            .expect("written");
+    }
+    drop(views);
+    let conn = Connection::open(dir.path().join(VIEWS_FILE)).expect("a file");
+    let mut query = conn
+        .prepare("SELECT id FROM outbox ORDER BY id")
+        .expect("there");
+    let ids = query
+        .query_map([], |row| row.get::<_, String>(0))
+        .expect("rows");
+    let ids: Vec<String> = ids.collect::<Result<_, _>>().expect("texts");
+    assert_eq!(ids, ["main.1:2/0", "main.6:3/0", "main.9:4/0"]);
 }
 
 #[tokio::test]

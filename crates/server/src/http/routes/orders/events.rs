@@ -110,7 +110,7 @@ impl Feed {
     fn tell(&self, entry: &Entry, stream: &str, text: &mut String) {
         let here = self.engine.position(entry.position);
         let before = self.engine.position(entry.position - 1);
-        let log = format!("{}.{}", here.log, here.incarnation);
+        let log = self.engine.lineage().written(entry.position).of();
         let mine = |(_, event): &(usize, _)| {
             let event: &&evenkeel_engine::chain::EntryEvent = event;
             event.stream == stream
