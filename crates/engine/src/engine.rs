@@ -311,8 +311,11 @@ impl Engine {
     ///
     /// # Errors
     /// A [`Refusal`]: the rules' or the machinery's.
-    pub async fn execute(&self, request: Request) -> Result<Done, Refusal> {
-        execute::execute(&self.shared, request).await
+    pub fn execute(
+        &self,
+        request: Request,
+    ) -> impl Future<Output = Result<Done, Refusal>> + Send + '_ {
+        execute::execute(&self.shared, request)
     }
 
     /// The live token with this secret.

@@ -90,7 +90,8 @@ pub(crate) async fn execute(shared: &Shared, request: Request) -> Result<Done, R
         wait: Some(left.min(shared.options.queue_wait)),
         begin_by: Some(own.map_or(begin_by, |own| own.min(begin_by))),
     };
-    let told = execute_within(shared, request, patience).await;
+    let _admitted = door(shared, &request).await?;
+    let told = Box::pin(commit(shared, request, patience)).await;
     if own.is_some_and(|own| own <= begin_by) {
         return told;
     }
@@ -102,7 +103,8 @@ pub(crate) async fn execute(shared: &Shared, request: Request) -> Result<Done, R
 /// # Errors
 /// As [`execute`].
 pub(crate) async fn execute_own(shared: &Shared, request: Request) -> Result<Done, Refusal> {
-    execute_within(shared, request, Patience::default()).await
+    let _admitted = door(shared, &request).await?;
+    Box::pin(commit(shared, request, Patience::default())).await
 }
 
 /// How long a request may wait for its batch.
@@ -136,11 +138,13 @@ fn not_taken(shared: &Shared, full: Full) -> Fault {
     })
 }
 
-async fn execute_within(
-    shared: &Shared,
-    request: Request,
-    patience: Patience,
-) -> Result<Done, Refusal> {
+/// What is refused before a row is looked at. It needs little, and borrows the request: a refusal
+/// is the most frequent answer of a sale, and futures are moved with all that they may come to need.
+/// What is given counts as its customer's until it is dropped.
+async fn door<'a>(
+    shared: &'a Shared,
+    request: &Request,
+) -> Result<Option<limits::Permit<'a>>, Refusal> {
     // 1. What needs no state.
     if let Some(key) = &request.key
         && shared.unresolved.contains(&key.name)
@@ -151,18 +155,11 @@ async fn execute_within(
         ));
     }
 
-    // It counts as its customer's until it is answered.
-    let _admitted = limits::admit(shared, &request).await?;
+    let wanted = wanted(&request.command);
+    let id = wanted.as_ref().map(|(_, id)| *id);
+    let admitted = limits::admit(shared, request, id).await?;
 
     // 2. The gate may say no.
-    let wanted = match &request.command {
-        Command::Place(place) => Some((&place.lines, hold_name(&place.id))),
-        // A hold that is given has its units already.
-        Command::TakeOrder { ask, .. } if ask.hold.is_none() => {
-            Some((&ask.lines, order_name(&ask.id)))
-        }
-        _ => None,
-    };
     if let Some((lines, id)) = wanted
         && let Some((sku, position)) = gate_refuses(shared, (lines, &id), request.key.as_ref())
     {
@@ -170,6 +167,23 @@ async fn execute_within(
         return Err(rejected(hold::Rejection::SoldOut { sku }.into(), position));
     }
 
+    Ok(admitted)
+}
+
+/// The units that a command wants set aside, and the name of what they are set aside for.
+fn wanted(command: &Command) -> Option<(&[hold::Wanted], Name)> {
+    match command {
+        Command::Place(place) => Some((&place.lines, hold_name(&place.id))),
+        // A hold that is given has its units already.
+        Command::TakeOrder { ask, .. } if ask.hold.is_none() => {
+            Some((&ask.lines, order_name(&ask.id)))
+        }
+        _ => None,
+    }
+}
+
+/// Takes a request that nothing at the door had anything against to its answer.
+async fn commit(shared: &Shared, request: Request, patience: Patience) -> Result<Done, Refusal> {
     // 3. Which rows it touches; no row is read for what would not be taken.
     let admitted = shared.queue.admits(request.command.lane(), patience.wait);
     admitted.map_err(|full| not_taken(shared, full))?;

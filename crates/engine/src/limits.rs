@@ -10,7 +10,7 @@
 //! enough nobody new is limited. They are kept in parts, so that nobody waits while all of them are
 //! looked through.
 
-use crate::commit::{Command, Name, hold_name, hold_of, order_name};
+use crate::commit::{Command, Name, hold_of};
 use crate::engine::Shared;
 use crate::execute::{Refusal, Request};
 use crate::port::{Fault, Map, Writes};
@@ -250,19 +250,21 @@ impl Caps {
     }
 }
 
-/// Lets in a request that would set units aside, unless its customer has too much already.
-/// The request counts until the permit is dropped.
+/// Lets in a request that would set units aside, unless its customer has too much already. `id` is
+/// the name of what it sets them aside for, where that has one. The request counts until the permit
+/// is dropped.
 ///
 /// # Errors
 /// A momentary [`Refusal`], or a [`Fault`] of the store.
 pub(crate) async fn admit<'a>(
     shared: &'a Shared,
     request: &Request,
+    id: Option<Name>,
 ) -> Result<Option<Permit<'a>>, Refusal> {
     if shared.caps.limits.is_off() {
         return Ok(None);
     }
-    let Some((customer, group, id)) = asked(shared, request).await? else {
+    let Some((customer, group)) = asked(shared, request).await? else {
         return Ok(None);
     };
     let mut names = request
@@ -285,19 +287,13 @@ pub(crate) async fn admit<'a>(
     })
 }
 
-/// For whom a request sets units aside, what it counts as, and the name of its id.
-async fn asked(
-    shared: &Shared,
-    request: &Request,
-) -> Result<Option<(CustomerId, String, Option<Name>)>, Fault> {
+/// For whom a request sets units aside, and what it counts as.
+async fn asked(shared: &Shared, request: &Request) -> Result<Option<(CustomerId, String)>, Fault> {
     Ok(match &request.command {
-        Command::Place(place) => {
-            let name = hold_name(&place.id);
-            Some((place.customer.clone(), place.id.to_string(), Some(name)))
-        }
+        Command::Place(place) => Some((place.customer.clone(), place.id.to_string())),
         Command::TakeOrder { ask, .. } if ask.hold.is_none() => {
             let group = hold_of(&ask.id).to_string();
-            Some((ask.customer.clone(), group, Some(order_name(&ask.id))))
+            Some((ask.customer.clone(), group))
         }
         Command::SetLine { id, line } if line.quantity.is_some() => {
             let owner = match &request.owner {
@@ -307,7 +303,7 @@ async fn asked(
                     row.map(|row| row.body.customer)
                 }
             };
-            owner.map(|owner| (owner, format!("cart:{id}"), None))
+            owner.map(|owner| (owner, format!("cart:{id}")))
         }
         _ => None,
     })

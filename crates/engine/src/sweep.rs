@@ -24,7 +24,7 @@ use tokio::sync::oneshot;
 /// Most holds that one round ends.
 pub const SWEEP_MAX: usize = BATCH_MAX / 4;
 /// Holds that one round ends while clients work.
-const SWEEP_LIVE: usize = SWEEP_MAX / 8;
+const SWEEP_LIVE: usize = SWEEP_MAX / 16;
 
 /// How long a hold is overdue before a node ends it whose work that is not.
 const LATE: Millis = Millis(2_000);

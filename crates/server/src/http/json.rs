@@ -86,8 +86,16 @@ fn comma(index: usize, out: &mut Vec<u8>) {
     }
 }
 
-fn quoted(text: &str, out: &mut Vec<u8>) {
-    serde_json::to_writer(out, text).expect("a string is written to memory");
+/// Writes a string. Most are plain ASCII, which is found out for all of one at once.
+pub(crate) fn quoted(text: &str, out: &mut Vec<u8>) {
+    let plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
+    if text.bytes().fold(true, |all, byte| all & plain(byte)) {
+        out.push(b'"');
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
+    } else {
+        serde_json::to_writer(out, text).expect("a string is written to memory");
+    }
 }
 
 struct Reader<'a> {

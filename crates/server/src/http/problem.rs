@@ -6,10 +6,12 @@
 //! Internal detail has no path into a document: `detail` is a sentence of ours, never the text of
 //! a fault, and never repeats what the client sent.
 
+use super::json::quoted;
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde::Serialize;
+use serde_json::Value;
 use std::borrow::Cow;
 
 /// What a code says, the same for every request.
@@ -192,7 +194,7 @@ pub(crate) struct Problem {
     code: Code,
     detail: Cow<'static, str>,
     violations: Vec<Violation>,
-    members: Vec<(&'static str, serde_json::Value)>,
+    members: Vec<(&'static str, Value)>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
@@ -238,11 +240,7 @@ impl Problem {
     }
 
     /// Adds a member that only this kind of problem has.
-    pub(crate) fn member(
-        mut self,
-        name: &'static str,
-        value: impl Into<serde_json::Value>,
-    ) -> Self {
+    pub(crate) fn member(mut self, name: &'static str, value: impl Into<Value>) -> Self {
         self.members.push((name, value.into()));
         self
     }
@@ -277,9 +275,9 @@ impl Problem {
         text(&mut out, ",\"code\":\"");
         text(&mut out, meaning.code);
         text(&mut out, "\",\"detail\":");
-        value(&mut out, &self.detail);
+        quoted(&self.detail, &mut out);
         text(&mut out, ",\"instance\":");
-        value(&mut out, instance);
+        quoted(instance, &mut out);
         text(&mut out, ",\"help\":\"/docs/errors/");
         text(&mut out, meaning.code);
         text(
@@ -294,7 +292,10 @@ impl Problem {
             text(&mut out, ",\"");
             text(&mut out, name);
             text(&mut out, "\":");
-            value(&mut out, member);
+            match member {
+                Value::String(member) => quoted(member, &mut out),
+                member => value(&mut out, member),
+            }
         }
         if meaning.status == 422 && self.code != Code::KeyReused {
             text(&mut out, ",\"violations\":");

@@ -31,6 +31,7 @@ impl std::fmt::Debug for Replica {
 
 impl Replica {
     /// A copy that nobody asked yet.
+    #[cfg(any(test, feature = "postgres"))]
     pub(crate) fn new(store: Arc<dyn Store>, views: Arc<dyn Views>) -> Self {
         Self {
             store,

@@ -143,7 +143,11 @@ impl Writer {
     ///
     /// # Errors
     /// The engine's refusal.
-    async fn ask(&self, api: &Api, command: Command) -> Result<Done, Refusal> {
+    fn ask<'a>(
+        &self,
+        api: &'a Api,
+        command: Command,
+    ) -> impl Future<Output = Result<Done, Refusal>> + Send + use<'a> {
         let owner = self.owner();
         let expected = match self.expected {
             Expected::Anything | Expected::Existing => None,
@@ -157,6 +161,6 @@ impl Writer {
             expected,
             deadline: self.deadline,
         };
-        api.engine.execute(request).await
+        api.engine.execute(request)
     }
 }

@@ -11,6 +11,7 @@
 //! where no JSON body can have them.
 
 use super::problem::{Code, Problem};
+use memchr::memchr;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -329,7 +330,7 @@ impl Scan {
     /// Takes in the next bytes; whether some head has both headers.
     pub(super) fn feed(&mut self, mut bytes: &[u8]) -> bool {
         let mut both = false;
-        while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
+        while let Some(end) = memchr(b'\n', bytes) {
             self.take(&bytes[..end]);
             both |= self.end_line();
             bytes = &bytes[end + 1..];

@@ -139,6 +139,23 @@ fn spellings_of_one_value_have_one_canonical_form() {
 }
 
 #[test]
+fn a_string_is_written_as_by_everybody_else_whatever_is_in_it() {
+    let chars = (0..0x300).chain([0x2028, 0xd7ff, 0xe000, 0xffff, 0x1_0000, 0x10_ffff]);
+    let chars: Vec<char> = chars.filter_map(char::from_u32).collect();
+    let alone = chars.iter().map(ToString::to_string);
+    let among = chars.iter().map(|one| format!("in stock{one}, 12"));
+    for text in alone.chain(among).chain([String::new()]) {
+        let mut out = Vec::new();
+        quoted(&text, &mut out);
+        assert_eq!(
+            out,
+            serde_json::to_vec(&text).expect("plain JSON"),
+            "{text:?}"
+        );
+    }
+}
+
+#[test]
 fn bodies_are_accepted_just_when_another_reader_accepts_them() {
     let mut seed = 7_u64;
     let mut next = |bound: usize| {
