@@ -8,7 +8,7 @@
 //! new connection, and until then its callers wait; a disk that did not confirm a write ends the
 //! committer for good, with nothing told.
 
-use crate::commit::{Command, Commit, Name};
+use crate::commit::{Command, Commit};
 use crate::ledger::Ledger;
 use crate::meter::{OfBatches, SPANS};
 use crate::port::{
@@ -19,19 +19,20 @@ use crate::settle::{Context, Settled, Verdict, settle};
 use crate::token::Tokens;
 use evenkeel_rules::ids::{LocationId, SkuId};
 use evenkeel_rules::time::{LogTime, Millis};
-use parking_lot::RwLock;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tracing::Instrument as _;
 
 mod delivery;
 mod health;
+mod unresolved;
 pub use delivery::Delivery;
 use delivery::fresh_rows;
 pub use health::Health;
+pub use unresolved::Unresolved;
 
 /// How often a commit may be widened before the answer is a definite no.
 const WIDEN_MAX: u32 = 3;
@@ -39,26 +40,6 @@ const WIDEN_MAX: u32 = 3;
 const CONFLICT_MAX: u32 = 5;
 /// Pause between two attempts to learn an unknown outcome.
 const RESOLVE_EVERY: Duration = Duration::from_millis(50);
-
-/// Keys of a batch whose outcome is not known yet.
-#[derive(Debug, Default)]
-pub struct Unresolved {
-    any: AtomicBool,
-    keys: RwLock<BTreeSet<Name>>,
-}
-
-impl Unresolved {
-    /// Whether this key is part of such a batch.
-    #[must_use]
-    pub fn contains(&self, name: &Name) -> bool {
-        self.any.load(Ordering::Acquire) && self.keys.read().contains(name)
-    }
-
-    fn set(&self, keys: BTreeSet<Name>) {
-        self.any.store(!keys.is_empty(), Ordering::Release);
-        *self.keys.write() = keys;
-    }
-}
 
 /// Ends the committer's work however it ends, a panic included: nobody waits for it in vain.
 struct Farewell {

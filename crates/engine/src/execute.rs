@@ -139,8 +139,8 @@ fn not_taken(shared: &Shared, full: Full) -> Fault {
 }
 
 /// What is refused before a row is looked at. It needs little, and borrows the request: a refusal
-/// is the most frequent answer of a sale, and futures are moved with all that they may come to need.
-/// What is given counts as its customer's until it is dropped.
+/// is the most frequent answer of a sale, and futures are moved with all that they may come to
+/// need. What is given counts as its customer's until it is dropped.
 async fn door<'a>(
     shared: &'a Shared,
     request: &Request,

@@ -64,8 +64,8 @@ impl Anchors {
         report.anchor().map_or(Ok(()), |line| self.add(&line))
     }
 
-    /// Adds, once each, where the log's earlier incarnations ended: a backup was restored there, and
-    /// what was anchored behind it is of the future that was lost.
+    /// Adds, once each, where the log's earlier incarnations ended: a backup was restored there,
+    /// and what was anchored behind it is of the future that was lost.
     ///
     /// # Errors
     /// The file cannot be written.

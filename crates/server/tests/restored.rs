@@ -104,7 +104,7 @@ fn a_copy_that_was_put_back_is_named_anew_and_what_it_lost_is_known() {
         "the same position of another future"
     );
     let (name, _) = newer.split_once(':').expect("a token has a name");
-    assert!(said.contains(&format!("The log is {name} ")), "{said}");
+    assert!(said.contains(&format!("The log is {name} now")), "{said}");
     let shown = wire.get(&format!("/v1/explain/{lost}")).expect("an answer");
     assert_eq!(shown.status, 404, "{shown:?}");
     drop(server);

@@ -40,7 +40,8 @@ pub(super) struct Migrate {
     #[arg(long, conflicts_with = "finish")]
     restored: bool,
     /// The directory whose ledger is to be moved, at rest; it is no store afterwards
-    #[arg(long, value_name = "DIR", requires = "to", conflicts_with_all = ["finish", "restored", "data"])]
+    #[arg(long, value_name = "DIR", requires = "to")]
+    #[arg(conflicts_with_all = ["finish", "restored", "data"])]
     from: Option<PathBuf>,
     /// The empty database that it is moved to
     #[arg(long, value_name = "URL", requires = "from")]
@@ -80,7 +81,7 @@ async fn restored(config: &Config) -> Result<Verdict, Failure> {
     open.engine.stop().await;
     let from = restored.map_err(|refusal| refused(config, refusal))?;
     output::line(&format!(
-        "The log is {} from behind position {} on.\nTokens of what followed the copy are refused, \
+        "The log is {} now: the copy ends at position {}.\nTokens of what followed it are refused, \
          and leases of then are over.\nRead models are folded anew at the next start.",
         from.of(),
         from.position

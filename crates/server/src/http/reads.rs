@@ -77,7 +77,8 @@ impl Api {
     /// read that is to be answered by the store.
     ///
     /// # Errors
-    /// `token_unknown` for a position of another log or of a future that was lost, `not_yet` when time is up.
+    /// `token_unknown` for a position of another log or of a future that was lost, `not_yet` when
+    /// time is up.
     async fn views(&self, wait: &Wait, of: Projection) -> Result<Option<&dyn Views>, Problem> {
         let Some(projector) = self.engine.projector() else {
             return Ok(None);
@@ -169,7 +170,8 @@ impl Api {
     /// Waits until the store has every position that was asked for.
     ///
     /// # Errors
-    /// `token_unknown` for a position of another log or of a future that was lost, `not_yet` when time is up.
+    /// `token_unknown` for a position of another log or of a future that was lost, `not_yet` when
+    /// time is up.
     pub(super) async fn reach(&self, wait: &Wait) -> Result<(), Problem> {
         let Some(wanted) = self.wanted(wait)? else {
             return Ok(());

@@ -209,6 +209,9 @@ async fn forget(session: &Session) -> Result<(), Fault> {
         session.run(&format!("DROP TABLE {table} CASCADE")).await?;
     }
     session
-        .run("DROP TABLE IF EXISTS view_meta, lineage, projection, set_aside, parked, passage CASCADE")
+        .run(
+            "DROP TABLE IF EXISTS view_meta, lineage, projection, set_aside, parked, passage
+               CASCADE",
+        )
         .await
 }
