@@ -4,6 +4,7 @@
 //! whenever and however often it is told; `evenkeelversion` is its number in its stream.
 
 use crate::chain::EntryEvent;
+use crate::lineage::Lineage;
 use evenkeel_rules::time::LogTime;
 
 /// The media type of one event in a body.
@@ -12,8 +13,8 @@ pub const MEDIA_TYPE: &str = "application/cloudevents+json";
 /// Where an event stands.
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'a> {
-    /// The log and its incarnation, as in `main.1`.
-    pub log: &'a str,
+    /// How the log's positions are called.
+    pub lineage: &'a Lineage,
     /// The position.
     pub position: u64,
     /// Which of the position's events it is, from 0.
@@ -26,7 +27,7 @@ impl Place<'_> {
     /// The event's id, as in `main.1:812/0`.
     #[must_use]
     pub fn id(&self) -> String {
-        format!("{}:{}/{}", self.log, self.position, self.index)
+        format!("{}/{}", self.lineage.written(self.position), self.index)
     }
 }
 
@@ -38,7 +39,7 @@ pub fn text(place: Place<'_>, event: &EntryEvent) -> String {
          \"subject\":\"{}\",\"time\":\"{}\",\"datacontenttype\":\"application/json\",\
          \"evenkeelversion\":{},\"data\":{}}}",
         place.id(),
-        place.log,
+        place.lineage.written(place.position).of(),
         event.kind.name(),
         event.id(),
         time(place.at),

@@ -31,7 +31,7 @@ mod health;
 mod unresolved;
 pub use delivery::Delivery;
 use delivery::fresh_rows;
-pub use health::Health;
+pub use health::{Broken, Health};
 pub use unresolved::Unresolved;
 
 /// How often a commit may be widened before the answer is a definite no.

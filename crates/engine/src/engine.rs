@@ -5,7 +5,7 @@
 
 use crate::clock::AGREE_FOR;
 use crate::commit::{Command, KeepUp, Lane};
-use crate::committer::{Committer, Delivery, Health, Parts, Unresolved};
+use crate::committer::{Broken, Committer, Delivery, Health, Parts, Unresolved};
 use crate::consumer::{Consumer, Reading};
 use crate::execute::{self, Done, Refusal, Request};
 use crate::gate::memory::MemoryGate;
@@ -431,10 +431,9 @@ impl Engine {
             .collect()
     }
 
-    /// Why the process must end and start again, if it must: the `disk` did not confirm a write, or
-    /// the `log` was restored under it.
+    /// Why the process must end and start again, if it must.
     #[must_use]
-    pub fn broken(&self) -> Option<&'static str> {
+    pub fn broken(&self) -> Option<Broken> {
         self.shared.health.broken()
     }
 

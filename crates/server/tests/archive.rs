@@ -1,24 +1,20 @@
 //! `log archive`, `log segments` and `log restore` of the real binary: both ways, and exit codes.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
+#[path = "common/command.rs"]
+mod command;
 #[path = "common/process.rs"]
 mod process;
+use command::run;
 use process::Process;
 
 fn evenkeel(home: &Path, arguments: &[&str]) -> (Output, i32) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_evenkeel"));
-    command.current_dir(home).args(arguments);
-    for name in ["EVENKEEL_URL", "EVENKEEL_TOKEN"] {
-        command.env_remove(name);
-    }
-    let output = command
-        .output()
-        .expect("the binary was built for this test");
+    let output = run(home, arguments);
     let code = output.status.code().expect("it ended by itself");
     (output, code)
 }

@@ -9,20 +9,9 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
-fn evenkeel(directory: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_evenkeel"));
-    command.current_dir(directory).args(arguments);
-    for name in ["EVENKEEL_URL", "EVENKEEL_TOKEN"] {
-        command.env_remove(name);
-    }
-    command
-}
-
-fn run(directory: &Path, arguments: &[&str]) -> Output {
-    evenkeel(directory, arguments)
-        .output()
-        .expect("the binary was built for this test")
-}
+#[path = "common/command.rs"]
+mod command;
+use command::{evenkeel, run};
 
 fn told(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()

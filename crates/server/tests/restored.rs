@@ -2,26 +2,23 @@
 
 #[path = "common/answer.rs"]
 mod answer;
+#[path = "common/command.rs"]
+mod command;
 #[path = "common/process.rs"]
 mod process;
 #[path = "faults/wire.rs"]
 #[expect(dead_code, reason = "the suite of faults uses more of it")]
 mod wire;
 
+use command::run;
 use process::{Process, serve, token};
 use serde_json::json;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 use wire::Wire;
 
 fn evenkeel(home: &Path, arguments: &[&str]) -> (Output, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_evenkeel"));
-    command.current_dir(home).args(arguments);
-    let output = command
-        .env_remove("EVENKEEL_URL")
-        .env_remove("EVENKEEL_TOKEN")
-        .output()
-        .expect("the binary was built for this test");
+    let output = run(home, arguments);
     let [out, err] = [&output.stdout, &output.stderr].map(|it| String::from_utf8_lossy(it));
     let said = format!("{out}{err}");
     (output, said)

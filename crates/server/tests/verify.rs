@@ -2,25 +2,19 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Output, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-fn evenkeel(directory: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_evenkeel"));
-    command.current_dir(directory).args(arguments);
-    for name in ["EVENKEEL_URL", "EVENKEEL_TOKEN"] {
-        command.env_remove(name);
-    }
-    command
-}
+#[path = "common/command.rs"]
+mod command;
+use command::{evenkeel, run};
 
 /// What `verify` with these flags answers, and its exit code.
 fn verify(directory: &Path, arguments: &[&str]) -> (Output, i32) {
     let all = [["verify"].as_slice(), arguments].concat();
-    let output = evenkeel(directory, &all).output();
-    let output = output.expect("the binary was built for this test");
+    let output = run(directory, &all);
     let code = output.status.code().expect("it ended by itself");
     (output, code)
 }

@@ -20,27 +20,31 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The log's name, as every simulated world has it.
 pub(crate) const LOG: &str = "main";
 
-/// All lines, each with its key: as it was spelled, and as the engine knows it.
+/// All lines.
 #[derive(Debug, Default)]
-pub(crate) struct Book(Vec<(Option<(String, Key)>, String)>);
+pub(crate) struct Book(Vec<Line>);
+
+#[derive(Debug)]
+struct Line {
+    /// The key: as it was spelled, and as the engine knows it.
+    key: Option<(String, Key)>,
+    /// All but the token, which is a name of the position.
+    members: Value,
+    position: Option<u64>,
+}
 
 impl Book {
     /// Writes an attempt down; without an answer its outcome is open.
-    pub(crate) fn note(
-        &mut self,
-        asked: &Asked,
-        answer: Option<&Answer>,
-        (lineage, probe): (&Lineage, bool),
-    ) {
-        let key = asked.key.clone().zip(asked.request.key);
-        self.0.push((key, line(asked, answer, (lineage, probe))));
+    pub(crate) fn note(&mut self, asked: &Asked, answer: Option<&Answer>, probe: bool) {
+        self.0.push(line(asked, answer, probe));
     }
 
-    /// The file. A key that was used for two intents is left out, with all its lines: a line says
-    /// neither its scope nor its intent, so nobody could tell whose the effect was.
-    pub(crate) fn file(&self) -> String {
+    /// The file, its positions as they were called when they were written. A key that was used for
+    /// two intents is left out, with all its lines: a line says neither its scope nor its intent, so
+    /// nobody could tell whose the effect was.
+    pub(crate) fn file(&self, lineage: &Lineage) -> String {
         let mut intents: BTreeMap<&str, BTreeSet<_>> = BTreeMap::new();
-        for (spelled, key) in self.0.iter().filter_map(|(key, _)| key.as_ref()) {
+        for (spelled, key) in self.0.iter().filter_map(|line| line.key.as_ref()) {
             let intent = (key.name, key.fingerprint);
             intents.entry(spelled).or_default().insert(intent);
         }
@@ -48,8 +52,8 @@ impl Book {
             let key = key.as_ref();
             key.is_none_or(|(spelled, _)| intents[spelled.as_str()].len() == 1)
         };
-        let lines = self.0.iter().filter(|(key, _)| is_plain(key));
-        lines.map(|(_, line)| line.as_str()).collect()
+        let lines = self.0.iter().filter(|line| is_plain(&line.key));
+        lines.map(|line| line.text(lineage)).collect()
     }
 }
 
@@ -207,27 +211,39 @@ fn lines(command: &Command) -> Value {
     lines.iter().map(line).collect()
 }
 
+impl Line {
+    fn text(&self, lineage: &Lineage) -> String {
+        let token = |position| lineage.written(position).to_string();
+        let mut members = self.members.clone();
+        members["token"] = json!(self.position.map(token));
+        format!("{members}\n")
+    }
+}
+
 /// The line of one attempt.
-fn line(asked: &Asked, answer: Option<&Answer>, (lineage, probe): (&Lineage, bool)) -> String {
-    let token = |position| lineage.written(position).to_string();
+fn line(asked: &Asked, answer: Option<&Answer>, probe: bool) -> Line {
     let (method, route, id) = route(&asked.request.command);
-    let (status, code, token) = match answer {
+    let (status, code, position) = match answer {
         None => (None, None, None),
-        Some(Ok(done)) => (Some(200), None, Some(token(done.position))),
+        Some(Ok(done)) => (Some(200), None, Some(done.position)),
         Some(Err(refusal)) => {
             let (status, code) = refused(refusal);
             let at = match refusal {
-                Refusal::Rejected { position, .. } => Some(token(*position)),
+                Refusal::Rejected { position, .. } => Some(*position),
                 Refusal::Failed(_) => None,
             };
             (Some(status), Some(code), at)
         }
     };
     let customer = asked.request.owner.as_ref().map(ToString::to_string);
-    let line = json!({
+    let members = json!({
         "key": asked.key, "customer": customer, "id": id, "method": method, "route": route,
-        "status": status, "code": code, "token": token, "probe": probe,
+        "status": status, "code": code, "probe": probe,
         "lines": lines(&asked.request.command),
     });
-    format!("{line}\n")
+    Line {
+        key: asked.key.clone().zip(asked.request.key),
+        members,
+        position,
+    }
 }

@@ -122,11 +122,7 @@ pub(crate) async fn keep(world: Arc<World>, nodes: [Arc<Node>; 2], seed: u64) {
         };
         let act = rng.u8(0..8);
         let work = once(&world, (node, &engine), (act, rows));
-        tokio::select! {
-            biased;
-            () = node.died(life) => {}
-            () = work => {}
-        }
+        let _unless_it_died = node.alive(life, work).await;
     }
 }
 

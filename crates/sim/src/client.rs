@@ -12,8 +12,7 @@ use crate::workload::Asked;
 use crate::world::World;
 use evenkeel_engine::Refusal;
 use evenkeel_engine::commit::Rejection;
-use evenkeel_engine::lineage::Lineage;
-use evenkeel_engine::port::{Fault, Store as _};
+use evenkeel_engine::port::Fault;
 use evenkeel_rules::{hold, idempotency};
 use std::sync::Arc;
 use std::time::Duration;
@@ -127,10 +126,8 @@ impl Client {
     pub(crate) async fn once(&mut self, node: &Arc<Node>, asked: Asked) -> Option<Answer> {
         let world = Arc::clone(&self.world);
         let answer = self.attempt(node, &asked).await;
-        let head = world.store.head().await;
-        let lineage = Lineage::of(&head.expect("memory is readable"));
         let mut acks = world.acks.lock();
-        acks.note(&asked, answer.as_ref(), (&lineage, self.probes));
+        acks.note(&asked, answer.as_ref(), self.probes);
         drop(acks);
         answer
     }

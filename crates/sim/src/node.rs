@@ -108,6 +108,15 @@ impl Node {
         }
     }
 
+    /// What comes of some work, unless this life is over before.
+    pub(crate) async fn alive<T>(&self, life: u64, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            () = self.died(life) => None,
+            done = work => Some(done),
+        }
+    }
+
     /// Returns once the node is not frozen.
     pub(crate) async fn awake(&self) {
         self.freezer.awake().await;

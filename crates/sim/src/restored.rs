@@ -29,20 +29,14 @@ pub(crate) async fn keep(world: Arc<World>, nodes: [Arc<Node>; 2], seed: u64) {
     while world.dice(|dice| dice.may(FaultKind::LogRestored)) {
         clock::sleep(Duration::from_millis(rng.u64(300..4_000))).await;
         let node = &nodes[rng.usize(0..2)];
-        let Some((engine, life)) = node.engine() else {
+        let running = node.engine();
+        let may = world.dice(|dice| dice.may(FaultKind::LogRestored));
+        let Some((engine, life)) = running.filter(|_| may) else {
             continue;
         };
-        if !world.dice(|dice| dice.may(FaultKind::LogRestored)) {
-            return;
-        }
-        tokio::select! {
-            biased;
-            () = node.died(life) => {}
-            done = engine.restored() => {
-                if done.is_ok() {
-                    world.count(FaultKind::LogRestored);
-                }
-            }
+        let done = node.alive(life, engine.restored()).await;
+        if done.is_some_and(|done| done.is_ok()) {
+            world.count(FaultKind::LogRestored);
         }
     }
 }

@@ -7,6 +7,7 @@
 use crate::client::Client;
 use crate::clock;
 use crate::world::World;
+use evenkeel_engine::lineage::Lineage;
 use evenkeel_engine::port::Clock;
 use evenkeel_engine::verify::{self, Acks, Check, Gate, Inputs, Invariant, Outcome, Running};
 use evenkeel_rules::time::LogTime;
@@ -52,9 +53,10 @@ pub(crate) async fn is_green(client: &mut Client) {
 }
 
 async fn judge(world: &World, running: Running, gate: Option<Gate<'_>>) {
+    let lineage = Lineage::of(&world.store.tables().head);
     let inputs = Inputs {
         running: Some(running),
-        acks: Some(Acks::read(world.acks.lock().file().as_bytes())),
+        acks: Some(Acks::read(world.acks.lock().file(&lineage).as_bytes())),
         anchors: world.audit(|auditor| auditor.anchors()),
         gate,
         ..Inputs::default()

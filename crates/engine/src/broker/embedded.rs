@@ -140,9 +140,8 @@ impl Member {
             if found.event.kind.aggregate() != self.aggregate {
                 continue;
             }
-            let log = self.consumer.lineage().written(found.position).of();
             let place = Place {
-                log: &log,
+                lineage: self.consumer.lineage(),
                 position: found.position,
                 index: found.index,
                 at: found.at,

@@ -6,6 +6,26 @@ use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+/// Why a process must end and start again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Broken {
+    /// The disk did not confirm a write.
+    Disk,
+    /// The log was restored under this node.
+    Log,
+}
+
+impl Broken {
+    /// Its name, as readiness tells it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Disk => "disk",
+            Self::Log => "log",
+        }
+    }
+}
+
 /// What is wrong with the committer, if anything; read by readiness.
 #[derive(Debug, Default)]
 pub struct Health {
@@ -23,12 +43,10 @@ pub struct Health {
 }
 
 impl Health {
-    /// Why the process must end and start again, if it must: `disk` or `log`.
-    pub fn broken(&self) -> Option<&'static str> {
-        if self.broken.load(Ordering::Acquire) {
-            return Some("disk");
-        }
-        self.restored.load(Ordering::Acquire).then_some("log")
+    /// Why the process must end and start again, if it must.
+    pub fn broken(&self) -> Option<Broken> {
+        let disk = self.broken.load(Ordering::Acquire).then_some(Broken::Disk);
+        disk.or_else(|| self.restored.load(Ordering::Acquire).then_some(Broken::Log))
     }
 
     /// Whether wall clock and monotonic clock agree, so that the node may write. Asked by each

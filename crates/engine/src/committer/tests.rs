@@ -292,7 +292,7 @@ async fn a_store_that_was_restored_under_the_node_is_not_written_to() {
     committer.parts.store = Arc::new(restored.clone());
     let refused = committer.attempt(&place("h-3")).await;
     assert!(matches!(refused, Attempt::Failed(Fault::Unavailable(_))));
-    assert_eq!(committer.parts.health.broken(), Some("log"));
+    assert_eq!(committer.parts.health.broken(), Some(Broken::Log));
 
     // Said, and sold from by others until it is longer than what this node knew.
     let (mut late, _told) = self::committer(&restored);
@@ -305,6 +305,6 @@ async fn a_store_that_was_restored_under_the_node_is_not_written_to() {
     assert!(position > late.seen);
     let refused = late.attempt(&place("h-3")).await;
     assert!(matches!(refused, Attempt::Failed(Fault::Unavailable(_))));
-    assert_eq!(late.parts.health.broken(), Some("log"));
+    assert_eq!(late.parts.health.broken(), Some(Broken::Log));
     assert_eq!(restored.tables().head.position, position);
 }

@@ -27,13 +27,12 @@ pub(super) fn items(
     found: &mut Vec<Item>,
 ) -> Result<(), Fault> {
     let entry = Entry::read(&row.text).map_err(Fault::Corrupt)?;
-    let log = lineage.written(row.position).of();
     for (index, event) in entry.events.iter().enumerate() {
         if !wants.wants(event.kind) {
             continue;
         }
         let place = Place {
-            log: &log,
+            lineage,
             position: row.position,
             index,
             at: entry.at,

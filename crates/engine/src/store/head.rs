@@ -1,8 +1,8 @@
 //! What the head row has in one column each: the same in every SQL store.
 
-use crate::lineage::Ended;
 use crate::port::{BatchId, Fault};
-use evenkeel_rules::lease::Leases;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::collections::VecDeque;
 
 /// The ids of the last batches, sixteen bytes each.
@@ -22,40 +22,21 @@ pub(super) fn read_batches(bytes: &[u8]) -> Result<VecDeque<BatchId>, Fault> {
     Ok(ids.iter().copied().collect())
 }
 
-/// Leases as JSON; no text at all while nobody ever had one.
-pub(super) fn leases(leases: &Leases) -> String {
-    if leases.last == 0 {
+/// Leases or ended incarnations as JSON; no text at all while there never were any.
+pub(super) fn json<T: Serialize + Default + PartialEq>(value: &T) -> String {
+    if *value == T::default() {
         return String::new();
     }
-    serde_json::to_string(leases).expect("leases are plain JSON")
+    serde_json::to_string(value).expect("the head's parts are plain JSON")
 }
 
-/// The same, read.
+/// The same, read; `what` names them.
 ///
 /// # Errors
 /// [`Fault::Corrupt`] if it is no such text.
-pub(super) fn read_leases(text: &str) -> Result<Leases, Fault> {
+pub(super) fn read_json<T: DeserializeOwned + Default>(text: &str, what: &str) -> Result<T, Fault> {
     if text.is_empty() {
-        return Ok(Leases::default());
+        return Ok(T::default());
     }
-    serde_json::from_str(text).map_err(|_| Fault::Corrupt("the head's leases".to_owned()))
-}
-
-/// Where earlier incarnations ended, as JSON; no text at all before the first restore.
-pub(super) fn ended(ended: &[Ended]) -> String {
-    if ended.is_empty() {
-        return String::new();
-    }
-    serde_json::to_string(ended).expect("they are plain JSON")
-}
-
-/// The same, read.
-///
-/// # Errors
-/// [`Fault::Corrupt`] if it is no such text.
-pub(super) fn read_ended(text: &str) -> Result<Vec<Ended>, Fault> {
-    if text.is_empty() {
-        return Ok(Vec::new());
-    }
-    serde_json::from_str(text).map_err(|_| Fault::Corrupt("the head's incarnations".to_owned()))
+    serde_json::from_str(text).map_err(|_| Fault::Corrupt(format!("the head's {what}")))
 }

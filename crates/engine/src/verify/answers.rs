@@ -34,6 +34,9 @@ struct Effect {
 pub(super) struct Answers {
     given: bool,
     acks: Acks,
+    /// The last position that this log has of each log and incarnation that answers name; nothing
+    /// of another's.
+    upto: Vec<Option<u64>>,
     /// Every name that some answer may stand under, ascending.
     wanted: Vec<Name>,
     effects: Map<Name, Effect>,
@@ -51,15 +54,20 @@ impl Answers {
         let mut wanted: Vec<Name> = names.collect();
         wanted.sort_unstable();
         wanted.dedup();
+        let lineage = Lineage::of(head);
+        let names = acks.logs.iter();
+        let upto: Vec<_> = names
+            .map(|(log, incarnation)| lineage.upto((log, *incarnation)))
+            .collect();
         let all = acks.all.iter().enumerate();
         let judged = all.filter(|(_, told)| told.demand.is_some());
-        let of_this = |told: &Told| told.token.filter(|at| is_of(&acks, *at, head));
-        let judged = judged.filter_map(|(at, told)| Some((of_this(told)?.1, at)));
+        let judged = judged.filter_map(|(at, told)| Some((of_this(&upto, told)?, at)));
         let mut sold_out: Vec<(u64, usize)> = judged.collect();
         sold_out.sort_unstable_by_key(|one| std::cmp::Reverse(*one));
         Self {
             given: true,
             acks,
+            upto,
             wanted,
             effects: Map::default(),
             sold_out,
@@ -114,7 +122,7 @@ impl Answers {
         self.before(head.position + 1, fold, book);
         let all = &self.acks.all;
         let sold_out = all.iter().filter(|told| told.sold_out);
-        let of_this = |told: &Told| told.token.is_some_and(|at| is_of(&self.acks, at, head));
+        let of_this = |told: &Told| of_this(&self.upto, told).is_some();
         let untold = sold_out.filter(|told| told.demand.is_none() || !of_this(told));
         let untold = untold.count();
         if untold > 0 {
@@ -195,7 +203,7 @@ impl Answers {
     /// The position of an answer that the log does not reach.
     fn beyond(&self, told: &Told, head: &Head) -> Option<u64> {
         let (log, position) = told.token?;
-        let upto = upto(&self.acks, log, head)?;
+        let upto = self.upto[usize::from(log)]?;
         (position > upto.min(head.position)).then_some(position)
     }
 
@@ -240,16 +248,13 @@ fn is_its(told: &Told, effect: &Effect) -> bool {
     asked(told).is_none_or(|asked| effect.about == Some(asked))
 }
 
-/// Whether an answer's position is of this log, and not of the future that a restored backup does
+/// An answer's position, if it is of this log, and not of the future that a restored backup does
 /// not have.
-fn is_of(acks: &Acks, (log, position): (u16, u64), head: &Head) -> bool {
-    upto(acks, log, head).is_some_and(|upto| position <= upto)
-}
-
-/// The last position that this log has of an answer's, by its name; nothing if it is another's.
-fn upto(acks: &Acks, log: u16, head: &Head) -> Option<u64> {
-    let (name, incarnation) = &acks.logs[usize::from(log)];
-    Lineage::of(head).upto((name, *incarnation))
+fn of_this(upto: &[Option<u64>], told: &Told) -> Option<u64> {
+    let (log, position) = told.token?;
+    upto[usize::from(log)]
+        .filter(|upto| position <= *upto)
+        .map(|_| position)
 }
 
 /// The names under which the key may stand.

@@ -6,6 +6,7 @@ use super::world::{
 };
 use super::{Fixture, audit};
 use evenkeel_engine::commit::{Command, Rejection};
+use evenkeel_engine::committer::Broken;
 use evenkeel_engine::port::{Clock, Fault, News, StockGate};
 use evenkeel_engine::token::Position;
 use evenkeel_engine::{Done, Engine, Options, Ports, Refusal};
@@ -185,7 +186,7 @@ pub(crate) async fn a_restored_log_has_another_name_and_who_worked_on_the_old_on
         .execute(keyed("h-1", place("h-1", &[("lamp", 1)])));
     let refused = refused.await.expect_err("its log is not this one");
     assert!(matches!(refused, Refusal::Failed(Fault::Unavailable(_))));
-    assert_eq!(old.engine.broken(), Some("log"));
+    assert_eq!(old.engine.broken(), Some(Broken::Log));
     old.engine.stop().await;
     drop((old, operator));
 

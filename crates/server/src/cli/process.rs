@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use evenkeel_engine::Engine;
+use evenkeel_engine::committer::Broken;
 use rustix::process::{Signal as Sent, getppid, set_parent_process_death_signal};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -21,8 +22,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 pub(super) enum End {
     /// Somebody asked for it.
     Asked,
-    /// It cannot go on: what is broken, `disk` or `log`.
-    Broken(&'static str),
+    /// It cannot go on.
+    Broken(Broken),
 }
 
 /// What can end a serving process in an orderly way.

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
+use evenkeel_engine::committer::Broken;
 use evenkeel_engine::store::sqlite::sync_dir;
 use serde_json::json;
 use tokio::net::{TcpListener, TcpSocket};
@@ -79,7 +80,7 @@ async fn serve(config: &Config) -> Result<Verdict, Failure> {
         served
     };
     let (served, ()) = tokio::join!(work, traces.run(ended));
-    if open.engine.broken() == Some("disk") {
+    if open.engine.broken() == Some(Broken::Disk) {
         // Closing the store would carry its log over once more, believe a sync that only the first
         // time told the truth, and delete the log. The next start writes all of it anew.
         std::mem::forget(open);
@@ -139,10 +140,10 @@ async fn with_stores(
     let ((), (), why) = tokio::join!(main, admin, watched);
     match why {
         End::Asked => Ok(Verdict::True),
-        End::Broken("log") => Err(Failure::Unreachable(
+        End::Broken(Broken::Log) => Err(Failure::Unreachable(
             "the log was restored under this process; start again to go on with it".to_owned(),
         )),
-        End::Broken(_) => Err(Failure::Unreachable(
+        End::Broken(Broken::Disk) => Err(Failure::Unreachable(
             "the disk did not confirm a write; start again to read what is on it".to_owned(),
         )),
     }

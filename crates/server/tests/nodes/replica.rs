@@ -1,7 +1,7 @@
 //! Reads from a streaming replica that is behind, gone, and back.
 
 use crate::servers::Server;
-use crate::shop::{Node, Shop, Ways, place};
+use crate::shop::{Node, Shop, Ways, sell};
 use crate::until;
 use crate::wire::Reply;
 
@@ -20,13 +20,6 @@ fn counted(node: &Node) -> [u64; 3] {
         let value = page.lines().find_map(|it| it.strip_prefix(&line));
         value.map_or(0, |value| value.parse().expect("a whole number"))
     })
-}
-
-/// Sells a unit; the position of that.
-fn sell(node: &Node, key: &str) -> String {
-    let held = place(&mut node.wire(), "lamp", key, 600_000);
-    assert_eq!(held.status, 201, "{held:?}");
-    held.token.expect("a write has a position")
 }
 
 #[test]

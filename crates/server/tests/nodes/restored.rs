@@ -1,15 +1,8 @@
 //! A backup that is put back, under a node that sleeps through it.
 
-use crate::shop::{Node, Shop, place, units};
+use crate::shop::{Shop, place, sell, units};
 use rustix::process::Signal;
 use std::process::Command;
-
-/// Sells a unit; the position of that.
-fn sell(node: &Node, key: &str) -> String {
-    let held = place(&mut node.wire(), "lamp", key, 600_000);
-    assert_eq!(held.status, 201, "{held:?}");
-    held.token.expect("a write has a position")
-}
 
 #[test]
 fn a_database_that_was_put_back_believes_nothing_of_the_future_that_was_lost() {

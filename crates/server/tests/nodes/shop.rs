@@ -290,6 +290,13 @@ pub(crate) fn place(wire: &mut Wire, sku: &str, key: &str, ttl_ms: u64) -> Reply
     reply.expect("a running node answers")
 }
 
+/// Sells a lamp; the position of that.
+pub(crate) fn sell(node: &Node, key: &str) -> String {
+    let held = place(&mut node.wire(), "lamp", key, 600_000);
+    assert_eq!(held.status, 201, "{held:?}");
+    held.token.expect("a write has a position")
+}
+
 /// What a SKU's balances say of an account.
 pub(crate) fn units(wire: &mut Wire, sku: &str, account: &str) -> u64 {
     let shown = wire.get(&format!("/v1/skus/{sku}"));

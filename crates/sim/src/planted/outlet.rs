@@ -65,10 +65,8 @@ fn remember(world: &Arc<World>, node: &Arc<Node>, post: &Post) {
     };
     let (shared, node, post) = (Arc::clone(world), Arc::clone(node), post.clone());
     world.spawn(async move {
-        tokio::select! {
-            biased;
-            () = node.died(life) => {}
-            () = clock::sleep(WAITS) => arrive_surely(&shared, &post),
+        if node.alive(life, clock::sleep(WAITS)).await.is_some() {
+            arrive_surely(&shared, &post);
         }
     });
 }

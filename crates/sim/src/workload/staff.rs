@@ -113,11 +113,7 @@ pub(crate) async fn administer(mut client: Client, tokens: u32) {
 async fn show(client: &Client, secret: &str) {
     for node in &client.nodes {
         if let Some((engine, life)) = node.engine() {
-            tokio::select! {
-                biased;
-                () = node.died(life) => {}
-                found = engine.token(secret) => drop(found),
-            }
+            drop(node.alive(life, engine.token(secret)).await);
         }
     }
 }

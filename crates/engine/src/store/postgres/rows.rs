@@ -100,9 +100,9 @@ pub(super) fn head(rows: &[Row]) -> Result<Head, Fault> {
         format: small(row, 6)?,
         refusals: number(row, 7)?,
         batches: codec::read_batches(get(row, 8)?)?,
-        leases: codec::read_leases(get(row, 9)?)?,
+        leases: codec::read_json(get(row, 9)?, "leases")?,
         floor: number(row, 10)?,
-        ended: codec::read_ended(get(row, 11)?)?,
+        ended: codec::read_json(get(row, 11)?, "incarnations")?,
     })
 }
 

@@ -22,9 +22,6 @@ const MIGRATING: i64 = 0x6576_656e_6b65_656c;
 /// The migrations, oldest first; the one row of `migrated` counts those that were applied.
 pub(super) const MIGRATIONS: [&str; 2] = [TABLES, ENDED];
 
-/// Where earlier incarnations of the log ended.
-const ENDED: &str = "ALTER TABLE head ADD COLUMN ended text NOT NULL DEFAULT ''";
-
 const TABLES: &str = r#"
 CREATE TABLE head(id smallint PRIMARY KEY CHECK (id = 1), log text NOT NULL, salt bytea NOT NULL,
   incarnation bigint NOT NULL, position bigint NOT NULL, hash bytea NOT NULL, time bigint NOT NULL,
@@ -78,6 +75,9 @@ CREATE TABLE subscription(created bigint PRIMARY KEY, id text COLLATE "C" NOT NU
 ALTER TABLE head SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
 ALTER TABLE balance SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000);
 "#;
+
+/// Where earlier incarnations of the log ended.
+const ENDED: &str = "ALTER TABLE head ADD COLUMN ended text NOT NULL DEFAULT ''";
 
 /// Applies the migrations that are missing and makes the head row; how many were applied.
 pub(super) async fn migrate(session: &Session, ids: &dyn Ids) -> Result<usize, Fault> {

@@ -420,10 +420,10 @@ fn head(writes: &Writes) -> Asked<'_> {
         .with(head.time.micros())
         .with(sql(head.refusals))
         .with(codec::batches(&head.batches))
-        .with(codec::leases(&head.leases))
+        .with(codec::json(&head.leases))
         .with(i64::from(head.format))
         .with(sql(writes.was))
         .with(sql(head.floor))
         .with(i64::from(head.incarnation))
-        .with(codec::ended(&head.ended))
+        .with(codec::json(&head.ended))
 }

@@ -70,6 +70,7 @@ pub(super) fn head(conn: &Connection) -> Result<Head, Fault> {
             let number = number(row, column)?;
             u32::try_from(number).map_err(|_| Fault::Corrupt("a head out of range".to_owned()))
         };
+        let text = |column| row.get::<_, String>(column).map_err(fault);
         let batches: Vec<u8> = row.get(8).map_err(fault)?;
         Ok(Head {
             log: row.get(0).map_err(fault)?,
@@ -80,10 +81,10 @@ pub(super) fn head(conn: &Connection) -> Result<Head, Fault> {
             time: LogTime::from_micros(row.get(5).map_err(fault)?),
             format: small(6)?,
             refusals: number(row, 7)?,
-            leases: head::read_leases(&row.get::<_, String>(9).map_err(fault)?)?,
+            leases: head::read_json(&text(9)?, "leases")?,
             batches: head::read_batches(&batches)?,
             floor: number(row, 10)?,
-            ended: head::read_ended(&row.get::<_, String>(11).map_err(fault)?)?,
+            ended: head::read_json(&text(11)?, "incarnations")?,
         })
     })?;
     head.ok_or_else(|| Fault::Corrupt("the head row is gone".to_owned()))

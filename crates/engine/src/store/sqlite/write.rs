@@ -429,11 +429,11 @@ fn write_head(conn: &Connection, writes: &Writes) -> Result<(), Fault> {
             sql(head.refusals),
             crate::store::head::batches(&head.batches),
             sql(writes.was),
-            crate::store::head::leases(&head.leases),
+            crate::store::head::json(&head.leases),
             head.format,
             sql(head.floor),
             head.incarnation,
-            crate::store::head::ended(&head.ended)
+            crate::store::head::json(&head.ended)
         ])
         .map_err(fault)?;
     one(count, || {

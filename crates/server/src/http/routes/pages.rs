@@ -7,6 +7,7 @@ use crate::http::problem::{Code, Problem};
 use crate::http::route::{Doc, Prepare, Route, WATCHING, Who};
 use crate::http::{Api, docs, manual, shapes};
 use bytes::Bytes;
+use evenkeel_engine::committer::Broken;
 use evenkeel_engine::relay::Outbox;
 use evenkeel_engine::worker::Pulse;
 use http::{Method, StatusCode};
@@ -101,7 +102,7 @@ fn livez<'a>(_: &'a Api, _: Call<'a>) -> Result<Act<'a>, Problem> {
 fn failing(api: &Api) -> Vec<String> {
     let failing = api.engine.failing().into_iter();
     failing
-        .chain(api.engine.broken())
+        .chain(api.engine.broken().map(Broken::name))
         .map(str::to_owned)
         .collect()
 }

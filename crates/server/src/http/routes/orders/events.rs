@@ -110,7 +110,6 @@ impl Feed {
     fn tell(&self, entry: &Entry, stream: &str, text: &mut String) {
         let here = self.engine.position(entry.position);
         let before = self.engine.position(entry.position - 1);
-        let log = self.engine.lineage().written(entry.position).of();
         let mine = |(_, event): &(usize, _)| {
             let event: &&evenkeel_engine::chain::EntryEvent = event;
             event.stream == stream
@@ -124,7 +123,7 @@ impl Feed {
             };
             let kind = event.kind.name();
             let place = Place {
-                log: &log,
+                lineage: self.engine.lineage(),
                 position: entry.position,
                 index,
                 at: entry.at,
