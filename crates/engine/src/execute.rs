@@ -21,6 +21,7 @@ use crate::story;
 use evenkeel_rules::hold::{self, Hold};
 use evenkeel_rules::idempotency;
 use evenkeel_rules::ids::{CustomerId, SkuId, TokenId};
+use evenkeel_rules::order::Order;
 use evenkeel_rules::quantity::Quantity;
 use evenkeel_rules::time::LogTime;
 use tokio::sync::oneshot;
@@ -91,7 +92,7 @@ pub(crate) async fn execute(shared: &Shared, request: Request) -> Result<Done, R
         begin_by: Some(own.map_or(begin_by, |own| own.min(begin_by))),
     };
     let _admitted = door(shared, &request).await?;
-    let told = Box::pin(commit(shared, request, patience)).await;
+    let told = Box::pin(commit(shared, request, (patience, None))).await;
     if own.is_some_and(|own| own <= begin_by) {
         return told;
     }
@@ -103,8 +104,13 @@ pub(crate) async fn execute(shared: &Shared, request: Request) -> Result<Done, R
 /// # Errors
 /// As [`execute`].
 pub(crate) async fn execute_own(shared: &Shared, request: Request) -> Result<Done, Refusal> {
+    own(shared, request, None).await
+}
+
+async fn own(shared: &Shared, request: Request, seen: Option<&Order>) -> Result<Done, Refusal> {
     let _admitted = door(shared, &request).await?;
-    Box::pin(commit(shared, request, Patience::default())).await
+    let patience = Patience::default();
+    Box::pin(commit(shared, request, (patience, seen))).await
 }
 
 /// How long a request may wait for its batch.
@@ -182,12 +188,17 @@ fn wanted(command: &Command) -> Option<(&[hold::Wanted], Name)> {
     }
 }
 
-/// Takes a request that nothing at the door had anything against to its answer.
-async fn commit(shared: &Shared, request: Request, patience: Patience) -> Result<Done, Refusal> {
+/// Takes a request that nothing at the door had anything against to its answer. Who has just seen
+/// the order that it is about saves reading it.
+async fn commit(
+    shared: &Shared,
+    request: Request,
+    (patience, seen): (Patience, Option<&Order>),
+) -> Result<Done, Refusal> {
     // 3. Which rows it touches; no row is read for what would not be taken.
     let admitted = shared.queue.admits(request.command.lane(), patience.wait);
     admitted.map_err(|full| not_taken(shared, full))?;
-    let touch = touch_of(shared, &request.command).await?;
+    let touch = touch_of(shared, &request.command, seen).await?;
 
     // 4. The commit.
     let Request {
@@ -229,6 +240,19 @@ async fn commit(shared: &Shared, request: Request, patience: Patience) -> Result
 /// # Errors
 /// As [`execute`].
 pub(crate) async fn engine_asks(shared: &Shared, command: Command) -> Result<Effect, Refusal> {
+    engine_notes(shared, command, None).await
+}
+
+/// The same about an order as it was seen just now: it says what the command touches, unless it
+/// has changed since, which the judge finds out.
+///
+/// # Errors
+/// As [`execute`].
+pub(crate) async fn engine_notes(
+    shared: &Shared,
+    command: Command,
+    seen: Option<&Order>,
+) -> Result<Effect, Refusal> {
     let request = Request {
         command,
         key: None,
@@ -237,7 +261,7 @@ pub(crate) async fn engine_asks(shared: &Shared, command: Command) -> Result<Eff
         expected: None,
         deadline: None,
     };
-    Ok(execute_own(shared, request).await?.effect)
+    Ok(own(shared, request, seen).await?.effect)
 }
 
 /// The monotonic time until which the work must be begun.
@@ -305,12 +329,16 @@ fn line_refused(
 }
 
 /// The rows that a command touches, and those of what is to take effect with it.
-async fn touch_of(shared: &Shared, command: &Command) -> Result<Touch, Fault> {
-    let mut all = touch(shared, command).await?;
+async fn touch_of(
+    shared: &Shared,
+    command: &Command,
+    seen: Option<&Order>,
+) -> Result<Touch, Fault> {
+    let mut all = touch(shared, command, seen).await?;
     if let Command::Subscription(asked) = command
         && let Some(effect) = asked.effect()
     {
-        all.widen(touch(shared, effect).await?);
+        all.widen(touch(shared, effect, None).await?);
     }
     Ok(all)
 }
@@ -335,7 +363,7 @@ fn changed_rows(command: &Command) -> Rows {
     }
 }
 
-async fn touch(shared: &Shared, command: &Command) -> Result<Touch, Fault> {
+async fn touch(shared: &Shared, command: &Command, seen: Option<&Order>) -> Result<Touch, Fault> {
     let mut touch = Touch::default();
     match command {
         // They touch the head alone, or what they name.
@@ -370,7 +398,9 @@ async fn touch(shared: &Shared, command: &Command) -> Result<Touch, Fault> {
         | Command::Report { id, .. }
         | Command::WarnOrder { id, .. } => {
             touch.orders.push(id.clone());
-            if let Some(row) = shared.store.order(id).await?.rows {
+            if let Some(order) = seen {
+                add_wants(&mut touch, order);
+            } else if let Some(row) = shared.store.order(id).await?.rows {
                 add_wants(&mut touch, &row.body);
             }
         }

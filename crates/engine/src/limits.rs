@@ -19,7 +19,6 @@ use evenkeel_rules::ids::{CustomerId, HoldId};
 use evenkeel_rules::limits::{self, Abandon, Limits, Rejection};
 use evenkeel_rules::time::{LogTime, Millis};
 use parking_lot::Mutex;
-use std::collections::BTreeMap;
 use std::hash::BuildHasher as _;
 
 /// Most customers that are remembered.
@@ -52,9 +51,11 @@ struct Part {
 #[derive(Debug, Default)]
 struct Customer {
     /// Live holds by what they count as: the deadline of each, none while it is confirming.
-    live: BTreeMap<String, BTreeMap<HoldId, Option<LogTime>>>,
+    live: Map<String, Map<HoldId, Option<LogTime>>>,
+    /// The first deadline of those holds, or an earlier time.
+    first: Option<LogTime>,
     /// Requests on their way, by what they would count as.
-    asked: BTreeMap<String, usize>,
+    asked: Map<String, usize>,
     abandon: Abandon,
     /// When all of its holds were looked through.
     tidied: Option<LogTime>,
@@ -129,13 +130,25 @@ impl Customer {
         }
     }
 
-    /// Forgets holds that nobody told the end of.
+    /// Forgets holds that nobody told the end of: none before the first of them is due.
     fn tidy(&mut self, now: LogTime) {
         let waits = |deadline: &Option<LogTime>| deadline.is_none_or(|at| now < at.plus(GRACE));
+        if waits(&self.first) {
+            return;
+        }
         for holds in self.live.values_mut() {
             holds.retain(|_, deadline| waits(deadline));
         }
         self.live.retain(|_, holds| !holds.is_empty());
+        let left = self.live.values().flat_map(Map::values);
+        self.first = left.flatten().min().copied();
+    }
+
+    /// Takes in a live hold, with its deadline unless it is confirming.
+    fn insert(&mut self, group: String, id: HoldId, deadline: Option<LogTime>) {
+        let holds = self.live.entry(group).or_default();
+        holds.insert(id, deadline);
+        self.first = self.first.into_iter().chain(deadline).min();
     }
 
     fn is_idle(&self, now: LogTime) -> bool {
@@ -244,8 +257,7 @@ impl Caps {
         };
         if part.has_room(&hold.customer) {
             let customer = part.customers.entry(hold.customer.clone()).or_default();
-            let holds = customer.live.entry(group).or_default();
-            holds.insert(hold.id.clone(), deadline);
+            customer.insert(group, hold.id.clone(), deadline);
         }
     }
 }

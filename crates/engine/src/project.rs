@@ -13,17 +13,18 @@
 
 mod fold;
 mod page;
+mod projector;
 
-use crate::port::{Clock, Fault, Projection, Side, Standing, Step, Store, Views};
+use crate::port::{Fault, Projection, Side, Standing, Step, Store, Tables};
 use crate::worker::{Round, Work, giving_way};
 use async_trait::async_trait;
-use fold::Warm;
+use fold::{Beginnings, Warm};
 use page::{Page, Wanted};
 use parking_lot::Mutex;
+pub use projector::Projector;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::sync::{Notify, watch};
 
 /// Most rows of a page of live rows: one transaction, which a reader may have to wait for.
 const PAGE_MAX: usize = 2_000;
@@ -33,109 +34,17 @@ const BUILD_MAX: usize = 8_000;
 const PAGE_WORTH: u64 = 2_000;
 /// How long fewer rows wait for more, unless a reader waits for them.
 const LINGER: Duration = Duration::from_millis(200);
+/// How many times as long as a page took nothing is folded while the log grows, where the rows are
+/// on a server: its processes do not give way to anybody, as a thread of ours does.
+const REST: u32 = 3;
+/// The longest rest.
+const REST_MAX: Duration = Duration::from_millis(300);
+/// How often a node looks how far another has come that folds.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How long a node that folds may not get on before this one folds again.
+const LEFT_MAX: Duration = Duration::from_secs(3);
 /// Rows of the log from which on rows that were never folded are built, not folded where they are.
 const FAR: u64 = 20_000;
-
-/// Where all projections stand, in the order of [`Projection::ALL`].
-type Checkpoints = [u64; Projection::ALL.len()];
-
-/// What readers of projections ask.
-pub struct Projector {
-    views: Arc<dyn Views>,
-    clock: Arc<dyn Clock>,
-    checkpoints: watch::Sender<Checkpoints>,
-    nudge: Arc<Notify>,
-    wished: AtomicBool,
-    /// Readers that wait for a position.
-    readers: AtomicUsize,
-}
-
-/// A reader that waits, until this is dropped.
-struct Reader<'a>(&'a AtomicUsize);
-
-impl Drop for Reader<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
-impl Projector {
-    /// Over views whose loop does not run yet.
-    #[must_use]
-    pub fn new(views: Arc<dyn Views>, clock: Arc<dyn Clock>) -> Arc<Self> {
-        Arc::new(Self {
-            views,
-            clock,
-            checkpoints: watch::Sender::new(Checkpoints::default()),
-            nudge: Arc::default(),
-            wished: AtomicBool::new(false),
-            readers: AtomicUsize::new(0),
-        })
-    }
-
-    /// The read models.
-    #[must_use]
-    pub fn views(&self) -> &Arc<dyn Views> {
-        &self.views
-    }
-
-    /// What makes the loop look at once.
-    #[must_use]
-    pub fn nudge(&self) -> &Arc<Notify> {
-        &self.nudge
-    }
-
-    /// The position that a projection's live rows have reached, as far as this node knows.
-    #[must_use]
-    pub fn checkpoint(&self, projection: Projection) -> u64 {
-        self.checkpoints.borrow()[projection as usize]
-    }
-
-    /// Waits until a projection has reached a position; whether it did in time. A wait of nothing
-    /// only looks.
-    pub async fn reach(&self, projection: Projection, wanted: u64, wait: Duration) -> bool {
-        let until = self.clock.mono() + wait;
-        let mut news = self.checkpoints.subscribe();
-        self.readers.fetch_add(1, Ordering::AcqRel);
-        let _reader = Reader(&self.readers);
-        loop {
-            if news.borrow_and_update()[projection as usize] >= wanted {
-                return true;
-            }
-            let left = until.saturating_sub(self.clock.mono());
-            if left.is_zero() {
-                return false;
-            }
-            self.nudge.notify_one();
-            tokio::select! {
-                biased;
-                _ = news.changed() => {}
-                () = self.clock.sleep(left) => {}
-            }
-        }
-    }
-
-    /// Has a projection folded again from the log's first row, beside the rows that are there.
-    ///
-    /// # Errors
-    /// A [`Fault`] of the views.
-    pub async fn rebuild(&self, projection: Projection) -> Result<(), Fault> {
-        self.views.begin(projection).await?;
-        self.wished.store(true, Ordering::Release);
-        self.nudge.notify_one();
-        Ok(())
-    }
-
-    fn tell(&self, standing: &[Standing]) {
-        self.checkpoints.send_if_modified(|known| {
-            let before = *known;
-            for one in standing {
-                known[one.projection as usize] = one.checkpoint;
-            }
-            before != *known
-        });
-    }
-}
 
 /// Rows of one side on their way: what was read ahead, and what is remembered between pages.
 struct Track {
@@ -187,11 +96,24 @@ pub struct Project {
     projector: Arc<Projector>,
     standing: Option<Vec<Standing>>,
     tracks: Vec<Track>,
-    /// Where the log ended at the last round.
-    head: u64,
+    /// Where the log ended when it was looked at last.
+    head: Option<u64>,
     /// When all that there was had been folded last, by the monotonic clock.
     folded: Option<Duration>,
+    /// Until when it rests, by the monotonic clock, unless somebody waits.
+    rests: Duration,
+    /// Where another node folds, if one does.
+    others: Option<Others>,
     inline: bool,
+}
+
+/// A node that folds, as another sees it.
+#[derive(Debug, Clone, Copy)]
+struct Others {
+    /// When it was seen to get on last, by the monotonic clock.
+    moved: Duration,
+    /// When it was looked at.
+    looked: Duration,
 }
 
 impl Project {
@@ -204,8 +126,10 @@ impl Project {
             projector,
             standing: None,
             tracks: Vec::new(),
-            head: 0,
+            head: None,
             folded: None,
+            rests: Duration::ZERO,
+            others: None,
             inline: inline == Inline::Yes,
         }
     }
@@ -235,7 +159,13 @@ impl Work for Project {
         }
         match done {
             // Another node folds the very rows: that is what this one wanted.
-            Err(Fault::Conflict) => Ok(Round::default()),
+            Err(Fault::Conflict) => {
+                let mono = self.projector.clock.mono();
+                let (moved, looked) = (mono, mono);
+                let others = self.projector.views.is_on_a_server();
+                self.others = others.then_some(Others { moved, looked });
+                Ok(Round::default())
+            }
             done => done,
         }
     }
@@ -244,7 +174,15 @@ impl Work for Project {
 impl Project {
     async fn round(&mut self) -> Result<Round, Fault> {
         let wished = self.projector.wished.swap(false, Ordering::AcqRel);
-        if wished || self.standing.is_none() {
+        let waits = wished || self.is_waited_for();
+        if !waits && (self.projector.clock.mono() < self.rests || self.is_left_to_others().await?) {
+            return Ok(Round {
+                behind: self.behind(self.head.unwrap_or(0)),
+                ..Round::default()
+            });
+        }
+        let rejoins = self.others.take().is_some();
+        if wished || rejoins || self.standing.is_none() {
             let standing = self.projector.views.standing().await?;
             self.projector.tell(&standing);
             self.standing = Some(standing);
@@ -257,7 +195,7 @@ impl Project {
                 ..Round::default()
             });
         }
-        let quiet = std::mem::replace(&mut self.head, head) == head;
+        let quiet = self.head.replace(head).is_none_or(|before| before == head);
         self.start(head).await?;
         self.plan();
         let mut done = 0;
@@ -289,6 +227,39 @@ impl Project {
         behind.max().unwrap_or(0)
     }
 
+    /// Whether pages are short, with rests between them.
+    fn gives_way(&self, quiet: bool) -> bool {
+        !quiet && !self.is_building() && self.projector.views.is_on_a_server()
+    }
+
+    /// Whether a reader waits for a position.
+    fn is_waited_for(&self) -> bool {
+        self.projector.readers.load(Ordering::Acquire) > 0
+    }
+
+    /// Whether another node folds and gets on: two that fold the same rows do the work twice. This
+    /// one hears of it meanwhile how far the rows are.
+    async fn is_left_to_others(&mut self) -> Result<bool, Fault> {
+        let mono = self.projector.clock.mono();
+        let Some(mut others) = self.others else {
+            return Ok(false);
+        };
+        if mono.saturating_sub(others.looked) < LOOK_EVERY {
+            return Ok(true);
+        }
+        let standing = self.projector.views.standing().await?;
+        self.head = Some(self.store.head().await?.position);
+        self.projector.tell(&standing);
+        let before = self.standing.replace(standing);
+        others.looked = mono;
+        if before != self.standing {
+            others.moved = mono;
+        }
+        self.others = Some(others);
+        // The other may not know yet that something is to be built.
+        Ok(mono.saturating_sub(others.moved) < LEFT_MAX && !self.is_building())
+    }
+
     fn is_building(&self) -> bool {
         let mut standing = self.standing.iter().flatten();
         standing.any(|one| one.building.is_some())
@@ -301,8 +272,7 @@ impl Project {
         let fresh = self
             .folded
             .is_some_and(|at| mono.saturating_sub(at) < LINGER);
-        let readers = self.projector.readers.load(Ordering::Acquire);
-        fresh && behind < PAGE_WORTH && readers == 0 && !self.is_building()
+        fresh && behind < PAGE_WORTH && !self.is_waited_for() && !self.is_building()
     }
 
     /// Begins second sets beside rows that were never folded and are far behind.
@@ -383,19 +353,8 @@ impl Project {
         if page.to == page.after {
             return Err(Fault::Corrupt(format!("log row {} is gone", after + 1)));
         }
-        let track = &self.tracks[at];
-        let wanted = Wanted::of(&track.projections);
-        let (warm, to) = (Arc::clone(&track.warm), page.to);
-        let step = Step {
-            projections: track.projections.clone(),
-            side: track.side,
-            after,
-            to,
-        };
-        let write = self.projector.views.write(
-            step,
-            Box::new(move |tables| fold::fold(&page, wanted, &mut warm.lock(), tables)),
-        );
+        let (to, page) = (page.to, Arc::new(page));
+        let write = self.write(at, &page, Beginnings::Believed);
         // While one page is written the next one is read.
         let next = async {
             match to < head {
@@ -403,8 +362,18 @@ impl Project {
                 false => Ok(None),
             }
         };
-        let (written, next) = tokio::join!(write, next);
+        let begun = self.projector.clock.mono();
+        let (mut written, next) = tokio::join!(write, next);
+        if matches!(written, Err(Fault::Corrupt(_))) {
+            self.tracks[at].forget();
+            written = self.write(at, &page, Beginnings::LookedUp).await;
+        }
         written?;
+        let mono = self.projector.clock.mono();
+        if self.gives_way(quiet) {
+            let rest = (mono.saturating_sub(begun) * REST).min(REST_MAX);
+            self.rests = mono + rest;
+        }
         let next = next?;
         let track = &mut self.tracks[at];
         track.stands = to;
@@ -420,12 +389,30 @@ impl Project {
         Ok(usize::try_from(to - after).unwrap_or(usize::MAX))
     }
 
+    /// Folds a page into a track's rows.
+    async fn write(&self, at: usize, page: &Arc<Page>, of: Beginnings) -> Result<(), Fault> {
+        let track = &self.tracks[at];
+        let how = (Wanted::of(&track.projections), of);
+        let (page, warm) = (Arc::clone(page), Arc::clone(&track.warm));
+        let step = Step {
+            projections: track.projections.clone(),
+            side: track.side,
+            after: page.after,
+            to: page.to,
+        };
+        let fold = move |tables: &mut dyn Tables| fold::fold(&page, how, &mut warm.lock(), tables);
+        self.projector.views.write(step, Box::new(fold)).await
+    }
+
     /// Reads a track's page behind a position. A long one is read in two halves at once, unless
     /// the log grows meanwhile: what makes it grow goes first.
     async fn read(&self, at: usize, (after, head): (u64, u64), quiet: bool) -> Result<Page, Fault> {
         let track = &self.tracks[at];
         let wanted = Wanted::of(&track.projections);
-        let most = track.rows_max(after, head);
+        let mut most = track.rows_max(after, head);
+        if self.gives_way(quiet) {
+            most = most.min(PAGE_MAX);
+        }
         if !quiet || most < BUILD_MAX || head - after < BUILD_MAX as u64 {
             return self.part((after, most), wanted).await;
         }

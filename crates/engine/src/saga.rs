@@ -23,11 +23,11 @@ use crate::calls::{call_of, count, random, timeout, told};
 use crate::commit::Command;
 use crate::consumer;
 use crate::engine::Shared;
-use crate::execute::engine_asks;
+use crate::execute::engine_notes;
 use crate::gateway::Gateway;
 use crate::port::{CallbackRow, DueRow, Fault, OrderRow, Row};
 use crate::worker::Pulse;
-use evenkeel_rules::order::Task;
+use evenkeel_rules::order::{Order, Task};
 use evenkeel_rules::retry::Budget;
 use evenkeel_rules::time::LogTime;
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -342,7 +342,7 @@ async fn take_in(shared: Arc<Shared>, row: CallbackRow, token: u64) -> Over {
     let created = row.created;
     let lease = Some(token);
     let command = Command::ApplyCallback { created, lease };
-    note(&shared, command, (created, token), &created).await;
+    note(&shared, (command, None), (created, token), &created).await;
     Over::unasked(created)
 }
 
@@ -353,7 +353,8 @@ async fn warn(shared: Arc<Shared>, row: OrderRow, token: u64) -> Over {
         random: random(&shared),
         lease: Some(token),
     };
-    note(&shared, command, (created, token), &row.body.id).await;
+    let (about, order) = (&row.body.id, Some(&row.body));
+    note(&shared, (command, order), (created, token), about).await;
     Over::unasked(created)
 }
 
@@ -397,7 +398,8 @@ async fn make_call(
         random: random(&shared),
         lease: Some(lent.token),
     };
-    note(&shared, command, (created, lent.token), &row.body.id).await;
+    let (about, order) = (&row.body.id, Some(&row.body));
+    note(&shared, (command, order), (created, lent.token), about).await;
     Over { created, heard }
 }
 
@@ -405,12 +407,12 @@ async fn make_call(
 /// noted is not lost: the row is still due, and whoever looks at it asks again by key.
 async fn note(
     shared: &Shared,
-    command: Command,
+    (command, order): (Command, Option<&Order>),
     (created, token): (u64, u64),
     about: &(dyn Display + Sync),
 ) {
     let what = command.name();
-    if let Err(refusal) = engine_asks(shared, command).await {
+    if let Err(refusal) = engine_notes(shared, command, order).await {
         shared.held.refused((created, token), &refusal);
         tracing::warn!(
             ?refusal,

@@ -135,16 +135,16 @@ impl Workers {
     /// Runs a future on a thread of its own, with a runtime of its own.
     ///
     /// # Panics
-    /// If the operating system has no thread left to give.
+    /// If the operating system has no thread or file left to give.
     #[expect(
         clippy::disallowed_methods,
         reason = "the one home of spawning threads"
     )]
     pub fn thread(&self, name: &str, work: impl Future<Output = ()> + Send + 'static) {
         let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
+            .enable_all()
             .build()
-            .expect("a runtime without I/O needs nothing from the system");
+            .expect("the system has a file for it to wait on");
         let thread = std::thread::Builder::new().name(name.to_owned());
         let handle = thread
             .spawn(move || runtime.block_on(work))
@@ -315,6 +315,13 @@ impl Drop for Wires {
             runtime.shutdown_background();
         }
     }
+}
+
+/// Drives something on the caller's runtime until it ends or the runtime does.
+#[cfg(feature = "postgres")]
+#[expect(clippy::disallowed_methods, reason = "the one home of spawning tasks")]
+pub fn keep_here(work: impl Future<Output = ()> + Send + 'static) {
+    tokio::spawn(work);
 }
 
 /// Runs a future that computes for long on a thread beside the runtime's workers, which gives way

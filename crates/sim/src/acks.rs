@@ -39,9 +39,9 @@ impl Book {
         self.0.push(line(asked, answer, probe));
     }
 
-    /// The file, its positions as they were called when they were written. A key that was used for
-    /// two intents is left out, with all its lines: a line says neither its scope nor its intent, so
-    /// nobody could tell whose the effect was.
+    /// The file, its positions as they were called when they were written. A key that was used
+    /// for two intents is left out, with all its lines: a line says neither its scope nor its
+    /// intent, so nobody could tell whose the effect was.
     pub(crate) fn file(&self, lineage: &Lineage) -> String {
         let mut intents: BTreeMap<&str, BTreeSet<_>> = BTreeMap::new();
         for (spelled, key) in self.0.iter().filter_map(|line| line.key.as_ref()) {

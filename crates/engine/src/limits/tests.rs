@@ -145,3 +145,27 @@ fn a_full_table_is_looked_through_once_a_second_and_not_for_every_newcomer() {
     assert!(!counts(999), "nobody looked again");
     assert!(counts(1_000), "there is room");
 }
+
+#[test]
+fn holds_that_nobody_told_the_end_of_are_forgotten_each_at_its_time() {
+    let mut customer = Customer::default();
+    for (id, deadline) in [
+        ("late", Some(600_000)),
+        ("early", Some(60_000)),
+        ("paid", None),
+    ] {
+        let id = hold_id(id);
+        customer.insert(id.to_string(), id, deadline.map(at));
+    }
+    let known = |customer: &mut Customer, ms| {
+        customer.tidy(at(ms));
+        let mut ids: Vec<String> = customer.live.keys().cloned().collect();
+        ids.sort_unstable();
+        ids
+    };
+    let grace = i64::try_from(GRACE.0).expect("a minute");
+    assert_eq!(known(&mut customer, 60_000 + grace - 1).len(), 3);
+    assert_eq!(known(&mut customer, 60_000 + grace), ["late", "paid"]);
+    assert_eq!(known(&mut customer, 600_000 + grace - 1).len(), 2);
+    assert_eq!(known(&mut customer, 600_000 + grace), ["paid"]);
+}

@@ -151,7 +151,8 @@ pub struct SetAside {
     pub why: String,
 }
 
-/// The rows of one transaction, as a fold sees them. What was put is what is read after it.
+/// The rows of one transaction, as a fold sees them. It asks for rows first and puts what it
+/// changed at its end, each row once; what was put is not asked for again.
 ///
 /// Whoever asks for a row of a stream says near which position it may stand: at what created it, if
 /// that is known, or at the stream's event before this one; 0 means that this event is the first.
@@ -284,6 +285,12 @@ pub trait Views: Send + Sync {
     /// # Errors
     /// A [`Fault`]; so for everything below.
     async fn standing(&self) -> Result<Vec<Standing>, Fault>;
+
+    /// Whether a server does the work of writing rows, which no thread of this process can have
+    /// give way to requests.
+    fn is_on_a_server(&self) -> bool {
+        false
+    }
 
     /// Folds into rows and moves checkpoints, all or nothing.
     ///

@@ -74,9 +74,20 @@ struct Held<'a> {
     body: &'a str,
 }
 
+/// Whether rows are looked for that the log says are not there yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Beginnings {
+    /// They are not: the log is believed, and a second beginning of a name is refused when the
+    /// page is written.
+    Believed,
+    /// They are, so that a second beginning is set aside.
+    LookedUp,
+}
+
 /// One page on its way into the rows.
 struct Folding<'a> {
     wanted: Wanted,
+    beginnings: Beginnings,
     after: u64,
     tables: &'a mut dyn Tables,
     warm: &'a mut Warm,
@@ -106,13 +117,14 @@ impl From<Fault> for Stop {
 /// A [`Fault`] of the rows.
 pub(super) fn fold(
     page: &Page,
-    wanted: Wanted,
+    (wanted, beginnings): (Wanted, Beginnings),
     warm: &mut Warm,
     tables: &mut dyn Tables,
 ) -> Result<(), Fault> {
     warm.trim();
     let mut folding = Folding {
         wanted,
+        beginnings,
         after: page.after,
         tables,
         warm,
@@ -211,8 +223,15 @@ impl<'a> Folding<'a> {
         })
     }
 
+    /// Whether what an event is about may have a row. A row that is looked for costs a round trip
+    /// where the rows are on a server.
+    fn may_be_there(&self, fact: &Fact) -> bool {
+        let begins = fact.previous == 0 && fact.version == 1;
+        !begins || self.beginnings == Beginnings::LookedUp
+    }
+
     fn began(&mut self, order: &Order, fact: &Fact, at: (u64, LogTime)) -> Result<(), Stop> {
-        let known = self.order(&order.id, fact.previous)?;
+        let known = self.order(&order.id, fact)?;
         follows(known.map(|view| view.row.version), fact.version)?;
         let view = view_of(order.clone(), (at.0, fact.version), at, None);
         self.orders.push(order.id.clone());
@@ -222,7 +241,7 @@ impl<'a> Folding<'a> {
 
     fn changed(&mut self, patch: &Patch, fact: &Fact, at: (u64, LogTime)) -> Result<(), Stop> {
         let id = OrderId::new(&fact.id).map_err(|error| Stop::Aside(error.to_string()))?;
-        let view = self.order(&id, fact.previous)?;
+        let view = self.order(&id, fact)?;
         follows(view.map(|view| view.row.version), fact.version)?;
         // What follows something has something before it.
         let Some(view) = self.warm.orders.remove(&id) else {
@@ -239,9 +258,10 @@ impl<'a> Folding<'a> {
         Ok(())
     }
 
-    fn order(&mut self, id: &OrderId, previous: u64) -> Result<Option<&OrderView>, Fault> {
-        if !self.warm.orders.contains_key(id) {
-            let near = self.warm.order_places.get(id).copied().unwrap_or(previous);
+    fn order(&mut self, id: &OrderId, fact: &Fact) -> Result<Option<&OrderView>, Fault> {
+        if !self.warm.orders.contains_key(id) && self.may_be_there(fact) {
+            let places = &self.warm.order_places;
+            let near = places.get(id).copied().unwrap_or(fact.previous);
             if let Some(view) = self.tables.order(id, near)? {
                 self.warm.orders.insert(id.clone(), view);
             }
@@ -259,7 +279,8 @@ impl<'a> Folding<'a> {
             Some(row) => Some((row.created, row.version)),
             None => match self.warm.holds.get(&hold.id) {
                 Some(known) => Some(*known),
-                None => self.tables.hold(&hold.id, fact.previous)?,
+                None if self.may_be_there(fact) => self.tables.hold(&hold.id, fact.previous)?,
+                None => None,
             },
         };
         follows(known.map(|(_, version)| version), fact.version)?;

@@ -48,7 +48,13 @@ pub(super) async fn make_call(
         random: random(&shared),
         lease: Some(lent.token),
     };
-    note(&shared, command, (created, lent.token), &row.body.id).await;
+    note(
+        &shared,
+        (command, None),
+        (created, lent.token),
+        &row.body.id,
+    )
+    .await;
     Over { created, heard }
 }
 

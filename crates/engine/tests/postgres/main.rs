@@ -12,6 +12,7 @@ mod conformance;
 mod asked;
 mod check;
 mod faults;
+mod folding;
 mod moving;
 mod proxy;
 mod replicas;

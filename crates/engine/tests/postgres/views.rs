@@ -21,7 +21,7 @@ use evenkeel_rules::time::LogTime;
 use std::sync::Arc;
 
 /// A database with the tables of a ledger that stands where this one does.
-async fn views_of(store: &dyn Store) -> (String, Arc<dyn Views>) {
+pub(crate) async fn views_of(store: &dyn Store) -> (String, Arc<dyn Views>) {
     let url = sql::database().await;
     let options = PostgresOptions::new(&url);
     drop(
@@ -108,7 +108,7 @@ async fn shown(views: &dyn Views) -> Vec<String> {
 }
 
 /// A log of a little trade, and the same with a stream that begins twice.
-async fn traded() -> (Arc<dyn Store>, Arc<dyn Store>) {
+pub(crate) async fn traded() -> (Arc<dyn Store>, Arc<dyn Store>) {
     let store = MemoryStore::new("main", [5; 16]);
     let engine = engine(Arc::new(store.clone())).await;
     stock(&engine).await;

@@ -62,7 +62,7 @@ pub async fn check(
     now: impl Fn() -> LogTime + Send,
 ) -> Result<Checked, Fault> {
     let inner = Inner::new(options, Access::Write)?;
-    let session = inner.session(Purpose::Reads).await?;
+    let session = inner.session(Purpose::Rows).await?;
     let mut findings = Vec::new();
     let version = version(&session, &mut findings).await?;
     settings(&session, &mut findings).await?;

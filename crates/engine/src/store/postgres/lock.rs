@@ -5,15 +5,19 @@
 //! a batch that finds that out begins once more on a new one, because nothing was written yet.
 
 use super::fault::{ends_session, fault, of_commit};
-use super::session::{PATIENCE, Purpose, Session, within};
+use super::session::{PATIENCE, Session, within};
 use super::view::{self, Plan};
 use super::{Inner, write};
 use crate::port::{Clock as _, Fault, Locked, Touch, View, Writes};
 use async_trait::async_trait;
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::OwnedMutexGuard;
 use tokio_postgres::{Error, Row};
+
+/// How long a batch may be judged before its session is listened to once more.
+const LONG: Duration = Duration::from_millis(200);
 
 /// The one session that writes batches, once there is one.
 #[derive(Default)]
@@ -26,6 +30,8 @@ pub(super) struct PgLock {
     inner: Arc<Inner>,
     writer: OwnedMutexGuard<Writer>,
     open: bool,
+    /// When the head was locked, by the monotonic clock.
+    since: Duration,
 }
 
 impl Drop for PgLock {
@@ -46,6 +52,7 @@ pub(super) async fn lock(
         inner,
         writer,
         open: false,
+        since: Duration::ZERO,
     };
     let plan = Plan::new(touch);
     let reused = lock.connect().await?;
@@ -75,6 +82,14 @@ fn first_error(answers: Vec<Result<Vec<Row>, Error>>) -> Result<Vec<Vec<Row>>, (
     Ok(rows)
 }
 
+/// Lets this thread's connections take in what came meanwhile: first what the system has is asked
+/// for, then they are driven.
+async fn listen() {
+    for _ in 0..2 {
+        tokio::task::yield_now().await;
+    }
+}
+
 impl PgLock {
     /// Has a session; whether it was used before.
     async fn connect(&mut self) -> Result<bool, Fault> {
@@ -84,7 +99,7 @@ impl PgLock {
         if self.writer.session.is_some() {
             return Ok(true);
         }
-        let session = self.inner.session(Purpose::Batches).await?;
+        let session = self.inner.writing_session().await?;
         let all: Vec<Cow<'static, str>> = [view::statements(), write::statements()].concat();
         let prepared = within(PATIENCE, session.prepare(all.iter().map(|it| &**it))).await?;
         prepared.map_err(|error| fault(&error))?;
@@ -109,7 +124,10 @@ impl PgLock {
             }
         };
         match first_error(answers) {
-            Ok(rows) => plan.view(touch, &rows[1..]),
+            Ok(rows) => {
+                self.since = self.inner.clock.mono();
+                plan.view(touch, &rows[1..])
+            }
             Err((_, error)) => {
                 self.failed(&error);
                 Err(fault(&error))
@@ -137,6 +155,9 @@ impl PgLock {
 impl Locked for PgLock {
     async fn finish(mut self: Box<Self>, writes: &Writes) -> Result<(), Fault> {
         let session = self.session()?;
+        if self.inner.clock.mono().saturating_sub(self.since) > LONG {
+            listen().await;
+        }
         if session.is_closed() {
             // Nothing was sent: the server ended the session of a batch that took too long.
             self.writer.session = None;

@@ -33,7 +33,7 @@ use names::{Bits, Names, Range, Upto};
 use parking_lot::Mutex;
 use pool::{Log, Pool};
 use rows::{Sixteen, sql};
-use session::{Asked, PATIENCE, Purpose, Session, within};
+use session::{Asked, Driver, PATIENCE, Purpose, Session, within};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -152,7 +152,7 @@ impl PostgresStore {
     /// [`Fault::Unavailable`] if there is no store, or it has a newer or an older schema.
     pub async fn open_read_only(options: &PostgresOptions) -> Result<Self, Fault> {
         let inner = Inner::new(options, Access::Read)?;
-        let session = inner.session(Purpose::Reads).await?;
+        let session = inner.session(Purpose::Rows).await?;
         schema::check_migrated(&session).await?;
         drop(session);
         Self::over(inner, None).await
@@ -226,7 +226,11 @@ impl Inner {
         let wires = Arc::new(Wires::new("postgres")?);
         let connection = (config.clone(), tls.clone());
         Ok(Self {
-            pool: Pool::new(Arc::clone(&wires), connection, options.readers),
+            pool: Pool::new(
+                Arc::clone(&wires),
+                connection,
+                (Purpose::Rows, options.readers),
+            ),
             wires,
             config,
             tls,
@@ -239,7 +243,14 @@ impl Inner {
     }
 
     async fn session(&self, purpose: Purpose) -> Result<Session, Fault> {
-        Session::open(&self.wires, (&self.config, &self.tls), purpose).await
+        let driver = Driver::Wires(&self.wires);
+        Session::open(driver, (&self.config, &self.tls), purpose).await
+    }
+
+    /// The session that batches are written on, which is driven by whoever writes them.
+    async fn writing_session(&self) -> Result<Session, Fault> {
+        let connection = (&self.config, &self.tls);
+        Session::open(Driver::Here, connection, Purpose::Batches).await
     }
 
     /// Looks for a batch's id in the head, which is locked on a new connection first: that waits

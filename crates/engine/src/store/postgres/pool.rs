@@ -6,7 +6,7 @@
 
 use super::fault::{chain, ends_session, fault};
 use super::rows::{fixed, number, small};
-use super::session::{Asked, Purpose, Session, within};
+use super::session::{Asked, Driver, Purpose, Session, within};
 use super::tls::Tls;
 use crate::port::{At, Fault, Head};
 use crate::worker::Wires;
@@ -33,6 +33,7 @@ pub(super) struct Pool {
 struct Shared {
     config: Config,
     tls: Tls,
+    purpose: Purpose,
     room: Semaphore,
     idle: Mutex<Vec<Session>>,
 }
@@ -55,10 +56,15 @@ impl Log {
 
 impl Pool {
     /// A pool that has not connected yet.
-    pub(super) fn new(wires: Arc<Wires>, (config, tls): (Config, Tls), most: usize) -> Self {
+    pub(super) fn new(
+        wires: Arc<Wires>,
+        (config, tls): (Config, Tls),
+        (purpose, most): (Purpose, usize),
+    ) -> Self {
         let shared = Arc::new(Shared {
             config,
             tls,
+            purpose,
             room: Semaphore::new(most.max(1)),
             idle: Mutex::default(),
         });
@@ -108,7 +114,8 @@ impl Shared {
         let wires = wires.upgrade();
         let wires = wires.ok_or_else(|| Fault::Unavailable("the store was closed".to_owned()))?;
         let connection = (&self.config, &self.tls);
-        let session = Session::open(&wires, connection, Purpose::Reads).await?;
+        let driver = Driver::Wires(&wires);
+        let session = Session::open(driver, connection, self.purpose).await?;
         drop(wires);
         let done = self.read_on(session, asked, of).await;
         done.map_err(|failed| failed.fault)

@@ -2,15 +2,14 @@
 //!
 //! Statements are prepared before they are needed, so that what follows is one round trip however
 //! many statements it has: they are sent one behind the other, and only then is the first answer
-//! waited for. The connection itself is driven by the store's own thread, so a session may be used
-//! from any runtime.
+//! waited for.
 
 use super::fault::{chain, fault};
 use super::schema::SCHEMA;
 use super::tls::Tls;
 use crate::clock::SystemClock;
 use crate::port::{Clock as _, Fault, Map};
-use crate::worker::Wires;
+use crate::worker::{Wires, keep_here};
 use futures_util::FutureExt as _;
 use parking_lot::Mutex;
 use std::future::Future;
@@ -34,8 +33,10 @@ const UNACKED: Duration = Duration::from_secs(10);
 pub(super) enum Purpose {
     /// Batches: short, under the lock.
     Batches,
-    /// Reads from snapshots.
-    Reads,
+    /// Reads of rows by their keys, from snapshots.
+    Rows,
+    /// Lists that are filtered and sorted, from snapshots.
+    Lists,
     /// Migrations and rebuilding of views, which may take long.
     Upkeep,
 }
@@ -53,7 +54,13 @@ impl Purpose {
                  SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
                  SET default_transaction_read_only = off;"
             }
-            Self::Reads => {
+            Self::Rows => {
+                "SET idle_in_transaction_session_timeout = '10s'; SET lock_timeout = '10s';
+                 SET statement_timeout = '60s'; SET plan_cache_mode = force_generic_plan;
+                 SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
+                 SET default_transaction_read_only = on;"
+            }
+            Self::Lists => {
                 "SET idle_in_transaction_session_timeout = '10s'; SET lock_timeout = '10s';
                  SET statement_timeout = '60s'; SET default_transaction_read_only = on;"
             }
@@ -108,6 +115,16 @@ pub(super) async fn within<T>(limit: Duration, work: impl Future<Output = T>) ->
     }
 }
 
+/// Who drives a connection.
+#[derive(Clone, Copy)]
+pub(super) enum Driver<'a> {
+    /// The store's own thread: the session may be used from any runtime.
+    Wires(&'a Wires),
+    /// The runtime that it is opened on, and on which it is used: no thread is woken for an answer,
+    /// and statements that are sent one behind the other leave together.
+    Here,
+}
+
 /// One connection.
 pub(super) struct Session {
     client: Client,
@@ -120,7 +137,7 @@ impl Session {
     /// # Errors
     /// [`Fault::Unavailable`].
     pub(super) async fn open(
-        wires: &Wires,
+        driver: Driver<'_>,
         (config, tls): (&Config, &Tls),
         purpose: Purpose,
     ) -> Result<Self, Fault> {
@@ -134,13 +151,20 @@ impl Session {
         }
         let tls = tls.clone();
         let connect = async move { within(PATIENCE, config.connect(tls)).await };
-        let connected = wires.run(connect).await??;
+        let connected = match driver {
+            Driver::Wires(wires) => wires.run(connect).await??,
+            Driver::Here => connect.await?,
+        };
         let (client, connection) = connected.map_err(|error| Fault::Unavailable(chain(&error)))?;
-        wires.keep(async move {
+        let driven = async move {
             if let Err(error) = connection.await {
                 tracing::warn!(error = chain(&error), "a connection to the store ended");
             }
-        });
+        };
+        match driver {
+            Driver::Wires(wires) => wires.keep(driven),
+            Driver::Here => keep_here(driven),
+        }
         let session = Self {
             client,
             prepared: Mutex::default(),

@@ -15,7 +15,7 @@ mod write;
 use super::fault::fault;
 use super::pool::{Log, Pool};
 use super::rows::{self, get, number, sql};
-use super::session::{Asked, Purpose, Session};
+use super::session::{Asked, Driver, Purpose, Session};
 use super::tls::Tls;
 use super::{Access, PostgresOptions, ROWS_MAX};
 use crate::port::{
@@ -28,24 +28,14 @@ use evenkeel_rules::time::LogTime;
 use parking_lot::Mutex;
 use std::sync::Arc;
 use tokio_postgres::{Config, Row};
-use write::Seen;
 
 /// How often a list is tried again when its set was deleted meanwhile.
 const TRIES: usize = 4;
 
-/// What the last transaction over live rows left, and where.
-#[derive(Default)]
-struct Remembered {
-    at: u64,
-    numbers: Map<Projection, i64>,
-    seen: Seen,
-}
-
-/// The one session that writes, and what is remembered beside it.
+/// The one session that writes.
 #[derive(Default)]
 struct Writer {
     session: Option<Session>,
-    remembered: Remembered,
 }
 
 struct Inner {
@@ -73,6 +63,9 @@ struct Line {
 const LINES: &str = "SELECT name, live, checkpoint, building, built,
     (SELECT count(*) FROM set_aside WHERE projection = name AND set_aside.number = live)
     FROM projection";
+
+/// Whoever moves a checkpoint waits here.
+const LOCK: &str = "SELECT 1 FROM projection ORDER BY name FOR UPDATE";
 
 fn projection(name: &str) -> Result<Projection, Fault> {
     let found = Projection::from_name(name);
@@ -111,8 +104,9 @@ impl Inner {
         let (config, tls) = options.parsed(access)?;
         let wires = Arc::new(Wires::new("views")?);
         let connection = (config.clone(), tls.clone());
+        let readers = options.readers.div_ceil(2);
         Ok(Self {
-            pool: Pool::new(Arc::clone(&wires), connection, options.readers.div_ceil(2)),
+            pool: Pool::new(Arc::clone(&wires), connection, (Purpose::Lists, readers)),
             wires,
             config,
             tls,
@@ -123,7 +117,8 @@ impl Inner {
 
     async fn session(&self) -> Result<Session, Fault> {
         let connection = (&self.config, &self.tls);
-        let session = Session::open(&self.wires, connection, Purpose::Upkeep).await?;
+        let driver = Driver::Wires(&self.wires);
+        let session = Session::open(driver, connection, Purpose::Upkeep).await?;
         session.run("SET synchronous_commit = off").await?;
         Ok(session)
     }
@@ -144,9 +139,8 @@ fn session(writer: &Writer) -> Result<&Session, Fault> {
     session.ok_or_else(|| Fault::Unavailable("the connection was lost".to_owned()))
 }
 
-/// The lines of all projections, locked: whoever moves a checkpoint waits here.
+/// The lines of all projections, locked.
 async fn locked_lines(session: &Session) -> Result<Vec<Line>, Fault> {
-    const LOCK: &str = "SELECT 1 FROM projection ORDER BY name FOR UPDATE";
     let locked = session.client().query(LOCK, &[]).await;
     locked.map_err(|error| fault(&error))?;
     let rows = session.client().query(LINES, &[]).await;
@@ -158,8 +152,6 @@ async fn within<T>(
     writer: &mut Writer,
     work: impl AsyncFnOnce(&Session) -> Result<T, Fault>,
 ) -> Result<T, Fault> {
-    // Sets may be made and deleted: what was remembered is of those that were.
-    writer.remembered = Remembered::default();
     let done = async {
         let session = session(writer)?;
         session.run("BEGIN").await?;
@@ -269,11 +261,15 @@ impl PostgresViews {
     }
 }
 
-/// Moves the checkpoints of a step; which sets it writes.
+/// Begins the transaction of a step; which sets it writes.
 async fn stepped(session: &Session, step: &Step) -> Result<Map<Projection, i64>, Fault> {
+    let asked = [Asked::new(LOCK), Asked::new(LINES)];
+    let answers = answered(session, Some("BEGIN"), &asked, None).await?;
+    let [_, _, rows] = &answers[..] else {
+        return Err(Fault::Corrupt("three answers were asked for".to_owned()));
+    };
     let mut numbers = Map::default();
-    let names: Vec<&str> = step.projections.iter().map(|it| it.name()).collect();
-    for line in locked_lines(session).await? {
+    for line in lines(rows)? {
         let Standing { projection, .. } = line.standing;
         if !step.projections.contains(&projection) {
             continue;
@@ -287,53 +283,48 @@ async fn stepped(session: &Session, step: &Step) -> Result<Map<Projection, i64>,
         };
         numbers.insert(projection, number);
     }
+    Ok(numbers)
+}
+
+/// What moves the checkpoints of a step.
+fn moved(step: &Step) -> Asked<'static> {
+    let names: Vec<&str> = step.projections.iter().map(|it| it.name()).collect();
     let query = match step.side {
         Side::Live => "UPDATE projection SET checkpoint = $2 WHERE name = ANY($1)",
         Side::Building => "UPDATE projection SET built = $2 WHERE name = ANY($1)",
     };
-    let moved = session
-        .client()
-        .execute(query, &[&names, &sql(step.to)])
-        .await;
-    moved.map_err(|error| fault(&error))?;
-    Ok(numbers)
+    Asked::new(query).with(names).with(sql(step.to))
 }
 
-/// Folds a page in one transaction, on a thread that may wait.
+/// Sends statements in one round trip, with what begins and ends their transaction; their answers.
+async fn answered(
+    session: &Session,
+    begin: Option<&'static str>,
+    asked: &[Asked<'_>],
+    end: Option<&'static str>,
+) -> Result<Vec<Vec<Row>>, Fault> {
+    let prepared = session.prepare(asked.iter().map(|it| &*it.sql)).await;
+    prepared.map_err(|error| fault(&error))?;
+    let answers = session.pipeline(begin, asked, end).await.into_iter();
+    answers
+        .map(|it| it.map_err(|error| fault(&error)))
+        .collect()
+}
+
+/// Folds a page in one transaction, on a thread that may wait: one round trip that begins it, those
+/// of the rows that the fold asks for, and one that writes and commits.
 fn folded(
     (wires, writer): (&Wires, &mut Writer),
     step: &Step,
     fold: FoldInto,
 ) -> Result<(), Fault> {
-    let mut remembered = std::mem::take(&mut writer.remembered);
     let session = session(writer)?;
-    let begun = wires.wait(async {
-        session.run("BEGIN").await?;
-        stepped(session, step).await
-    });
-    let numbers = begun?;
-    let is_next = step.side == Side::Live && remembered.at == step.after;
-    if !is_next || remembered.numbers != numbers {
-        remembered = Remembered::default();
-    }
-    let after = (&numbers, step.after);
-    let mut rows = write::Rows::new((wires, session), after, &mut remembered.seen);
+    let numbers = wires.wait(stepped(session, step))?;
+    let mut rows = write::Rows::new((wires, session), (&numbers, step.after));
     fold(&mut rows)?;
-    let all = rows.flush();
-    let written = async {
-        let statements = all.iter().map(|it| &*it.sql);
-        session.prepare(statements).await?;
-        for answer in session.pipeline(None, &all, Some("COMMIT")).await {
-            answer?;
-        }
-        Ok(())
-    };
-    let written: Result<(), tokio_postgres::Error> = wires.wait(written);
-    written.map_err(|error| fault(&error))?;
-    if step.side == Side::Live {
-        (remembered.at, remembered.numbers) = (step.to, numbers);
-        writer.remembered = remembered;
-    }
+    let mut all = rows.flush();
+    all.push(moved(step));
+    wires.wait(answered(session, None, &all, Some("COMMIT")))?;
     Ok(())
 }
 
@@ -378,6 +369,10 @@ impl Views for PostgresViews {
         let rows = self.inner.pool.read([Asked::new(LINES)]).await?.rows;
         let lines = lines(&rows.concat())?;
         Ok(lines.into_iter().map(|line| line.standing).collect())
+    }
+
+    fn is_on_a_server(&self) -> bool {
+        true
     }
 
     async fn write(&self, step: Step, fold: FoldInto) -> Result<(), Fault> {

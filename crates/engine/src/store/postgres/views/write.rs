@@ -1,9 +1,7 @@
 //! The rows of one writing transaction.
 //!
-//! The fold asks for rows one by one and puts them back one by one; here they are kept in memory
-//! for the transaction, read when they are asked for first, and written at its end in bulk. What a
-//! transaction left is remembered for the next one that begins where it ended, so a row that
-//! changes again soon is not read again.
+//! The fold asks for the few rows that it does not remember one by one, each a round trip, and puts
+//! back what it changed at its end; that is kept here and written in bulk with the checkpoint.
 
 use super::bulk::{self, HoldPut, Puts};
 use super::read;
@@ -19,35 +17,6 @@ use evenkeel_rules::ids::{HoldId, OrderId, SkuId};
 use evenkeel_rules::stock::Balances;
 use tokio_postgres::Row;
 
-/// Most rows of each kind that are remembered from one transaction to the next.
-const REMEMBERED: usize = 20_000;
-
-/// What is known of rows, present or absent.
-#[derive(Default)]
-pub(super) struct Seen {
-    orders: Map<OrderId, Option<OrderView>>,
-    holds: Map<HoldId, Option<(u64, u64)>>,
-    skus: Map<SkuId, Option<SkuRow>>,
-    balances: Map<Place, Option<Balances>>,
-}
-
-impl Seen {
-    fn bound(&mut self) {
-        if self.orders.len() > REMEMBERED {
-            self.orders.clear();
-        }
-        if self.holds.len() > REMEMBERED {
-            self.holds.clear();
-        }
-        if self.skus.len() > REMEMBERED {
-            self.skus.clear();
-        }
-        if self.balances.len() > REMEMBERED {
-            self.balances.clear();
-        }
-    }
-}
-
 /// The rows of one transaction.
 pub(super) struct Rows<'a> {
     wires: &'a Wires,
@@ -55,23 +24,20 @@ pub(super) struct Rows<'a> {
     numbers: &'a Map<Projection, i64>,
     /// What was created behind this position is new.
     after: u64,
-    seen: &'a mut Seen,
     puts: Puts,
 }
 
 impl<'a> Rows<'a> {
-    /// The rows of these sets; `seen` is what is known of them.
+    /// The rows of these sets.
     pub(super) fn new(
         (wires, session): (&'a Wires, &'a Session),
         (numbers, after): (&'a Map<Projection, i64>, u64),
-        seen: &'a mut Seen,
     ) -> Self {
         Self {
             wires,
             session,
             numbers,
             after,
-            seen,
             puts: Puts::default(),
         }
     }
@@ -94,54 +60,36 @@ impl<'a> Rows<'a> {
     }
 
     /// The statements that write everything.
-    pub(super) fn flush(&mut self) -> Vec<Asked<'static>> {
-        let puts = std::mem::take(&mut self.puts);
-        self.seen.bound();
-        bulk::statements(puts, self.numbers, self.after)
+    pub(super) fn flush(self) -> Vec<Asked<'static>> {
+        bulk::statements(self.puts, self.numbers, self.after)
     }
 }
 
 impl Tables for Rows<'_> {
     fn order(&mut self, id: &OrderId, _: u64) -> Result<Option<OrderView>, Fault> {
-        if let Some(known) = self.seen.orders.get(id) {
-            return Ok(known.clone());
-        }
         let set = self.set(Projection::Orders);
         let query = format!(
             "SELECT {} FROM order_row_{set} o WHERE id = $1",
             read::ORDER
         );
         let row = self.one(Asked::new(query).with(id.as_str()))?;
-        let found = row.as_ref().map(read::order).transpose()?;
-        self.seen.orders.insert(id.clone(), found.clone());
-        Ok(found)
+        row.as_ref().map(read::order).transpose()
     }
 
     fn put_order(&mut self, view: &OrderView) -> Result<(), Fault> {
-        let id = view.row.body.id.clone();
-        self.seen.orders.insert(id, Some(view.clone()));
         self.puts.orders.insert(view.row.created, view.clone());
         Ok(())
     }
 
     fn hold(&mut self, id: &HoldId, _: u64) -> Result<Option<(u64, u64)>, Fault> {
-        if let Some(known) = self.seen.holds.get(id) {
-            return Ok(*known);
-        }
         let set = self.set(Projection::Holds);
         let query = format!("SELECT created, version FROM hold_row_{set} WHERE id = $1");
         let row = self.one(Asked::new(query).with(id.as_str()))?;
-        let found = match &row {
-            Some(row) => Some((number(row, 0)?, number(row, 1)?)),
-            None => None,
-        };
-        self.seen.holds.insert(id.clone(), found);
-        Ok(found)
+        row.map(|row| Ok((number(&row, 0)?, number(&row, 1)?)))
+            .transpose()
     }
 
     fn put_hold(&mut self, row: &HoldView<'_>) -> Result<(), Fault> {
-        let stands = Some((row.created, row.version));
-        self.seen.holds.insert(row.hold.id.clone(), stands);
         let lines = row.hold.lines.iter();
         let put = HoldPut {
             last: row.last,
@@ -157,28 +105,18 @@ impl Tables for Rows<'_> {
     }
 
     fn sku(&mut self, id: &SkuId) -> Result<Option<SkuRow>, Fault> {
-        if let Some(known) = self.seen.skus.get(id) {
-            return Ok(known.clone());
-        }
         let set = self.set(Projection::Stock);
         let query = format!("SELECT {} FROM sku_row_{set} WHERE id = $1", read::SKU);
         let row = self.one(Asked::new(query).with(id.as_str()))?;
-        let found = row.as_ref().map(read::sku).transpose()?;
-        self.seen.skus.insert(id.clone(), found.clone());
-        Ok(found)
+        row.as_ref().map(read::sku).transpose()
     }
 
     fn put_sku(&mut self, row: &SkuRow) -> Result<(), Fault> {
-        let id = row.sku.terms.sku.clone();
-        self.seen.skus.insert(id, Some(row.clone()));
         self.puts.skus.insert(row.created, row.clone());
         Ok(())
     }
 
     fn balances(&mut self, place: &Place) -> Result<Option<Balances>, Fault> {
-        if let Some(known) = self.seen.balances.get(place) {
-            return Ok(*known);
-        }
         let set = self.set(Projection::Stock);
         let query = format!(
             "SELECT {} FROM balance_{set} WHERE sku = $1 AND location = $2",
@@ -186,13 +124,10 @@ impl Tables for Rows<'_> {
         );
         let asked = Asked::new(query).with(place.0.as_str());
         let row = self.one(asked.with(place.1.as_str()))?;
-        let found = row.as_ref().map(|row| rows::balances(row, 0)).transpose()?;
-        self.seen.balances.insert(place.clone(), found);
-        Ok(found)
+        row.as_ref().map(|row| rows::balances(row, 0)).transpose()
     }
 
     fn put_balances(&mut self, place: &Place, now: &Balances) -> Result<(), Fault> {
-        self.seen.balances.insert(place.clone(), Some(*now));
         self.puts.balances.insert(place.clone(), *now);
         Ok(())
     }
