@@ -99,15 +99,16 @@ pub(crate) async fn execute(shared: &Shared, request: Request) -> Result<Done, R
     answered(shared, told)
 }
 
-/// Takes one of the engine's own requests to its answer; it waits as long as it takes.
+/// Takes one of the engine's own requests to its answer; it waits as long as it takes. Who has just
+/// seen the order that it is about saves reading it.
 ///
 /// # Errors
 /// As [`execute`].
-pub(crate) async fn execute_own(shared: &Shared, request: Request) -> Result<Done, Refusal> {
-    own(shared, request, None).await
-}
-
-async fn own(shared: &Shared, request: Request, seen: Option<&Order>) -> Result<Done, Refusal> {
+pub(crate) async fn execute_own(
+    shared: &Shared,
+    request: Request,
+    seen: Option<&Order>,
+) -> Result<Done, Refusal> {
     let _admitted = door(shared, &request).await?;
     let patience = Patience::default();
     Box::pin(commit(shared, request, (patience, seen))).await
@@ -188,8 +189,7 @@ fn wanted(command: &Command) -> Option<(&[hold::Wanted], Name)> {
     }
 }
 
-/// Takes a request that nothing at the door had anything against to its answer. Who has just seen
-/// the order that it is about saves reading it.
+/// Takes a request that nothing at the door had anything against to its answer.
 async fn commit(
     shared: &Shared,
     request: Request,
@@ -261,7 +261,7 @@ pub(crate) async fn engine_notes(
         expected: None,
         deadline: None,
     };
-    Ok(own(shared, request, seen).await?.effect)
+    Ok(execute_own(shared, request, seen).await?.effect)
 }
 
 /// The monotonic time until which the work must be begun.

@@ -366,7 +366,7 @@ impl Turn {
             expected,
             deadline: None,
         };
-        Ok(execute_own(&self.shared, request).await?.effect)
+        Ok(execute_own(&self.shared, request, None).await?.effect)
     }
 
     /// Posts a page of what waits of a parked stream; at the checkpoint it is parked no more.

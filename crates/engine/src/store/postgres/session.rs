@@ -45,32 +45,26 @@ impl Purpose {
     /// The session's settings. A node that is paused inside a batch must not stop the others: the
     /// server ends its transaction after a second. A server that answers before a commit is on
     /// disk is told not to; one that was asked for more than that is left alone. Every statement
-    /// of a batch finds its rows by keys, whatever the planner knows of young tables.
-    const fn settings(self) -> &'static str {
+    /// of a batch finds its rows by keys, whatever the planner knows of young tables; so does every
+    /// read of rows, for which making a plan anew costs more than the read.
+    const fn settings(self) -> [&'static str; 2] {
         match self {
-            Self::Batches => {
-                "SET idle_in_transaction_session_timeout = '1s'; SET lock_timeout = '5s';
-                 SET statement_timeout = '10s'; SET plan_cache_mode = force_generic_plan;
-                 SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
-                 SET default_transaction_read_only = off;"
-            }
-            Self::Rows => {
-                "SET idle_in_transaction_session_timeout = '10s'; SET lock_timeout = '10s';
-                 SET statement_timeout = '60s'; SET plan_cache_mode = force_generic_plan;
-                 SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
-                 SET default_transaction_read_only = on;"
-            }
-            Self::Lists => {
-                "SET idle_in_transaction_session_timeout = '10s'; SET lock_timeout = '10s';
-                 SET statement_timeout = '60s'; SET default_transaction_read_only = on;"
-            }
-            Self::Upkeep => {
-                "SET idle_in_transaction_session_timeout = '60s'; SET lock_timeout = '60s';
-                 SET statement_timeout = 0; SET default_transaction_read_only = off;"
-            }
+            Self::Batches => [BATCHES, BY_KEYS],
+            Self::Rows => [READS, BY_KEYS],
+            Self::Lists => [READS, ""],
+            Self::Upkeep => [UPKEEP, ""],
         }
     }
 }
+
+const BATCHES: &str = "SET idle_in_transaction_session_timeout = '1s'; SET lock_timeout = '5s';
+    SET statement_timeout = '10s'; SET default_transaction_read_only = off;";
+const READS: &str = "SET idle_in_transaction_session_timeout = '10s'; SET lock_timeout = '10s';
+    SET statement_timeout = '60s'; SET default_transaction_read_only = on;";
+const UPKEEP: &str = "SET idle_in_transaction_session_timeout = '60s'; SET lock_timeout = '60s';
+    SET statement_timeout = 0; SET default_transaction_read_only = off;";
+const BY_KEYS: &str = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off;
+    SET enable_hashjoin = off; SET enable_mergejoin = off;";
 
 /// Settings of every session.
 const SETTINGS: &str = "SET jit = off; SET default_transaction_isolation = 'read committed';
@@ -170,7 +164,8 @@ impl Session {
             prepared: Mutex::default(),
         };
         let path = format!("SET search_path = {SCHEMA}, pg_catalog;");
-        let settings = [SETTINGS, &path, purpose.settings()].concat();
+        let [limits, plans] = purpose.settings();
+        let settings = [SETTINGS, &path, limits, plans].concat();
         within(PATIENCE, session.run(&settings)).await??;
         Ok(session)
     }
@@ -249,6 +244,22 @@ impl Session {
         }
         all.extend(end.map(|sql| self.bare(sql)));
         in_order(all).await
+    }
+
+    /// Prepares what is not prepared yet and sends it as [`Session::pipeline`] does; the answers,
+    /// or the first that is an error.
+    pub(super) async fn ask(
+        &self,
+        begin: Option<&'static str>,
+        asked: &[Asked<'_>],
+        end: Option<&'static str>,
+    ) -> Result<Vec<Vec<Row>>, Fault> {
+        let prepared = self.prepare(asked.iter().map(|it| &*it.sql)).await;
+        prepared.map_err(|error| fault(&error))?;
+        let answers = self.pipeline(begin, asked, end).await.into_iter();
+        answers
+            .map(|it| it.map_err(|error| fault(&error)))
+            .collect()
     }
 
     fn bare<'a>(&'a self, sql: &'static str) -> Answer<'a> {

@@ -32,11 +32,8 @@ use tokio_postgres::{Config, Row};
 /// How often a list is tried again when its set was deleted meanwhile.
 const TRIES: usize = 4;
 
-/// The one session that writes.
-#[derive(Default)]
-struct Writer {
-    session: Option<Session>,
-}
+/// The one session that writes, once there is one.
+type Writer = Option<Session>;
 
 struct Inner {
     wires: Arc<Wires>,
@@ -63,9 +60,6 @@ struct Line {
 const LINES: &str = "SELECT name, live, checkpoint, building, built,
     (SELECT count(*) FROM set_aside WHERE projection = name AND set_aside.number = live)
     FROM projection";
-
-/// Whoever moves a checkpoint waits here.
-const LOCK: &str = "SELECT 1 FROM projection ORDER BY name FOR UPDATE";
 
 fn projection(name: &str) -> Result<Projection, Fault> {
     let found = Projection::from_name(name);
@@ -126,8 +120,8 @@ impl Inner {
     /// The writer, with a session that is not known to be dead.
     async fn writer(&self) -> Result<tokio::sync::OwnedMutexGuard<Writer>, Fault> {
         let mut writer = Arc::clone(&self.writer).lock_owned().await;
-        if writer.session.as_ref().is_none_or(Session::is_closed) {
-            writer.session = Some(self.session().await?);
+        if writer.as_ref().is_none_or(Session::is_closed) {
+            *writer = Some(self.session().await?);
         }
         Ok(writer)
     }
@@ -135,16 +129,18 @@ impl Inner {
 
 /// The session of a writer that has one.
 fn session(writer: &Writer) -> Result<&Session, Fault> {
-    let session = writer.session.as_ref();
-    session.ok_or_else(|| Fault::Unavailable("the connection was lost".to_owned()))
+    writer
+        .as_ref()
+        .ok_or_else(|| Fault::Unavailable("the connection was lost".to_owned()))
 }
 
-/// The lines of all projections, locked.
-async fn locked_lines(session: &Session) -> Result<Vec<Line>, Fault> {
-    let locked = session.client().query(LOCK, &[]).await;
-    locked.map_err(|error| fault(&error))?;
-    let rows = session.client().query(LINES, &[]).await;
-    lines(&rows.map_err(|error| fault(&error))?)
+/// The lines of all projections, locked: whoever moves a checkpoint waits here. In a transaction
+/// that stands, or that is begun.
+async fn locked_lines(session: &Session, begin: Option<&'static str>) -> Result<Vec<Line>, Fault> {
+    const LOCK: &str = "SELECT 1 FROM projection ORDER BY name FOR UPDATE";
+    let asked = [Asked::new(LOCK), Asked::new(LINES)];
+    let mut answers = session.ask(begin, &asked, None).await?;
+    lines(&answers.pop().unwrap_or_default())
 }
 
 /// Does something in one transaction: all of it or nothing.
@@ -168,9 +164,9 @@ async fn within<T>(
 
 /// Rolls back, or lets go of a session that is gone.
 fn give_up(writer: &mut Writer) {
-    match &writer.session {
+    match writer {
         Some(session) if !session.is_closed() => session.roll_back(),
-        _ => writer.session = None,
+        _ => *writer = None,
     }
 }
 
@@ -185,7 +181,7 @@ impl PostgresViews {
         let session = inner.session().await?;
         schema::found(&session, head).await?;
         let inner = Arc::new(inner);
-        inner.writer.lock().await.session = Some(session);
+        *inner.writer.lock().await = Some(session);
         Ok(Self { inner })
     }
 
@@ -263,13 +259,8 @@ impl PostgresViews {
 
 /// Begins the transaction of a step; which sets it writes.
 async fn stepped(session: &Session, step: &Step) -> Result<Map<Projection, i64>, Fault> {
-    let asked = [Asked::new(LOCK), Asked::new(LINES)];
-    let answers = answered(session, Some("BEGIN"), &asked, None).await?;
-    let [_, _, rows] = &answers[..] else {
-        return Err(Fault::Corrupt("three answers were asked for".to_owned()));
-    };
     let mut numbers = Map::default();
-    for line in lines(rows)? {
+    for line in locked_lines(session, Some("BEGIN")).await? {
         let Standing { projection, .. } = line.standing;
         if !step.projections.contains(&projection) {
             continue;
@@ -296,21 +287,6 @@ fn moved(step: &Step) -> Asked<'static> {
     Asked::new(query).with(names).with(sql(step.to))
 }
 
-/// Sends statements in one round trip, with what begins and ends their transaction; their answers.
-async fn answered(
-    session: &Session,
-    begin: Option<&'static str>,
-    asked: &[Asked<'_>],
-    end: Option<&'static str>,
-) -> Result<Vec<Vec<Row>>, Fault> {
-    let prepared = session.prepare(asked.iter().map(|it| &*it.sql)).await;
-    prepared.map_err(|error| fault(&error))?;
-    let answers = session.pipeline(begin, asked, end).await.into_iter();
-    answers
-        .map(|it| it.map_err(|error| fault(&error)))
-        .collect()
-}
-
 /// Folds a page in one transaction, on a thread that may wait: one round trip that begins it, those
 /// of the rows that the fold asks for, and one that writes and commits.
 fn folded(
@@ -324,13 +300,13 @@ fn folded(
     fold(&mut rows)?;
     let mut all = rows.flush();
     all.push(moved(step));
-    wires.wait(answered(session, None, &all, Some("COMMIT")))?;
+    wires.wait(session.ask(None, &all, Some("COMMIT")))?;
     Ok(())
 }
 
 /// Makes a second set.
 async fn begun(session: &Session, of: Projection) -> Result<(), Fault> {
-    if let Some(number) = line_of(locked_lines(session).await?, of)?.building {
+    if let Some(number) = line_of(locked_lines(session, None).await?, of)?.building {
         schema::delete(session, of, number).await?;
     }
     const NEXT: &str = "UPDATE view_meta SET sets = sets + 1 RETURNING sets";
@@ -347,7 +323,7 @@ async fn begun(session: &Session, of: Projection) -> Result<(), Fault> {
 }
 
 async fn switched(session: &Session, of: Projection, least: u64) -> Result<bool, Fault> {
-    let line = line_of(locked_lines(session).await?, of)?;
+    let line = line_of(locked_lines(session, None).await?, of)?;
     let (Some(number), Some(built)) = (line.building, line.standing.building) else {
         return Ok(false);
     };

@@ -9,7 +9,6 @@ use crate::port::{
     AuditRow, Fault, HoldView, Map, OrderView, OutboxRow, Place, Projection, SetAside, SkuRow,
     Tables,
 };
-use crate::store::postgres::fault::fault;
 use crate::store::postgres::rows::{self, number};
 use crate::store::postgres::session::{Asked, Session};
 use crate::worker::Wires;
@@ -48,15 +47,8 @@ impl<'a> Rows<'a> {
 
     /// Reads one row and waits for it: the fold runs on a thread of its own.
     fn one(&self, asked: Asked<'_>) -> Result<Option<Row>, Fault> {
-        let read = async {
-            let statement = std::iter::once(&*asked.sql);
-            self.session.prepare(statement).await?;
-            let asked = [asked];
-            let mut answers = self.session.pipeline(None, &asked, None).await;
-            answers.pop().unwrap_or_else(|| Ok(Vec::new()))
-        };
-        let rows = self.wires.wait(read).map_err(|error| fault(&error))?;
-        Ok(rows.into_iter().next())
+        let answers = self.wires.wait(self.session.ask(None, &[asked], None))?;
+        Ok(answers.into_iter().flatten().next())
     }
 
     /// The statements that write everything.
