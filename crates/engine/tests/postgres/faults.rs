@@ -158,7 +158,7 @@ async fn a_server_that_is_killed_and_started_again_has_what_was_told_and_nothing
 }
 
 #[tokio::test]
-async fn a_store_that_is_opened_again_knows_names_from_kept_filters_and_from_rows() {
+async fn a_store_that_is_opened_again_knows_names_from_rows() {
     let url = sql::database().await;
     let store = open(&url).await;
     let last = hand::taken(&store, "o-1", None).await;
@@ -168,6 +168,40 @@ async fn a_store_that_is_opened_again_knows_names_from_kept_filters_and_from_row
     assert_eq!(again.known_to(), last);
     let other = evenkeel_engine::commit::order_name(&hand::order("o-2"));
     assert!(!again.may_know(&other));
+}
+
+#[tokio::test]
+async fn a_full_range_of_names_is_kept_by_whoever_fills_it_or_hears_that_it_is_full() {
+    let name = |id| evenkeel_engine::commit::order_name(&hand::order(id));
+    for hears in [false, true] {
+        let url = sql::database().await;
+        let early = open(&url).await;
+        hand::taken(&early, "o-1", None).await;
+        // The next position is the last of the range; who was open before has not heard of it.
+        sql::run(&url, "UPDATE evenkeel.head SET position = 32767").await;
+        let late = open(&url).await;
+        let writer = if hears { &early } else { &late };
+        let last = hand::taken(writer, "o-2", None).await;
+        assert_eq!(last, 32_768);
+        assert_eq!(late.known_to(), if hears { last - 1 } else { last });
+        late.hear_names(&late.head().await.expect("readable"))
+            .await
+            .expect("readable");
+        let mut kept = None;
+        for _ in 0..5_000 {
+            kept = sql::ask(&url, "SELECT number FROM evenkeel.name_filter").await;
+            if kept.is_some() {
+                break;
+            }
+        }
+        assert_eq!(kept.as_deref(), Some("0"), "hears: {hears}");
+        // What is known now is known from the filter.
+        sql::run(&url, "DELETE FROM evenkeel.name").await;
+        let again = open(&url).await;
+        assert_eq!(again.known_to(), last);
+        let known = ["o-1", "o-2", "o-3"].map(|id| again.may_know(&name(id)));
+        assert_eq!(known, [true, true, false]);
+    }
 }
 
 #[tokio::test]

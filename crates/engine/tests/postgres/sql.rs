@@ -2,20 +2,30 @@
 
 use super::servers::{Server, shared};
 use std::sync::atomic::{AtomicU32, Ordering};
+use tokio_postgres::SimpleQueryMessage;
 
 /// Runs statements at a URL.
+pub(crate) async fn run(url: &str, statements: &str) {
+    ask(url, statements).await;
+}
+
+/// The first value of the first row that statements at a URL give, as a text.
 #[expect(
     clippy::disallowed_methods,
     reason = "a test drives its own connection"
 )]
-pub(crate) async fn run(url: &str, statements: &str) {
+pub(crate) async fn ask(url: &str, statements: &str) -> Option<String> {
     let connected = tokio_postgres::connect(url, tokio_postgres::NoTls).await;
     let (client, connection) = connected.expect("the server answers");
     let connection = tokio::spawn(connection);
-    client.batch_execute(statements).await.expect(statements);
+    let told = client.simple_query(statements).await.expect(statements);
     drop(client);
     let ended = connection.await.expect("no panic");
     ended.expect("the connection ends cleanly");
+    told.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+        _ => None,
+    })
 }
 
 /// Makes an empty database on a server; its URL.

@@ -63,13 +63,6 @@ pub(super) async fn lock(
         }
         begun => begun?,
     };
-    let upto = super::names::Upto {
-        position: view.head.position,
-        refusals: view.head.refusals,
-    };
-    if !lock.inner.names.upto().reaches(upto) {
-        Inner::catch_up_beside(&lock.inner);
-    }
     Ok((lock, view))
 }
 

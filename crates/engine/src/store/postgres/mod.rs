@@ -36,7 +36,6 @@ use rows::{Sixteen, sql};
 use session::{Asked, Driver, PATIENCE, Purpose, Session, within};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use tls::Tls;
 use tokio_postgres::Config;
 use tokio_postgres::config::TargetSessionAttrs;
@@ -115,8 +114,6 @@ struct Inner {
     tls: Tls,
     pool: Pool,
     names: Names,
-    /// Somebody is catching up with names that other nodes wrote.
-    catching_up: AtomicBool,
     /// Filters of full ranges of names that are still to be kept.
     to_keep: Mutex<Vec<(Range, Bits)>>,
     clock: crate::clock::SystemClock,
@@ -235,7 +232,6 @@ impl Inner {
             config,
             tls,
             names: Names::default(),
-            catching_up: AtomicBool::new(false),
             to_keep: Mutex::default(),
             clock: crate::clock::SystemClock::new(),
             syncs: crate::meter::syncs(),
@@ -344,30 +340,23 @@ impl Inner {
     /// Takes in the names of a batch that is durable.
     fn wrote(self: &Arc<Self>, writes: &Writes) {
         let full = self.names.wrote(writes);
-        if !full.is_empty() {
-            self.to_keep.lock().extend(full);
-            Self::catch_up_beside(self);
-        }
+        self.to_keep.lock().extend(full);
+        self.keep_beside();
     }
 
-    /// Hears of what other nodes wrote, and keeps filters, beside the batches.
-    fn catch_up_beside(inner: &Arc<Self>) {
-        if inner.catching_up.swap(true, Ordering::AcqRel) {
+    /// Keeps filters beside the batches, if there are any.
+    fn keep_beside(self: &Arc<Self>) {
+        if self.to_keep.lock().is_empty() {
             return;
         }
         // The thread goes with the store: a task that holds the store would keep both for ever.
-        let weak = Arc::downgrade(inner);
-        inner.wires.keep(async move {
+        let weak = Arc::downgrade(self);
+        self.wires.keep(async move {
             let Some(inner) = weak.upgrade() else {
                 return;
             };
-            let mut done = inner.catch_up().await;
-            if done.is_ok() {
-                done = inner.keep_filters().await;
-            }
-            inner.catching_up.store(false, Ordering::Release);
-            if let Err(fault) = done {
-                tracing::debug!(%fault, "names of other nodes are heard of later");
+            if let Err(fault) = inner.keep_filters().await {
+                tracing::debug!(%fault, "a filter of names was not kept");
             }
         });
     }

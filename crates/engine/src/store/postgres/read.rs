@@ -366,6 +366,8 @@ impl Store for PostgresStore {
         if self.inner.names.upto().reaches(upto) {
             return Ok(());
         }
-        self.inner.catch_up().await
+        self.inner.catch_up().await?;
+        self.inner.keep_beside();
+        Ok(())
     }
 }
