@@ -241,7 +241,7 @@ impl Committer {
                 Err(Fault::TimedOut) => {
                     self.ledger.clear();
                     match self.resolve(part, writes).await {
-                        Some(true) => {}
+                        Some(true) => self.seen = writes.head.position,
                         Some(false) => return Attempt::Again,
                         None => return Attempt::Failed(Fault::TimedOut),
                     }
