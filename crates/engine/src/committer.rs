@@ -237,11 +237,11 @@ impl Committer {
         match &writes {
             None => drop(locked),
             Some(writes) => match locked.finish(writes).await {
-                Ok(()) => self.seen = writes.head.position,
+                Ok(()) => {}
                 Err(Fault::TimedOut) => {
                     self.ledger.clear();
                     match self.resolve(part, writes).await {
-                        Some(true) => self.seen = writes.head.position,
+                        Some(true) => {}
                         Some(false) => return Attempt::Again,
                         None => return Attempt::Failed(Fault::TimedOut),
                     }
@@ -251,6 +251,10 @@ impl Committer {
                     return self.failed(fault);
                 }
             },
+        }
+        // Durable, whichever way that was learnt.
+        if let Some(writes) = &writes {
+            self.seen = writes.head.position;
         }
         self.parts.health.store_down.store(false, Ordering::Release);
         if tokens_changed {

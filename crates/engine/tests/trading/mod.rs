@@ -185,13 +185,13 @@ fn is_at_rest(order: &Order) -> bool {
 
 /// Waits until nothing goes on by itself, and says where the log then stands.
 pub(crate) async fn quiet(engine: &Engine) -> u64 {
+    let read = async || {
+        let orders = engine.store().orders(u64::MAX, ALL).await;
+        orders.expect("readable")
+    };
     let still = async {
         loop {
-            let orders = engine
-                .store()
-                .orders(u64::MAX, ALL)
-                .await
-                .expect("readable");
+            let orders = read().await;
             if orders.rows.iter().all(|row| is_at_rest(&row.body)) {
                 return orders.position;
             }
@@ -199,12 +199,7 @@ pub(crate) async fn quiet(engine: &Engine) -> u64 {
         }
     };
     let Ok(at) = tokio::time::timeout(PATIENCE, still).await else {
-        let mut orders = engine
-            .store()
-            .orders(u64::MAX, ALL)
-            .await
-            .expect("readable")
-            .rows;
+        let mut orders = read().await.rows;
         orders.retain(|row| !is_at_rest(&row.body));
         panic!("these do not come to rest: {orders:#?}");
     };

@@ -254,16 +254,10 @@ impl Inner {
     async fn resolve(&self, batch: BatchId) -> Result<bool, Fault> {
         const LOOK: &str = "SELECT batches FROM head WHERE id = 1 FOR UPDATE";
         let session = self.session(Purpose::Batches).await?;
-        let prepared = within(PATIENCE, session.prepare(std::iter::once(LOOK))).await?;
-        prepared.map_err(|error| fault(&error))?;
         let look = [Asked::new(LOOK)];
-        let asked = session.pipeline(Some("BEGIN"), &look, Some("ROLLBACK"));
-        let answers = within(PATIENCE, asked).await?;
-        let mut rows = Vec::new();
-        for answer in answers {
-            rows.extend(answer.map_err(|error| fault(&error))?);
-        }
-        let row = rows.first();
+        let asked = session.ask(Some("BEGIN"), &look, Some("ROLLBACK"));
+        let answers = within(PATIENCE, asked).await??;
+        let row = answers.iter().flatten().next();
         let row = row.ok_or_else(|| Fault::Corrupt("the head row is gone".to_owned()))?;
         let (ids, _) = rows::get::<&[u8]>(row, 0)?.as_chunks::<16>();
         Ok(ids.contains(&batch))
@@ -340,8 +334,10 @@ impl Inner {
     /// Takes in the names of a batch that is durable.
     fn wrote(self: &Arc<Self>, writes: &Writes) {
         let full = self.names.wrote(writes);
-        self.to_keep.lock().extend(full);
-        self.keep_beside();
+        if !full.is_empty() {
+            self.to_keep.lock().extend(full);
+            self.keep_beside();
+        }
     }
 
     /// Keeps filters beside the batches, if there are any.
