@@ -8,16 +8,14 @@
 //! new connection, and until then its callers wait; a disk that did not confirm a write ends the
 //! committer for good, with nothing told.
 
-use crate::commit::{Command, Commit};
+use crate::commit::Commit;
 use crate::ledger::Ledger;
 use crate::meter::{OfBatches, SPANS};
-use crate::port::{
-    Clock, Fault, Head, Ids, Map, News, Place, StockGate, Store, Touch, View, Writes,
-};
+use crate::port::{Clock, Fault, Head, Ids, News, StockGate, Store, View, Writes};
 use crate::queue::{Queue, Waiting};
 use crate::settle::{Context, Settled, Verdict, settle};
 use crate::token::Tokens;
-use evenkeel_rules::ids::{LocationId, SkuId};
+use evenkeel_rules::ids::LocationId;
 use evenkeel_rules::time::{LogTime, Millis};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -28,6 +26,8 @@ use tracing::Instrument as _;
 
 mod delivery;
 mod health;
+mod latecomers;
+mod touch;
 mod unresolved;
 pub use delivery::Delivery;
 use delivery::fresh_rows;
@@ -95,6 +95,9 @@ pub struct Committer {
     meter: OfBatches,
     /// The highest position that the store had as far as is known.
     seen: u64,
+    /// Until when every name is looked for, by the monotonic clock: one was taken for new that was
+    /// not.
+    doubts: Duration,
 }
 
 /// How one attempt at a batch ended.
@@ -122,6 +125,7 @@ impl Committer {
             ledger: Ledger::default(),
             meter: OfBatches::new(),
             seen: 0,
+            doubts: Duration::ZERO,
         }
     }
 
@@ -153,8 +157,8 @@ impl Committer {
     }
 
     async fn batch(&mut self, batch: Vec<Waiting>) {
-        self.meter.taken(&batch);
         let mut todo = vec![(batch, 0)];
+        let mut is_first = true;
         while let Some((part, tries)) = todo.pop() {
             if self.is_broken() {
                 // A disk that failed once may seem to work again: it is not written to any more.
@@ -170,7 +174,12 @@ impl Committer {
             if part.is_empty() {
                 continue;
             }
-            match self.attempt(&part).await {
+            self.believe(&mut part, tries);
+            let attempt = self.attempt(&mut part).await;
+            if std::mem::take(&mut is_first) {
+                self.meter.taken(&part);
+            }
+            match attempt {
                 Attempt::Done(decided) => self.tell(part, *decided),
                 Attempt::Again if tries < CONFLICT_MAX => todo.push((part, tries + 1)),
                 Attempt::Again => self.tell_all(part, &Fault::Conflict),
@@ -200,7 +209,7 @@ impl Committer {
         part
     }
 
-    async fn attempt(&mut self, part: &[Waiting]) -> Attempt {
+    async fn attempt(&mut self, part: &mut Vec<Waiting>) -> Attempt {
         let parts = &self.parts;
         let (clock, mono) = (parts.clock.now(), parts.clock.mono());
         // The very time that the batch is judged at: a later look might not see its jump.
@@ -218,6 +227,7 @@ impl Committer {
         if let Err(fault) = self.may_write(&view, clock) {
             return Attempt::Failed(fault);
         }
+        self.let_in(part, &view);
         let batch = self.parts.ids.random();
         let context = Context {
             clock,
@@ -245,6 +255,10 @@ impl Committer {
                         Some(false) => return Attempt::Again,
                         None => return Attempt::Failed(Fault::TimedOut),
                     }
+                }
+                Err(Fault::Corrupt(what)) if part.iter().any(|it| it.commit.touch.unseen) => {
+                    self.ledger.clear();
+                    return self.doubt(&what);
                 }
                 Err(fault) => {
                     self.ledger.clear();
@@ -356,71 +370,6 @@ impl Committer {
         };
         self.parts.unresolved.set(BTreeSet::new());
         committed
-    }
-
-    /// Everything that the batch wants to look at; what the cache holds is read only if it lies.
-    fn touch(&self, part: &[Waiting], clock: LogTime) -> Touch {
-        let mut touch = Touch {
-            exact_at: self.ledger.exact_at(),
-            ..Touch::default()
-        };
-        let mut skus: Map<SkuId, ()> = Map::default();
-        let mut places: Map<Place, ()> = Map::default();
-        let mut short = false;
-        for waiting in part {
-            let wants = &waiting.commit.touch;
-            touch
-                .keys
-                .extend(waiting.commit.key.iter().map(|key| key.name));
-            touch.keys.extend(&wants.keys);
-            touch.holds.extend(wants.holds.iter().cloned());
-            touch.tokens.extend(wants.tokens.iter().cloned());
-            touch.orders.extend(wants.orders.iter().cloned());
-            touch.sagas.extend(wants.sagas.iter().cloned());
-            touch.carts.extend(wants.carts.iter().cloned());
-            touch.callbacks.extend(&wants.callbacks);
-            touch.shares.extend(wants.shares.iter().cloned());
-            let subscriptions = wants.subscriptions.iter().cloned();
-            touch.subscriptions.extend(subscriptions);
-            touch.front = touch.front.max(wants.front);
-            touch.whole_front |= wants.whole_front;
-            for sku in &wants.rows.skus {
-                if !skus.contains_key(sku) {
-                    skus.insert(sku.clone(), ());
-                }
-            }
-            for place in &wants.rows.balances {
-                if !places.contains_key(place) {
-                    places.insert(place.clone(), ());
-                }
-            }
-            let lines = match &waiting.commit.command {
-                Command::Place(place) => Some(&place.lines),
-                Command::TakeOrder { ask, .. } => Some(&ask.lines),
-                _ => None,
-            };
-            if let Some(lines) = lines {
-                let order = &self.parts.allocation;
-                short |= self.ledger.lacks(lines, (&wants.rows.balances, order));
-            }
-        }
-        if short || touch.front.is_some() {
-            // A commit that was widened asked for the front of an earlier moment.
-            touch.front = touch.front.max(Some(clock));
-        }
-        let (cached, rows): (Vec<SkuId>, _) = skus
-            .into_keys()
-            .partition(|sku| self.ledger.skus.contains_key(sku));
-        if cached.iter().any(|sku| self.ledger.is_limited(sku)) {
-            let commands = part.iter().map(|waiting| &waiting.commit.command);
-            let shares = commands.flat_map(|command| self.ledger.shares_of(command));
-            touch.shares.extend(shares);
-        }
-        (touch.cached.skus, touch.rows.skus) = (cached, rows);
-        let held = |place: &Place| self.ledger.balances.contains_key(place);
-        let (cached, rows) = places.into_keys().partition(held);
-        (touch.cached.balances, touch.rows.balances) = (cached, rows);
-        touch
     }
 
     fn tell(&self, part: Vec<Waiting>, decided: Decided) {

@@ -6,7 +6,7 @@
 //! and nothing else: a conformance test runs the same history with and without it.
 
 use crate::commit::Command;
-use crate::port::{BatchId, Map, Place, Share, SkuRow, View};
+use crate::port::{BatchId, Map, Place, Rows, Share, SkuRow, View};
 use crate::settle::allocation::locations;
 use evenkeel_rules::hold::Wanted;
 use evenkeel_rules::ids::{CustomerId, LocationId, SkuId};
@@ -45,6 +45,22 @@ impl Ledger {
         }
         self.skus.extend(view.skus.drain());
         self.balances.extend(view.balances.drain());
+    }
+
+    /// Whether rows are at hand under a lock, whose view was not taken in yet: nobody's share of
+    /// them is limited.
+    pub(crate) fn covers(&self, view: &View, rows: &Rows) -> bool {
+        let exact = view.confirms(self.exact_at);
+        let sku = |id: &SkuId| {
+            let known = view.skus.get(id);
+            let row = known.or_else(|| self.skus.get(id).filter(|_| exact));
+            row.and_then(Option::as_ref)
+                .is_some_and(|row| row.sku.terms.max_per_customer.is_none())
+        };
+        let balances = |place: &Place| {
+            view.balances.contains_key(place) || exact && self.balances.contains_key(place)
+        };
+        rows.skus.iter().all(sku) && rows.balances.iter().all(balances)
     }
 
     /// Stamps the rows as exact at a head: it is locked or was just committed.

@@ -212,7 +212,7 @@ impl OfBatches {
         }
     }
 
-    /// Notes how large a batch is, as it was taken from the queue.
+    /// Notes how large a batch is when it is attempted first.
     pub(crate) fn taken(&self, batch: &[Waiting]) {
         let mut lanes = [0_u32; Lane::ALL.len()];
         for waiting in batch {

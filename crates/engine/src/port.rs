@@ -30,6 +30,7 @@ mod head;
 mod outlet;
 mod rows;
 mod segments;
+mod touch;
 mod upkeep;
 mod views;
 pub use around::{Clock, Ids, News, StockGate};
@@ -44,6 +45,7 @@ pub use rows::{
     SubscriptionWrite, TokenRow, TokenWrite,
 };
 pub use segments::{SegmentFile, SegmentFiles, SegmentName};
+pub use touch::{FRONT_MAX, FRONT_NEAR, Rows, Touch};
 pub use upkeep::{SealRow, SegmentRow, Upkeep};
 pub use views::{
     AuditFilter, AuditRow, FoldInto, HoldFilter, HoldView, OrderFilter, OrderView, OutboxRow,
@@ -176,66 +178,6 @@ pub type Place = (SkuId, LocationId);
 
 /// A customer's share of a SKU that limits it.
 pub type Share = (SkuId, CustomerId);
-
-/// Rows that the warm ledger may hold already.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Rows {
-    /// Catalogue entries.
-    pub skus: Vec<SkuId>,
-    /// Balances.
-    pub balances: Vec<Place>,
-}
-
-/// What a batch wants to look at. Duplicates are allowed and cost a second look.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Touch {
-    /// Keys.
-    pub keys: Vec<Name>,
-    /// Holds by id, whether they exist or not.
-    pub holds: Vec<HoldId>,
-    /// Tokens by id.
-    pub tokens: Vec<TokenId>,
-    /// Orders by id, whether they exist or not.
-    pub orders: Vec<OrderId>,
-    /// Sagas over anybody's services by id, whether they exist or not.
-    pub sagas: Vec<SagaId>,
-    /// Carts by id, whether they exist or not.
-    pub carts: Vec<CartId>,
-    /// Callbacks by the position that stored them.
-    pub callbacks: Vec<u64>,
-    /// Shares, whether they exist or not.
-    pub shares: Vec<Share>,
-    /// Subscriptions by id, whether they exist or not.
-    pub subscriptions: Vec<SubscriptionId>,
-    /// Rows to read in any case.
-    pub rows: Rows,
-    /// Rows to read only if the head is not where `exact_at` says: the cache holds them.
-    pub cached: Rows,
-    /// The position and batch that the cache is exact at.
-    pub exact_at: Option<(u64, BatchId)>,
-    /// Whether to read the overdue front, and until which due time.
-    pub front: Option<LogTime>,
-    /// Whether all of the front is read: its first entries did not do.
-    pub whole_front: bool,
-}
-
-impl Touch {
-    /// How many entries of the overdue front to read.
-    #[must_use]
-    pub const fn front_max(&self) -> usize {
-        if self.whole_front {
-            FRONT_MAX
-        } else {
-            FRONT_NEAR
-        }
-    }
-}
-
-/// Most entries of the overdue front.
-pub const FRONT_MAX: usize = 4_096;
-/// Entries of it that are read first, as many as one place may end: when a million holds of one
-/// SKU are due, these do.
-pub const FRONT_NEAR: usize = 64;
 
 /// What the locked store says: the head, and for each row that was asked for, the row or absent.
 /// A row that is not in the view is *unknown*, never absent.
@@ -472,6 +414,13 @@ pub trait Store: Send + Sync {
     /// Whether a name may be known. `false` is certain for every name up to the position that
     /// [`Store::known_to`] gives; `true` is a reason to ask the ledger, no more.
     fn may_know(&self, name: &Name) -> bool;
+
+    /// Whether a name may be taken for new without a look. Nothing is certain: who takes it for new
+    /// writes it, and [`Locked::finish`] refuses a batch that writes a name which exists. `false`
+    /// where looking costs no more than that.
+    fn seems_new(&self, _name: &Name) -> bool {
+        false
+    }
 
     /// The position up to which [`Store::may_know`] has heard of every name.
     fn known_to(&self) -> u64;

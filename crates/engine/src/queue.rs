@@ -164,6 +164,31 @@ impl Queue {
         }
     }
 
+    /// Takes what else belongs to the batch that was taken last, which has so many commits and so
+    /// many bytes: new work, in its order, up to the first that does not join it.
+    pub fn take_more(
+        &self,
+        (count, size): (usize, usize),
+        joins: impl Fn(&Waiting) -> bool,
+    ) -> Vec<Waiting> {
+        let mut lanes = self.lanes.lock();
+        let mut left = BATCH_BYTES.saturating_sub(size);
+        let fits = |waiting: &&Waiting| {
+            let size = waiting.commit.size();
+            let fits = size <= left && joins(waiting);
+            left -= if fits { size } else { 0 };
+            fits
+        };
+        let place = place_of(Lane::Place);
+        let room = BATCH_MAX.saturating_sub(count);
+        let lane = &mut lanes.lanes[place];
+        let more = lane.iter().take(room).take_while(fits).count();
+        let more: Vec<Waiting> = lane.drain(..more).collect();
+        let waits = !lane.is_empty();
+        lanes.pace.took_more(place, more.len(), waits);
+        more
+    }
+
     /// Takes no more commits; those that wait are still worked off.
     pub fn close(&self) {
         self.lanes.lock().closed = true;

@@ -35,6 +35,7 @@ pub(crate) mod sagas;
 pub(crate) mod shares;
 pub(crate) mod subscriptions;
 mod units;
+mod unseen;
 mod upkeep;
 mod warn;
 use front::Front;
@@ -206,7 +207,9 @@ impl<'a> Judge<'a> {
     }
 
     fn verdict(&mut self, commit: &Commit) -> Verdict {
-        match self.judge(commit) {
+        let believed = self.believe(commit);
+        let judged = self.judge(commit);
+        match judged.map_err(|stop| self.unproven(believed, stop)) {
             Ok(outcome) => Verdict::Told(outcome),
             Err(Stop::Widen(mut touch)) => {
                 touch.widen(self.needs(commit));

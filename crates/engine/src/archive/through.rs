@@ -366,6 +366,10 @@ impl Store for Archived {
         self.store.may_know(name)
     }
 
+    fn seems_new(&self, name: &Name) -> bool {
+        self.store.seems_new(name)
+    }
+
     fn known_to(&self) -> u64 {
         self.store.known_to()
     }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::clock::{SystemClock, SystemIds};
 use crate::gate::memory::MemoryGate;
-use crate::port::Rows;
+use crate::port::{Rows, Touch};
 use crate::store::memory::MemoryStore;
 use crate::testing::{NOW, ask, at, change, commit, hold_id, keyed, place, put, sku, units};
 use evenkeel_rules::stock::Change;
@@ -79,7 +79,7 @@ fn a_key_is_unresolved_until_its_batch_is_known() {
 async fn what_the_cache_holds_is_read_only_if_it_lies() {
     let store = stocked().await;
     let (mut committer, _told) = committer(&store);
-    let part = [
+    let mut part = vec![
         waiting(placing("h-1", 1), None),
         waiting(placing("h-2", 2), None),
     ];
@@ -92,7 +92,10 @@ async fn what_the_cache_holds_is_read_only_if_it_lies() {
         (Rows::default(), None, None)
     );
 
-    assert!(matches!(committer.attempt(&part).await, Attempt::Done(_)));
+    assert!(matches!(
+        committer.attempt(&mut part).await,
+        Attempt::Done(_)
+    ));
     let warm = committer.touch(&part, NOW);
     assert_eq!(warm.rows, Rows::default());
     assert_eq!(warm.cached.skus, [sku("lamp")]);
@@ -279,18 +282,18 @@ fn a_touch_takes_in_another_one() {
 async fn a_store_that_was_restored_under_the_node_is_not_written_to() {
     let store = stocked().await;
     let (mut committer, _told) = committer(&store);
-    let place = |id: &str| [waiting(placing(id, 1), None)];
-    let first = committer.attempt(&place("h-1")).await;
+    let place = |id: &str| vec![waiting(placing(id, 1), None)];
+    let first = committer.attempt(&mut place("h-1")).await;
     assert!(matches!(first, Attempt::Done(_)));
     let backup = store.tables().clone();
-    let second = committer.attempt(&place("h-2")).await;
+    let second = committer.attempt(&mut place("h-2")).await;
     assert!(matches!(second, Attempt::Done(_)));
     assert_eq!(committer.parts.health.broken(), None);
 
     // The server came back with the backup, and nobody said so.
     let restored = MemoryStore::from_tables(backup);
     committer.parts.store = Arc::new(restored.clone());
-    let refused = committer.attempt(&place("h-3")).await;
+    let refused = committer.attempt(&mut place("h-3")).await;
     assert!(matches!(refused, Attempt::Failed(Fault::Unavailable(_))));
     assert_eq!(committer.parts.health.broken(), Some(Broken::Log));
 
@@ -303,8 +306,10 @@ async fn a_store_that_was_restored_under_the_node_is_not_written_to() {
     }
     let position = restored.tables().head.position;
     assert!(position > late.seen);
-    let refused = late.attempt(&place("h-3")).await;
+    let refused = late.attempt(&mut place("h-3")).await;
     assert!(matches!(refused, Attempt::Failed(Fault::Unavailable(_))));
     assert_eq!(late.parts.health.broken(), Some(Broken::Log));
     assert_eq!(restored.tables().head.position, position);
 }
+
+mod latecomers;

@@ -38,6 +38,12 @@ impl Pace {
         self.last = (counts, left);
     }
 
+    /// So much more of a lane was taken into that batch, which has more.
+    pub(super) const fn took_more(&mut self, place: usize, count: usize, left: bool) {
+        self.last.0[place] += count;
+        self.last.1[place] = left;
+    }
+
     /// That batch took so long.
     pub(super) fn took(&mut self, took: Duration) {
         let (counts, left) = std::mem::take(&mut self.last);

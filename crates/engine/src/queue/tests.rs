@@ -268,3 +268,32 @@ fn what_fits_the_next_batch_is_taken_however_slow_the_disk_is() {
     let (first, _told) = waiting(place(1));
     assert_eq!(queue.push_within(first, Some(Duration::ZERO)), Ok(()));
 }
+
+#[test]
+fn more_of_a_batch_is_new_work_in_its_order_up_to_who_does_not_join() {
+    let queue = Queue::new(BATCH_MAX * 2);
+    for command in [
+        ending(0),
+        background(0),
+        place(1),
+        place(2),
+        place(3),
+        place(4),
+    ] {
+        push(&queue, command).expect("there is room");
+    }
+    let joins = |waiting: &Waiting| names(std::slice::from_ref(waiting))[0].clone() != "place h-3";
+    let nobody: Vec<Waiting> = queue.take_more((BATCH_MAX, 0), joins);
+    assert!(nobody.is_empty(), "a full batch has no room");
+    let nobody = queue.take_more((1, BATCH_BYTES), joins);
+    assert!(nobody.is_empty(), "nor has one with too many bytes");
+    let one = queue.take_more((BATCH_MAX - 1, 0), joins);
+    assert_eq!(names(&one), ["place h-1"]);
+    let more = queue.take_more((1, 0), joins);
+    assert_eq!(names(&more), ["place h-2"]);
+    assert_eq!(queue.waiting(), [1, 2, 1]);
+    assert!(
+        queue.take_more((1, 0), joins).is_empty(),
+        "nobody is overtaken"
+    );
+}

@@ -118,25 +118,6 @@ impl Judge<'_> {
     }
 }
 
-impl Touch {
-    /// Adds what another touch names.
-    pub fn widen(&mut self, more: Self) {
-        self.keys.extend(more.keys);
-        self.holds.extend(more.holds);
-        self.tokens.extend(more.tokens);
-        self.orders.extend(more.orders);
-        self.sagas.extend(more.sagas);
-        self.carts.extend(more.carts);
-        self.callbacks.extend(more.callbacks);
-        self.shares.extend(more.shares);
-        self.subscriptions.extend(more.subscriptions);
-        self.rows.skus.extend(more.rows.skus);
-        self.rows.balances.extend(more.rows.balances);
-        self.front = self.front.max(more.front);
-        self.whole_front |= more.whole_front;
-    }
-}
-
 fn saga(id: &SagaId) -> Touch {
     Touch {
         sagas: vec![id.clone()],

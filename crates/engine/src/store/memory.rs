@@ -85,6 +85,7 @@ pub struct Tables {
 pub struct MemoryStore {
     writer: Arc<Mutex<()>>,
     tables: Arc<RwLock<Tables>>,
+    is_rash: bool,
 }
 
 impl MemoryStore {
@@ -139,6 +140,17 @@ impl MemoryStore {
         Self {
             writer: Arc::default(),
             tables: Arc::new(RwLock::new(tables)),
+            is_rash: false,
+        }
+    }
+
+    /// The same rows under a store that takes every name for new, as one does that has not heard
+    /// of the last ones: for tests of what then happens.
+    #[must_use]
+    pub fn rash(self) -> Self {
+        Self {
+            is_rash: true,
+            ..self
         }
     }
 
@@ -400,6 +412,10 @@ impl Store for MemoryStore {
     fn may_know(&self, name: &Name) -> bool {
         let tables = self.tables.read();
         tables.names.contains_key(name) || tables.refused.contains_key(name)
+    }
+
+    fn seems_new(&self, _name: &Name) -> bool {
+        self.is_rash
     }
 
     fn known_to(&self) -> u64 {

@@ -349,6 +349,10 @@ impl Store for FaultStore {
         self.inner.may_know(name)
     }
 
+    fn seems_new(&self, name: &Name) -> bool {
+        self.inner.seems_new(name)
+    }
+
     fn known_to(&self) -> u64 {
         self.inner.known_to()
     }

@@ -234,3 +234,19 @@ async fn names_that_another_node_wrote_are_heard_of_with_the_head() {
     two.hear_names(&head).await.expect("readable");
     assert_eq!(two.known_to(), head.position);
 }
+
+#[tokio::test]
+async fn a_name_that_another_node_wrote_seems_new_until_it_is_heard_of_and_cannot_be_written() {
+    let url = sql::database().await;
+    let (one, two) = (open(&url).await, open(&url).await);
+    let name = evenkeel_engine::commit::order_name(&hand::order("o-1"));
+    hand::taken(&one, "o-1", None).await;
+    assert!(two.seems_new(&name) && !one.seems_new(&name));
+    let mut writes = hand::batch(&two).await;
+    hand::take(&mut writes, "o-1");
+    let refused = hand::finish(&two, &writes).await;
+    assert!(matches!(refused, Err(Fault::Corrupt(_))), "{refused:?}");
+    let head = two.head().await.expect("readable");
+    two.hear_names(&head).await.expect("readable");
+    assert!(!two.seems_new(&name));
+}

@@ -2,6 +2,7 @@
 
 use super::Tables;
 use crate::chain;
+use crate::commit::Name;
 use crate::port::{Fault, LogRow, Row, RowWrite, SubscriptionWrite, Upkeep, Writes};
 use evenkeel_rules::time::LogTime;
 use std::collections::{BTreeMap, BTreeSet};
@@ -63,12 +64,12 @@ impl Tables {
                 return corrupt(format!("private text {id:?} is gone"));
             }
         }
-        match writes
-            .names
-            .iter()
-            .find(|write| self.names.contains_key(&write.name))
-        {
-            Some(write) => corrupt(format!("name {} is taken", chain::hex(&write.name))),
+        let names = writes.names.iter().map(|write| &write.name);
+        let mut names = names.chain(writes.refusals.iter().map(|row| &row.name));
+        let is_taken =
+            |name: &&Name| self.names.contains_key(*name) || self.refused.contains_key(*name);
+        match names.find(is_taken) {
+            Some(name) => corrupt(format!("name {} is taken", chain::hex(name))),
             None => Ok(()),
         }
     }

@@ -17,6 +17,8 @@ use std::collections::{BTreeMap, HashSet};
 pub(super) const RANGE: u64 = 1 << 15;
 /// Bits for each name: 0.3 % of the unknown are taken for known.
 const BITS: usize = 12;
+/// Full ranges in which a name is looked for that may be new.
+const LAST: usize = 16;
 /// Bits that a name sets.
 const HASHES: u64 = 8;
 
@@ -96,6 +98,19 @@ impl Names {
         let known = self.0.read();
         known.open.values().any(|names| names.contains(name))
             || known.full.values().any(|bits| bits.may_know(name))
+    }
+
+    /// Whether a name is none of the last that were heard of. Older ones are not looked through: it
+    /// would take as long as asking the table, whose unique index has the last word.
+    pub(super) fn seems_new(&self, name: &Name) -> bool {
+        let known = self.0.read();
+        let last = [false, true].into_iter().flat_map(|refusals| {
+            let all = known.full.range((refusals, 0)..=(refusals, u64::MAX));
+            all.rev().take(LAST)
+        });
+        let mut last = last.map(|(_, bits)| bits);
+        !known.open.values().any(|names| names.contains(name))
+            && !last.any(|bits| bits.may_know(name))
     }
 
     /// How far names were heard of.

@@ -354,6 +354,10 @@ impl Store for PostgresStore {
         self.inner.names.may_know(name)
     }
 
+    fn seems_new(&self, name: &Name) -> bool {
+        self.inner.names.seems_new(name)
+    }
+
     fn known_to(&self) -> u64 {
         self.inner.names.upto().position
     }

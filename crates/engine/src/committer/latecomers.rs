@@ -1,0 +1,76 @@
+//! Names that are taken for new without a look, and holds that join a batch under the lock.
+//!
+//! A rush is new holds under new keys. On a server, looking for names that this node has never
+//! heard of is a tenth of a batch and never finds anything, so a store may say that they seem new
+//! ([`crate::port::Store::seems_new`]). A hold with such names needs nothing but its SKU's rows,
+//! which are mostly at hand: what came while the batch waited for the lock joins it, instead of
+//! waiting for the next.
+//!
+//! When a belief was wrong the store refuses the batch, which is done once more with everything
+//! looked for, and for a while nothing is believed. Who is not accepted is judged again (see
+//! `settle`).
+
+use super::{Attempt, Committer};
+use crate::commit::{Command, hold_name};
+use crate::port::View;
+use crate::queue::Waiting;
+use std::time::Duration;
+
+/// How long every name is looked for once one was taken for new that was not.
+const DOUBT: Duration = Duration::from_secs(1);
+
+impl Committer {
+    /// Decides which names of a batch are looked for: at its first attempt those that do not seem
+    /// new, later all.
+    pub(super) fn believe(&self, part: &mut [Waiting], tries: u32) {
+        let believes = tries == 0 && self.believes();
+        for waiting in part {
+            waiting.commit.touch.unseen = believes && self.seems_new(waiting);
+        }
+    }
+
+    pub(super) fn believes(&self) -> bool {
+        self.parts.clock.mono() >= self.doubts
+    }
+
+    /// Whether a commit is a new hold under a new key, as far as this node has heard. One that was
+    /// judged once is not believed.
+    fn seems_new(&self, waiting: &Waiting) -> bool {
+        let (Some(key), Command::Place(place), 0) = (
+            &waiting.commit.key,
+            &waiting.commit.command,
+            waiting.widened,
+        ) else {
+            return false;
+        };
+        let store = &self.parts.store;
+        store.seems_new(&key.name) && store.seems_new(&hold_name(&place.id))
+    }
+
+    /// Lets in what came meanwhile and needs no look at the store.
+    pub(super) fn let_in(&self, part: &mut Vec<Waiting>, view: &View) {
+        // A batch that is done again is as large as it was.
+        if !part.iter().any(|it| it.commit.touch.unseen) || !self.believes() {
+            return;
+        }
+        let mono = self.parts.clock.mono();
+        let size = part.iter().map(|it| it.commit.size()).sum();
+        let joins = |waiting: &Waiting| {
+            waiting.deadline.is_none_or(|until| until > mono)
+                && self.ledger.covers(view, &waiting.commit.touch.rows)
+                && self.seems_new(waiting)
+        };
+        let mut late = self.parts.queue.take_more((part.len(), size), joins);
+        for waiting in &mut late {
+            waiting.commit.touch.unseen = true;
+        }
+        part.append(&mut late);
+    }
+
+    /// A name was not new: the batch is done again.
+    pub(super) fn doubt(&mut self, what: &str) -> Attempt {
+        tracing::debug!(what, "a name that seemed new was not");
+        self.doubts = self.parts.clock.mono() + DOUBT;
+        Attempt::Again
+    }
+}
