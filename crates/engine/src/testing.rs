@@ -8,8 +8,9 @@ use crate::ledger::Ledger;
 use crate::port::{Place, Store, Touch, Writes};
 use crate::settle::{Context, Verdict, settle};
 use evenkeel_rules::hold::{self, Wanted};
-use evenkeel_rules::ids::{CustomerId, HoldId, LocationId, SkuId, TokenId};
+use evenkeel_rules::ids::{CustomerId, HoldId, LocationId, OrderId, SkuId, TokenId};
 use evenkeel_rules::money::{Currency, Money};
+use evenkeel_rules::order::Ask;
 use evenkeel_rules::quantity::Quantity;
 use evenkeel_rules::sku::Terms;
 use evenkeel_rules::stock::Change;
@@ -82,6 +83,24 @@ pub(crate) fn place_for(id: &str, lines: &[(&str, u64)], ttl_ms: u64) -> Command
 
 pub(crate) fn place(id: &str, lines: &[(&str, u64)]) -> Command {
     place_for(id, lines, 60_000)
+}
+
+/// An order without a hold of its own.
+pub(crate) fn take(id: &str, lines: &[(&str, u64)]) -> Command {
+    let ask = Ask {
+        id: OrderId::new(id).expect("a well-formed id"),
+        customer: CustomerId::new("c-1").expect("a well-formed id"),
+        lines: wanted(lines),
+        hold: None,
+        method: "card".to_owned(),
+        expected_total: None,
+        adjustments: Vec::new(),
+        confirming: Millis(900_000),
+    };
+    Command::TakeOrder {
+        ask: Box::new(ask),
+        private: String::new(),
+    }
 }
 
 pub(crate) fn confirm(id: &str) -> Command {

@@ -1,19 +1,19 @@
-//! Names that are taken for new without a look, and holds that join a batch under the lock.
+//! Names that are taken for new without a look, and work that joins a batch under the lock.
 //!
-//! A rush is new holds under new keys. On a server, looking for names that this node has never
-//! heard of is a tenth of a batch and never finds anything, so a store may say that they seem new
-//! ([`crate::port::Store::seems_new`]). A hold with such names needs nothing but its SKU's rows,
-//! which are mostly at hand: what came while the batch waited for the lock joins it, instead of
-//! waiting for the next.
+//! A rush is new holds and orders under new keys. On a server, looking for names that this node
+//! has never heard of is a tenth of a batch and never finds anything, so a store may say that they
+//! seem new ([`crate::port::Store::seems_new`]). What has such names needs nothing but its SKUs'
+//! rows, which are mostly at hand: if it came while the batch waited for the lock it joins it,
+//! instead of waiting for the next.
 //!
 //! When a belief was wrong the store refuses the batch, which is done once more with everything
 //! looked for, and for a while nothing is believed. Who is not accepted is judged again (see
 //! `settle`).
 
 use super::{Attempt, Committer};
-use crate::commit::{Command, hold_name};
 use crate::port::View;
 use crate::queue::Waiting;
+use crate::settle::unseen::Made;
 use std::time::Duration;
 
 /// How long every name is looked for once one was taken for new that was not.
@@ -33,18 +33,16 @@ impl Committer {
         self.parts.clock.mono() >= self.doubts
     }
 
-    /// Whether a commit is a new hold under a new key, as far as this node has heard. One that was
-    /// judged once is not believed.
+    /// Whether a commit makes something new under a new key, as far as this node has heard. One
+    /// that was judged once is not believed.
     fn seems_new(&self, waiting: &Waiting) -> bool {
-        let (Some(key), Command::Place(place), 0) = (
-            &waiting.commit.key,
-            &waiting.commit.command,
-            waiting.widened,
-        ) else {
-            return false;
-        };
-        let store = &self.parts.store;
-        store.seems_new(&key.name) && store.seems_new(&hold_name(&place.id))
+        let (commit, store) = (&waiting.commit, &self.parts.store);
+        let key = commit.key.filter(|_| waiting.widened == 0);
+        key.is_some_and(|key| {
+            let made = Made::by(&commit.command);
+            let new = |made: Made| made.names().all(|name| store.seems_new(&name));
+            store.seems_new(&key.name) && made.is_some_and(new)
+        })
     }
 
     /// Lets in what came meanwhile and needs no look at the store.

@@ -23,10 +23,10 @@ impl Committer {
                 let key = waiting.commit.key.iter();
                 touch.keys.extend(key.map(|key| key.name));
                 touch.holds.extend(wants.holds.iter().cloned());
+                touch.orders.extend(wants.orders.iter().cloned());
             }
             touch.keys.extend(&wants.keys);
             touch.tokens.extend(wants.tokens.iter().cloned());
-            touch.orders.extend(wants.orders.iter().cloned());
             touch.sagas.extend(wants.sagas.iter().cloned());
             touch.carts.extend(wants.carts.iter().cloned());
             touch.callbacks.extend(&wants.callbacks);

@@ -38,10 +38,11 @@ impl Pace {
         self.last = (counts, left);
     }
 
-    /// So much more of a lane was taken into that batch, which has more.
+    /// So much more of a lane was taken into that batch; who came after it was taken and did not
+    /// join it was not left behind.
     pub(super) const fn took_more(&mut self, place: usize, count: usize, left: bool) {
         self.last.0[place] += count;
-        self.last.1[place] = left;
+        self.last.1[place] &= left;
     }
 
     /// That batch took so long.
@@ -99,6 +100,23 @@ mod tests {
         let mut pace = Pace::default();
         batch(&mut pace, [3, 4, 5], [false; 3], SECOND);
         assert_eq!(pace.wait(1, 100 * BATCH_MAX), Duration::ZERO);
+    }
+
+    #[test]
+    fn who_came_later_and_does_not_join_a_batch_was_not_left_behind() {
+        let mut pace = Pace::default();
+        for _ in 0..16 {
+            pace.taken([0, 3, 0], [false; 3]);
+            pace.took_more(1, 4, true);
+            pace.took(SECOND);
+        }
+        assert_eq!(pace.wait(1, BATCH_MAX - 1), Duration::ZERO, "{pace:?}");
+        // Left behind, until all of it joined.
+        pace.taken([0, BATCH_MAX - 9, 0], [false, true, false]);
+        pace.took_more(1, 9, true);
+        assert_eq!(pace.last, ([0, BATCH_MAX, 0], [false, true, false]));
+        pace.took_more(1, 0, false);
+        assert_eq!(pace.last.1, [false; 3]);
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! Names that are taken for new, on a store that takes every name for new.
 
 use super::*;
-use crate::commit::{Commit, Effect, Outcome, Rejection, hold_name};
+use crate::commit::{Command, Commit, Effect, Outcome, Rejection, hold_name, hold_of};
 use crate::queue::Told;
-use crate::testing::release;
+use crate::testing::{release, take};
 use evenkeel_rules::hold::Rejection as No;
+use evenkeel_rules::order;
 
 /// A committer on a store that others have written to, who sell what they sold.
 async fn rash(sold: &[Commit]) -> (MemoryStore, Committer, Answers) {
@@ -221,4 +222,51 @@ async fn nobody_joins_where_nothing_is_believed() {
     let mut part = vec![again];
     committer.believe(&mut part, 0);
     assert!(!part[0].commit.touch.unseen);
+}
+
+/// An order with the touch that the command path gives it.
+fn ordering(id: &str, count: u64) -> Commit {
+    let commit = keyed(id, take(id, &[("lamp", count)]));
+    let Command::TakeOrder { ask, .. } = &commit.command else {
+        panic!("an order");
+    };
+    let touch = Touch {
+        orders: vec![ask.id.clone()],
+        holds: vec![hold_of(&ask.id)],
+        rows: placing("h-1", 1).touch.rows,
+        ..Touch::default()
+    };
+    Commit { touch, ..commit }
+}
+
+#[tokio::test]
+async fn orders_join_and_are_answered_as_holds_are() {
+    let (store, mut committer, mut told) = rash(&[ordering("o-1", 2)]).await;
+    let before = store.tables().head.position;
+    push(&committer, ordering("o-2", 2));
+    let mut part = vec![waiting(placing("h-1", 1), None)];
+    committer.believe(&mut part, 0);
+    let done = committer.attempt(&mut part).await;
+    assert!(matches!(done, Attempt::Done(_)));
+    assert_eq!((part.len(), store.tables().orders.len()), (2, 2));
+    // None is left, and this node knows that.
+    let another = Commit {
+        key: keyed("another", release("h-1")).key,
+        ..ordering("o-1", 2)
+    };
+    for retried in [ordering("o-1", 2), ordering("o-2", 2), another] {
+        push(&committer, retried);
+    }
+    let (committer, told) = worked_off(committer, &mut told).await;
+    let replayed = |told: &&Told| matches!(told, Ok(Outcome::Replay { .. }));
+    assert_eq!(told.iter().filter(replayed).count(), 2, "{told:?}");
+    let taken = told.iter().any(|told: &Told| {
+        let Ok(Outcome::Refused { rejection, .. }) = told else {
+            return false;
+        };
+        matches!(rejection, Rejection::Order(order::Rejection::AlreadyExists))
+    });
+    assert!(taken, "{told:?}");
+    assert_eq!(store.tables().head.position, before + 2);
+    assert!(committer.believes());
 }

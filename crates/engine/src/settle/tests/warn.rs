@@ -3,9 +3,9 @@
 use super::*;
 use crate::port::{DueRow, Fault, OrderRow, Store};
 use crate::store::memory::MemoryStore;
-use crate::testing::{commit_warning, wanted};
-use evenkeel_rules::ids::{CustomerId, OrderId};
-use evenkeel_rules::order::{Ask, Task, Told};
+use crate::testing::commit_warning;
+use evenkeel_rules::ids::OrderId;
+use evenkeel_rules::order::{Task, Told};
 
 const WARN: Millis = Millis(60_000);
 
@@ -14,20 +14,7 @@ fn id() -> OrderId {
 }
 
 fn take() -> Command {
-    let ask = Ask {
-        id: id(),
-        customer: CustomerId::new("c-1").expect("a well-formed id"),
-        lines: wanted(&[("lamp", 1)]),
-        hold: None,
-        method: "card".to_owned(),
-        expected_total: None,
-        adjustments: Vec::new(),
-        confirming: Millis(900_000),
-    };
-    Command::TakeOrder {
-        ask: Box::new(ask),
-        private: String::new(),
-    }
+    crate::testing::take("o-1", &[("lamp", 1)])
 }
 
 fn report(told: Told, seen: u64) -> Command {
