@@ -58,6 +58,8 @@ fault_kinds! {
     SlowCommit = "slow_commit",
     /// One commit of a batch cannot be written.
     Poison = "poison",
+    /// A name that exists seems new to a node: it has not heard of what another wrote.
+    NameUnheard = "name_unheard",
     /// A node stands still for a while.
     NodePaused = "node_paused",
     /// A node stands still with the head locked, and wakes to find the lock gone.
@@ -208,7 +210,7 @@ impl FaultKind {
             Self::WrongAmount | Self::RefundRefused | Self::RefundFails => 40,
             Self::RecallRefused | Self::CallbackLate | Self::CallbackDoubled => 60,
             Self::RefundPending | Self::CallbackLost => 80,
-            Self::ChargePending => 100,
+            Self::ChargePending | Self::NameUnheard => 100,
             Self::ChargeRevives => 300,
         }
     }

@@ -393,10 +393,8 @@ impl Store for NodeStore {
         planted::may_know(&self.world, name)
     }
 
-    /// One name in ten is taken for new that is not: another node wrote it, and this one has not
-    /// heard.
     fn seems_new(&self, name: &Name) -> bool {
-        !self.world.store.may_know(name) || self.world.dice(|dice| dice.chance(100))
+        !self.world.store.may_know(name) || self.world.fires(FaultKind::NameUnheard)
     }
 
     fn known_to(&self) -> u64 {

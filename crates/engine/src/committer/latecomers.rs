@@ -38,17 +38,15 @@ impl Committer {
     fn seems_new(&self, waiting: &Waiting) -> bool {
         let (commit, store) = (&waiting.commit, &self.parts.store);
         let key = commit.key.filter(|_| waiting.widened == 0);
-        key.is_some_and(|key| {
-            let made = Made::by(&commit.command);
-            let new = |made: Made| made.names().all(|name| store.seems_new(&name));
-            store.seems_new(&key.name) && made.is_some_and(new)
-        })
+        let new = |made: Made| made.names().all(|name| store.seems_new(&name));
+        key.is_some_and(|key| store.seems_new(&key.name))
+            && Made::by(&commit.command).is_some_and(new)
     }
 
     /// Lets in what came meanwhile and needs no look at the store.
     pub(super) fn let_in(&self, part: &mut Vec<Waiting>, view: &View) {
-        // A batch that is done again is as large as it was.
-        if !part.iter().any(|it| it.commit.touch.unseen) || !self.believes() {
+        // Where everything is looked for, nobody can do without.
+        if !part.iter().any(|it| it.commit.touch.unseen) {
             return;
         }
         let mono = self.parts.clock.mono();
