@@ -34,8 +34,9 @@ use delivery::fresh_rows;
 pub use health::{Broken, Health};
 pub use unresolved::Unresolved;
 
-/// How often a commit may be widened before the answer is a definite no.
-const WIDEN_MAX: u32 = 3;
+/// How often a commit may be widened before the answer is a definite no: once for what it believed,
+/// then for rows that it turns out to need.
+const WIDEN_MAX: u32 = 4;
 /// How often a batch that was in another writer's way is tried again.
 const CONFLICT_MAX: u32 = 5;
 /// Pause between two attempts to learn an unknown outcome.
