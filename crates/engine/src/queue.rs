@@ -1,8 +1,8 @@
 //! Where commits wait: three lanes, bounded, each with a share of every batch.
 //!
 //! A batch is what arrived while the last one was written, at most [`BATCH_MAX`] commits and
-//! [`BATCH_BYTES`], and what joins it while it waits for the lock; no timer holds it back. Each lane
-//! has at least an eighth of a full batch, so that neither a rush of new work nor a storm of
+//! [`BATCH_BYTES`], and what joins it while it waits for the lock; no timer holds it back. Each
+//! lane has at least an eighth of a full batch, so that neither a rush of new work nor a storm of
 //! expiries can starve the others. Beyond the bound the answer is no before any work; and a
 //! client's commit is also refused when it would wait longer than it may (`pace`), for whoever
 //! waits too long has gone when the answer comes.

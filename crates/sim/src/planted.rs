@@ -5,6 +5,7 @@
 //! names the invariant under which it must be caught. An honest world passes through the same
 //! functions and nothing is bent.
 
+use crate::faults::FaultKind;
 use crate::world::World;
 use evenkeel_engine::commit::Name;
 use evenkeel_engine::port::{At, DueRow, Fault, HoldRow, Map, Place, Store, Touch, View, Writes};
@@ -408,6 +409,12 @@ pub(crate) async fn due_rows(
 /// Whether a name may be known.
 pub(crate) fn may_know(world: &World, name: &Name) -> bool {
     world.planted != Some(Planted::AvailabilityBeforeDuplicates) && world.store.may_know(name)
+}
+
+/// Whether a name seems new. Where no guard looks, nothing would prove it.
+pub(crate) fn seems_new(world: &World, name: &Name) -> bool {
+    let unguarded = world.planted.is_some_and(Planted::is_unguarded);
+    !unguarded && (!world.store.may_know(name) || world.fires(FaultKind::NameUnheard))
 }
 
 /// What is said of a batch that was looked up.

@@ -394,7 +394,7 @@ impl Store for NodeStore {
     }
 
     fn seems_new(&self, name: &Name) -> bool {
-        !self.world.store.may_know(name) || self.world.fires(FaultKind::NameUnheard)
+        planted::seems_new(&self.world, name)
     }
 
     fn known_to(&self) -> u64 {
