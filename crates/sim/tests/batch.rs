@@ -96,6 +96,7 @@ fn each_fault_fires_alone_and_leaves_every_invariant_held() {
             FaultKind::ClockJump => 60,
             FaultKind::UndoRefused => 100,
             FaultKind::ChargeRefused
+            | FaultKind::ChargeRevives
             | FaultKind::RecallRefused
             | FaultKind::CallbackStray
             | FaultKind::CallbackUnnamed
