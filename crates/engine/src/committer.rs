@@ -257,7 +257,7 @@ impl Committer {
                         None => return Attempt::Failed(Fault::TimedOut),
                     }
                 }
-                Err(Fault::Corrupt(what)) if part.iter().any(|it| it.commit.touch.unseen) => {
+                Err(Fault::Corrupt(what)) if latecomers::is_believed(part) => {
                     self.ledger.clear();
                     return self.doubt(&what);
                 }

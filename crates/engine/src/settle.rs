@@ -35,7 +35,7 @@ pub(crate) mod sagas;
 pub(crate) mod shares;
 pub(crate) mod subscriptions;
 mod units;
-pub(crate) mod unseen;
+mod unseen;
 mod upkeep;
 mod warn;
 use front::Front;

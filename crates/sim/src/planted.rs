@@ -334,7 +334,8 @@ pub(crate) async fn view(
                     .map(|(place, row)| (place.clone(), *row)),
             );
         }
-        Some(Planted::ExpiryAsIncrement) => {
+        // Told to the sweep, which has no keys: what a buyer is told of the hold is another lie.
+        Some(Planted::ExpiryAsIncrement) if touch.keys.is_empty() => {
             let undead = &mut world.memory.lock().undead;
             for row in view.holds.values_mut().flatten() {
                 if undead.remove(&row.hold.id) {

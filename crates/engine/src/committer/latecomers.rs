@@ -11,9 +11,9 @@
 //! `settle`).
 
 use super::{Attempt, Committer};
+use crate::commit::{Command, hold_name, order_name};
 use crate::port::View;
 use crate::queue::Waiting;
-use crate::settle::unseen::Made;
 use std::time::Duration;
 
 /// How long every name is looked for once one was taken for new that was not.
@@ -36,17 +36,25 @@ impl Committer {
     /// Whether a commit makes something new under a new key, as far as this node has heard. One
     /// that was judged once is not believed.
     fn seems_new(&self, waiting: &Waiting) -> bool {
-        let (commit, store) = (&waiting.commit, &self.parts.store);
-        let key = commit.key.filter(|_| waiting.widened == 0);
-        let new = |made: Made| made.names().all(|name| store.seems_new(&name));
-        key.is_some_and(|key| store.seems_new(&key.name))
-            && Made::by(&commit.command).is_some_and(new)
+        let commit = &waiting.commit;
+        let makes = match &commit.command {
+            Command::Place(_) => true,
+            Command::TakeOrder { ask, .. } => ask.hold.is_none(),
+            _ => false,
+        };
+        let Some(key) = commit.key.filter(|_| makes && waiting.widened == 0) else {
+            return false;
+        };
+        let holds = commit.touch.holds.iter().map(hold_name);
+        let orders = commit.touch.orders.iter().map(order_name);
+        let mut names = std::iter::once(key.name).chain(holds).chain(orders);
+        names.all(|name| self.parts.store.seems_new(&name))
     }
 
     /// Lets in what came meanwhile and needs no look at the store.
     pub(super) fn let_in(&self, part: &mut Vec<Waiting>, view: &View) {
         // Where everything is looked for, nobody can do without.
-        if !part.iter().any(|it| it.commit.touch.unseen) {
+        if !is_believed(part) {
             return;
         }
         let mono = self.parts.clock.mono();
@@ -69,4 +77,9 @@ impl Committer {
         self.doubts = self.parts.clock.mono() + DOUBT;
         Attempt::Again
     }
+}
+
+/// Whether names of some commit are taken for new.
+pub(super) fn is_believed(part: &[Waiting]) -> bool {
+    part.iter().any(|it| it.commit.touch.unseen)
 }

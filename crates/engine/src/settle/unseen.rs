@@ -5,45 +5,21 @@
 //! may have been used, its hold may exist. It is judged again, with a look.
 
 use super::{Judge, Stop};
-use crate::commit::{Command, Commit, Name, hold_name, hold_of, order_name};
+use crate::commit::{Commit, Name};
 use evenkeel_rules::ids::{HoldId, OrderId};
-
-/// What a command makes under ids that are new: a hold, and the order that it is for.
-#[derive(Default)]
-pub(crate) struct Made {
-    hold: Option<HoldId>,
-    order: Option<OrderId>,
-}
-
-impl Made {
-    /// What a command makes; nothing of one whose ids are of things that stand.
-    pub(crate) fn by(command: &Command) -> Option<Self> {
-        match command {
-            Command::Place(place) => Some(Self {
-                hold: Some(place.id.clone()),
-                order: None,
-            }),
-            Command::TakeOrder { ask, .. } if ask.hold.is_none() => Some(Self {
-                hold: Some(hold_of(&ask.id)),
-                order: Some(ask.id.clone()),
-            }),
-            _ => None,
-        }
-    }
-
-    /// The names that it takes.
-    pub(crate) fn names(&self) -> impl Iterator<Item = Name> {
-        let hold = self.hold.as_ref().map(hold_name);
-        let order = self.order.as_ref().map(order_name);
-        hold.into_iter().chain(order)
-    }
-}
 
 /// What the view says only because a commit believed it.
 #[derive(Default)]
 pub(super) struct Believed {
     key: Option<Name>,
-    made: Made,
+    holds: Vec<HoldId>,
+    orders: Vec<OrderId>,
+}
+
+impl Believed {
+    fn is_any(&self) -> bool {
+        self.key.is_some() || !self.holds.is_empty() || !self.orders.is_empty()
+    }
 }
 
 impl Judge<'_> {
@@ -57,33 +33,32 @@ impl Judge<'_> {
             // It is answered as before, whatever its ids are.
             return Believed::default();
         }
-        let Made { hold, order } = Made::by(&commit.command).unwrap_or_default();
         let key = (!view.keys.contains_key(&key.name)).then_some(key.name);
         view.keys.extend(key.map(|name| (name, None)));
-        let hold = hold.filter(|id| !view.holds.contains_key(id));
-        view.holds.extend(hold.clone().map(|id| (id, None)));
-        let order = order.filter(|id| !view.orders.contains_key(id));
-        view.orders.extend(order.clone().map(|id| (id, None)));
-        let made = Made { hold, order };
-        Believed { key, made }
+        let mut holds = commit.touch.holds.clone();
+        holds.retain(|id| !view.holds.contains_key(id));
+        view.holds.extend(holds.iter().map(|id| (id.clone(), None)));
+        let mut orders = commit.touch.orders.clone();
+        orders.retain(|id| !view.orders.contains_key(id));
+        let absent = orders.iter().map(|id| (id.clone(), None));
+        view.orders.extend(absent);
+        Believed { key, holds, orders }
     }
 
     /// Why judging stopped, of a commit that believed something: never a no. What it believed is
     /// unknown again.
     pub(super) fn unproven(&mut self, believed: Believed, stop: Stop) -> Stop {
-        let Believed { key, made } = believed;
-        let is_any = key.is_some() || made.hold.is_some() || made.order.is_some();
-        if let Some(name) = key {
-            self.view.keys.remove(&name);
+        if let Some(name) = &believed.key {
+            self.view.keys.remove(name);
         }
-        if let Some(id) = made.hold {
-            self.view.holds.remove(&id);
+        for id in &believed.holds {
+            self.view.holds.remove(id);
         }
-        if let Some(id) = made.order {
-            self.view.orders.remove(&id);
+        for id in &believed.orders {
+            self.view.orders.remove(id);
         }
         match stop {
-            Stop::Refused(_) if is_any => Stop::Widen(Box::default()),
+            Stop::Refused(_) if believed.is_any() => Stop::Widen(Box::default()),
             stop => stop,
         }
     }

@@ -410,8 +410,7 @@ impl Store for MemoryStore {
     }
 
     fn may_know(&self, name: &Name) -> bool {
-        let tables = self.tables.read();
-        tables.names.contains_key(name) || tables.refused.contains_key(name)
+        self.tables.read().knows(name)
     }
 
     fn seems_new(&self, _name: &Name) -> bool {

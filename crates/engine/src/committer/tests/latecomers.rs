@@ -35,6 +35,15 @@ fn push(committer: &Committer, commit: Commit) {
     queued.expect("there is room");
 }
 
+/// What those were told who were refused.
+fn refusals(told: &[Told]) -> Vec<&Rejection> {
+    let refused = told.iter().filter_map(|told| match told {
+        Ok(Outcome::Refused { rejection, .. }) => Some(rejection),
+        _ => None,
+    });
+    refused.collect()
+}
+
 fn batches(store: &MemoryStore) -> usize {
     store.tables().head.batches.len()
 }
@@ -66,13 +75,11 @@ async fn an_id_that_seemed_new_and_is_taken_is_refused_for_what_it_is() {
     push(&committer, other);
     push(&committer, placing("h-2", 1));
     let (_, told) = worked_off(committer, &mut told).await;
-    let taken = told.iter().any(|told: &Told| {
-        let Ok(Outcome::Refused { rejection, .. }) = told else {
-            return false;
-        };
-        matches!(rejection, Rejection::Hold(No::AlreadyExists))
-    });
-    assert!(taken, "{told:?}");
+    assert_eq!(
+        refusals(&told),
+        [&Rejection::Hold(No::AlreadyExists)],
+        "{told:?}"
+    );
     assert_eq!(
         store.tables().holds.len(),
         2,
@@ -98,8 +105,7 @@ async fn a_no_is_not_told_to_whom_nobody_looked_for() {
     let replayed =
         |told: &&Told| matches!(told, Ok(Outcome::Replay { position }) if *position == before);
     assert_eq!(told.iter().filter(replayed).count(), 1, "{told:?}");
-    let refused = |told: &&Told| matches!(told, Ok(Outcome::Refused { .. }));
-    assert_eq!(told.iter().filter(refused).count(), 1, "{told:?}");
+    assert_eq!(refusals(&told).len(), 1, "{told:?}");
     assert!(committer.believes(), "nothing was believed that was wrong");
 }
 
@@ -260,13 +266,8 @@ async fn orders_join_and_are_answered_as_holds_are() {
     let (committer, told) = worked_off(committer, &mut told).await;
     let replayed = |told: &&Told| matches!(told, Ok(Outcome::Replay { .. }));
     assert_eq!(told.iter().filter(replayed).count(), 2, "{told:?}");
-    let taken = told.iter().any(|told: &Told| {
-        let Ok(Outcome::Refused { rejection, .. }) = told else {
-            return false;
-        };
-        matches!(rejection, Rejection::Order(order::Rejection::AlreadyExists))
-    });
-    assert!(taken, "{told:?}");
+    let taken = Rejection::Order(order::Rejection::AlreadyExists);
+    assert_eq!(refusals(&told), [&taken], "{told:?}");
     assert_eq!(store.tables().head.position, before + 2);
     assert!(committer.believes());
 }

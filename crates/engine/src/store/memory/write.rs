@@ -8,6 +8,11 @@ use evenkeel_rules::time::LogTime;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Tables {
+    /// Whether a name stands for something.
+    pub(super) fn knows(&self, name: &Name) -> bool {
+        self.names.contains_key(name) || self.refused.contains_key(name)
+    }
+
     /// Checks every guard before anything is written.
     pub(super) fn check(&self, writes: &Writes) -> Result<(), Fault> {
         let corrupt = |what: String| Err(Fault::Corrupt(what));
@@ -66,9 +71,7 @@ impl Tables {
         }
         let names = writes.names.iter().map(|write| &write.name);
         let mut names = names.chain(writes.refusals.iter().map(|row| &row.name));
-        let is_taken =
-            |name: &&Name| self.names.contains_key(*name) || self.refused.contains_key(*name);
-        match names.find(is_taken) {
+        match names.find(|name| self.knows(name)) {
             Some(name) => corrupt(format!("name {} is taken", chain::hex(name))),
             None => Ok(()),
         }

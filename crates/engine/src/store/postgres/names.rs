@@ -95,22 +95,24 @@ pub(super) struct Names(RwLock<Known>);
 impl Names {
     /// Whether a name may be known.
     pub(super) fn may_know(&self, name: &Name) -> bool {
-        let known = self.0.read();
-        known.open.values().any(|names| names.contains(name))
-            || known.full.values().any(|bits| bits.may_know(name))
+        self.knows(name, usize::MAX)
     }
 
     /// Whether a name is none of the last that were heard of. Older ones are not looked through: it
     /// would take as long as asking the table, whose unique index has the last word.
     pub(super) fn seems_new(&self, name: &Name) -> bool {
+        !self.knows(name, LAST)
+    }
+
+    /// Whether a name may be in the last so many full ranges, or in one that fills.
+    fn knows(&self, name: &Name, last: usize) -> bool {
         let known = self.0.read();
-        let last = [false, true].into_iter().flat_map(|refusals| {
+        let mut full = [false, true].into_iter().flat_map(|refusals| {
             let all = known.full.range((refusals, 0)..=(refusals, u64::MAX));
-            all.rev().take(LAST)
+            all.rev().take(last)
         });
-        let mut last = last.map(|(_, bits)| bits);
-        !known.open.values().any(|names| names.contains(name))
-            && !last.any(|bits| bits.may_know(name))
+        known.open.values().any(|names| names.contains(name))
+            || full.any(|(_, bits)| bits.may_know(name))
     }
 
     /// How far names were heard of.
