@@ -13,7 +13,7 @@ const ROUND: u64 = 9;
 #[test]
 fn three_nodes_under_load_lose_nothing_whatever_happens_to_one() {
     let pause = Duration::from_secs(times(5, 30));
-    let rounds = times(1, 12);
+    let rounds = times(1, 16);
     let seconds = rounds * (ROUND + pause.as_secs()) + 2;
     let shop = Shop::open(&[]);
     let names = ["a", "b", "c"];
