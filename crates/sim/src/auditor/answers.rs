@@ -261,8 +261,14 @@ impl Answers {
             return;
         };
         if row.key.as_ref() == Some(key) {
-            if row.fingerprint != *fingerprint || !told {
-                found.push(("I6", format!("told of {position} otherwise than it was")));
+            let same = row.fingerprint == *fingerprint;
+            if !same || !told {
+                // A first yes has no such effect; a repeat is not answered by it.
+                let invariant = if same && !done.replayed { "I5" } else { "I6" };
+                found.push((
+                    invariant,
+                    format!("told of {position} otherwise than it was"),
+                ));
             }
             if row.mono < attempt.began && !done.replayed {
                 found.push(("I6", format!("{position} was told as new a second time")));

@@ -320,6 +320,13 @@ fn a_yes_without_its_effect_or_with_another_is_i5_or_i6() {
         asked[2].1 = asked[4].1.clone();
     };
     assert_eq!(told_otherwise(swapped), "I6");
+    let other = |asked: &mut Vec<(Asked, Answer)>, replayed| {
+        let other = asked[4].1.clone().expect("it was done");
+        let done = asked[2].1.as_mut().expect("it was done");
+        (done.effect, done.replayed) = (other.effect, replayed);
+    };
+    assert_eq!(told_otherwise(|asked| other(asked, false)), "I5");
+    assert_eq!(told_otherwise(|asked| other(asked, true)), "I6");
 }
 
 #[test]
